@@ -1,5 +1,7 @@
 //! generect-guard: a gateway that holds the money before the call leaves.
 
 pub mod clock;
+pub mod config;
 pub mod credits;
+pub mod identity;
 pub mod ids;

@@ -1,0 +1,16 @@
+//! What the guard is told from outside: read, checked as a whole, compiled.
+//!
+//! `file` is what may be written, every setting optional and unknown ones refused. `load` puts
+//! the file and the environment together and fetches the secrets they point to. `validate`
+//! looks at everything, gathers all complaints, and only then makes a [`Config`]. The rest of the
+//! program sees no raw value, and no part of it is given the whole `Config`: the application
+//! hands each part its own plain arguments.
+
+mod complaint;
+mod settings;
+
+pub use complaint::{Complaint, ConfigErrors};
+pub use settings::{
+    Account, Breaker, Config, Floor, FloorAction, LedgerFile, LogFormat, Logging, Pace, Rate,
+    Server, TeamSettings, Upstream,
+};

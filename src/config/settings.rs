@@ -1,0 +1,187 @@
+//! The compiled configuration: checked, complete, in the types of the parts it is for.
+
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+use std::num::NonZeroU32;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::SignedDuration;
+
+use crate::config::Complaint;
+use crate::credits::Credits;
+use crate::identity::{Priority, Secret, Team};
+use crate::ids::{KeyId, OperationName, TeamId};
+
+/// Everything the guard is told from outside. Only [`load`](crate::config::load()) makes one.
+#[derive(Debug)]
+pub struct Config {
+    /// The side that clients see.
+    pub server: Server,
+    /// The account's API.
+    pub upstream: Upstream,
+    /// The books.
+    pub ledger: LedgerFile,
+    /// How the account's balance is read and trusted.
+    pub account: Account,
+    /// How the guard speaks about itself.
+    pub logging: Logging,
+    /// Who pays.
+    pub teams: Vec<TeamSettings>,
+    /// What low balances do to which priorities.
+    pub floors: Vec<Floor>,
+    /// How often calls may begin.
+    pub rates: Vec<Rate>,
+    /// What a person should look at, though the guard starts with it.
+    pub warnings: Vec<Complaint>,
+}
+
+/// The listeners and their bounds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Server {
+    /// Where clients call.
+    pub listen: SocketAddr,
+    /// Where health and metrics are read.
+    pub admin_listen: SocketAddr,
+    /// Headers a request may have.
+    pub header_count_max: usize,
+    /// Bytes a request's head may have.
+    pub header_bytes_max: usize,
+    /// How long a client may take to send a request's head.
+    pub header_read_timeout: Duration,
+    /// Bytes a request's body may have.
+    pub body_bytes_max: usize,
+    /// Bytes of all bodies and answers kept in memory at one time.
+    pub kept_bytes_max: usize,
+    /// Answers up to this many bytes are kept whole, so that the charge can stand in a header.
+    pub answer_bytes_kept: usize,
+    /// How long a client may leave an answer unread before it is cut off.
+    pub stalled_client_timeout: Duration,
+    /// Connections open at one time.
+    pub connections_max: usize,
+    /// How long running calls may take to end after the guard was told to stop.
+    pub drain_timeout: Duration,
+}
+
+/// The account's API and how it is called.
+#[derive(Clone, Debug)]
+pub struct Upstream {
+    /// Scheme, host and port, without a path.
+    pub base_url: http::Uri,
+    /// The account's token, without the word `Token`.
+    pub token: Secret,
+    /// How long making a connection may take.
+    pub connect_timeout: Duration,
+    /// How long an exchange may take, to the last byte of the answer.
+    pub response_timeout: Duration,
+    /// More certificates to trust, in PEM.
+    pub ca_file: Option<PathBuf>,
+    /// The proxy that calls leave through. Hidden, because its address may hold a password.
+    pub proxy: Option<Secret>,
+    /// How long an idle connection is kept.
+    pub pool_idle_timeout: Duration,
+    /// Idle connections kept.
+    pub idle_connections_max: usize,
+    /// When calls are no longer tried for a while.
+    pub breaker: Breaker,
+}
+
+/// After `failures` failed calls `within` a time, calls are refused for a `pause`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Breaker {
+    /// How many calls must fail.
+    pub failures: NonZeroU32,
+    /// Within which time.
+    pub within: Duration,
+    /// For how long calls are then refused before one is tried again.
+    pub pause: Duration,
+}
+
+/// Where the books are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LedgerFile {
+    /// The file. Relative paths start where the process was started.
+    pub path: PathBuf,
+    /// How long a repeat of a call in doubt is held back.
+    pub repeat_window: SignedDuration,
+}
+
+/// How often a call may begin: one per `period`, `burst` at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pace {
+    /// The time between two calls. Never zero.
+    pub period: Duration,
+    /// How many may begin at once.
+    pub burst: NonZeroU32,
+}
+
+/// What a low balance does to one priority.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Floor {
+    /// Under this balance.
+    pub below: Credits,
+    /// To teams of this priority.
+    pub priority: Priority,
+    /// This happens.
+    pub action: FloorAction,
+}
+
+/// What happens under a floor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FloorAction {
+    /// Billable calls are refused.
+    Refuse,
+    /// Billable calls of the priority begin no faster than this, all teams together.
+    SlowTo(Pace),
+}
+
+/// How often calls of a filter may begin.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rate {
+    /// Only this team's calls; `None` is any.
+    pub team: Option<TeamId>,
+    /// Only this key's calls; `None` is any.
+    pub key: Option<KeyId>,
+    /// Only these operations; `None` is any.
+    pub operations: Option<BTreeSet<OperationName>>,
+    /// How often.
+    pub pace: Pace,
+}
+
+/// A team and what is set for it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TeamSettings {
+    /// The team itself.
+    pub team: Arc<Team>,
+    /// What people call it; the id where nothing is said.
+    pub name: String,
+}
+
+/// How the account's balance is read and trusted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Account {
+    /// The time between two readings.
+    pub poll_interval: Duration,
+}
+
+/// How the guard speaks about itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Logging {
+    /// In which form.
+    pub format: LogFormat,
+    /// From which level on.
+    pub level: tracing::Level,
+}
+
+/// The form of log lines.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LogFormat {
+    /// Text on a terminal, JSON lines elsewhere.
+    #[default]
+    Auto,
+    /// JSON lines.
+    Json,
+    /// Readable text.
+    Text,
+}

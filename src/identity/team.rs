@@ -1,0 +1,122 @@
+//! Teams, and the client that a request turns out to be.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use crate::ids::{KeyId, OperationName, TeamId};
+
+/// How late a team is slowed or refused when the account runs low: floors are set per priority.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Priority {
+    /// The first to be slowed or refused.
+    Low,
+    /// What a team has that says nothing.
+    #[default]
+    Normal,
+    /// The last to be refused.
+    High,
+}
+
+/// A text names no priority.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not a priority: write low, normal or high")]
+pub struct ParsePriorityError;
+
+impl Priority {
+    /// All of them, lowest first.
+    pub const ALL: [Self; 3] = [Self::Low, Self::Normal, Self::High];
+
+    /// The word used in settings, logs and reports.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Low => "low",
+            Self::Normal => "normal",
+            Self::High => "high",
+        }
+    }
+}
+
+impl FromStr for Priority {
+    type Err = ParsePriorityError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Self::ALL
+            .into_iter()
+            .find(|priority| priority.as_str() == text)
+            .ok_or(ParsePriorityError)
+    }
+}
+
+impl fmt::Display for Priority {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.pad(self.as_str())
+    }
+}
+
+/// Who pays.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Team {
+    /// Its permanent id; entries are written under it.
+    pub id: TeamId,
+    /// When it is slowed or refused as the account runs low.
+    pub priority: Priority,
+    /// Whether it may spend where no budget covers it. Said aloud in the settings, never assumed.
+    pub unlimited: bool,
+}
+
+/// What one request is: the key its secret belongs to, and the team that pays.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Client {
+    /// Who pays.
+    pub team: Arc<Team>,
+    /// The public name of the secret.
+    pub key: KeyId,
+    /// Whether it may read the account's own endpoints, which show what everybody spends.
+    pub account: bool,
+    /// The operations it may use; `None` is every operation that is not denied to all.
+    pub operations: Option<BTreeSet<OperationName>>,
+}
+
+impl Client {
+    /// Whether this client may use `operation`.
+    pub fn may_use(&self, operation: &OperationName) -> bool {
+        self.operations
+            .as_ref()
+            .is_none_or(|allowed| allowed.contains(operation))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn priorities_rise_from_low_to_high_and_read_back() {
+        assert!(Priority::Low < Priority::Normal && Priority::Normal < Priority::High);
+        for priority in Priority::ALL {
+            assert_eq!(priority.to_string().parse(), Ok(priority));
+        }
+        assert_eq!("High".parse::<Priority>(), Err(ParsePriorityError));
+    }
+
+    #[test]
+    fn a_client_without_a_list_may_use_everything_and_with_one_only_what_it_names() {
+        let team = Arc::new(Team {
+            id: "growth".into(),
+            priority: Priority::Normal,
+            unlimited: false,
+        });
+        let mut client = Client {
+            team,
+            key: "growth-crm".into(),
+            account: false,
+            operations: None,
+        };
+        assert!(client.may_use(&"email_find".into()));
+        client.operations = Some(BTreeSet::from(["email_find".into()]));
+        assert!(client.may_use(&"email_find".into()));
+        assert!(!client.may_use(&"phone_find".into()));
+    }
+}
