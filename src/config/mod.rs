@@ -7,10 +7,19 @@
 //! hands each part its own plain arguments.
 
 mod complaint;
+mod environment;
+mod file;
+mod load;
+mod secret_source;
 mod settings;
+mod tree;
+mod validate;
+mod values;
 
 pub use complaint::{Complaint, ConfigErrors};
+pub use environment::Environment;
+pub use load::{load, load_books};
 pub use settings::{
-    Account, Breaker, Config, Floor, FloorAction, LedgerFile, LogFormat, Logging, Pace, Rate,
+    Account, Books, Breaker, Config, Floor, FloorAction, LedgerFile, LogFormat, Logging, Pace, Rate,
     Server, TeamSettings, Upstream,
 };

@@ -1,6 +1,5 @@
 //! The compiled configuration: checked, complete, in the types of the parts it is for.
 
-use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::path::PathBuf;
@@ -9,10 +8,11 @@ use std::time::Duration;
 
 use jiff::SignedDuration;
 
+use crate::catalogue::{Catalogue, Prices, Unbounded};
 use crate::config::Complaint;
 use crate::credits::Credits;
-use crate::identity::{Priority, Secret, Team};
-use crate::ids::{KeyId, OperationName, TeamId};
+use crate::identity::{Client, KeyDigest, Priority, Secret, Team};
+use crate::ledger::{AccountRule, Budget, Filter};
 
 /// Everything the guard is told from outside. Only [`load`](crate::config::load()) makes one.
 #[derive(Debug)]
@@ -27,14 +27,43 @@ pub struct Config {
     pub account: Account,
     /// How the guard speaks about itself.
     pub logging: Logging,
+    /// What the upstream does.
+    pub catalogue: Catalogue,
+    /// What it takes for it, as long as the account's own prices are not known.
+    pub prices: Prices,
     /// Who pays.
     pub teams: Vec<TeamSettings>,
+    /// Each key's digest and the client it stands for; no two digests are the same.
+    pub clients: Vec<(KeyDigest, Client)>,
+    /// The limits.
+    pub budgets: Vec<Budget>,
     /// What low balances do to which priorities.
     pub floors: Vec<Floor>,
     /// How often calls may begin.
     pub rates: Vec<Rate>,
     /// What a person should look at, though the guard starts with it.
     pub warnings: Vec<Complaint>,
+}
+
+impl Config {
+    /// The balance under which a priority's billable calls are refused, if there is such a floor.
+    pub fn refuse_floor(&self, priority: Priority) -> Option<Credits> {
+        self.floors
+            .iter()
+            .find(|floor| floor.priority == priority && floor.action == FloorAction::Refuse)
+            .map(|floor| floor.below)
+    }
+}
+
+/// The part of the configuration that is about the books: enough to read them, without a token.
+#[derive(Clone, Debug)]
+pub struct Books {
+    /// Where they are.
+    pub ledger: LedgerFile,
+    /// The limits.
+    pub budgets: Vec<Budget>,
+    /// Who pays.
+    pub teams: Vec<TeamSettings>,
 }
 
 /// The listeners and their bounds.
@@ -139,12 +168,8 @@ pub enum FloorAction {
 /// How often calls of a filter may begin.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rate {
-    /// Only this team's calls; `None` is any.
-    pub team: Option<TeamId>,
-    /// Only this key's calls; `None` is any.
-    pub key: Option<KeyId>,
-    /// Only these operations; `None` is any.
-    pub operations: Option<BTreeSet<OperationName>>,
+    /// Which calls.
+    pub filter: Filter,
     /// How often.
     pub pace: Pace,
 }
@@ -156,13 +181,17 @@ pub struct TeamSettings {
     pub team: Arc<Team>,
     /// What people call it; the id where nothing is said.
     pub name: String,
+    /// What becomes of its searches that say no limit.
+    pub unbounded: Unbounded,
 }
 
 /// How the account's balance is read and trusted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Account {
     /// The time between two readings.
     pub poll_interval: Duration,
+    /// How readings become a limit.
+    pub rule: AccountRule,
 }
 
 /// How the guard speaks about itself.

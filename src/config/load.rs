@@ -1,0 +1,54 @@
+//! From a path and the environment to a [`Config`], or to every mistake there is.
+
+use std::path::Path;
+
+use super::complaint::{Complaint, Complaints, ConfigErrors};
+use super::environment::Environment;
+use super::settings::{Books, Config};
+use super::{secret_source, tree, validate};
+use crate::identity::Secret;
+
+/// Reads, checks and compiles the configuration: what `serve` runs, and `check` too.
+///
+/// Without a path there are only defaults and the environment's overrides.
+///
+/// # Errors
+///
+/// Every mistake at once, each with its place. Only a file that cannot be read or is no TOML is a
+/// mistake alone.
+pub fn load(path: Option<&Path>, environment: &Environment) -> Result<Config, ConfigErrors> {
+    let mut complaints = Complaints::default();
+    let file = tree::read(&text(path)?, environment, &mut complaints)?;
+    let token = secret_source::token(&file.upstream, environment, &mut complaints);
+    validate::compile(&file, token, complaints)
+}
+
+/// Like [`load`], but leaves the account's token alone: for commands that only read the books and
+/// may be run by people who have no access to it.
+///
+/// # Errors
+///
+/// As [`load`], without what could be wrong with the token.
+pub fn load_books(path: Option<&Path>, environment: &Environment) -> Result<Books, ConfigErrors> {
+    let mut complaints = Complaints::default();
+    let file = tree::read(&text(path)?, environment, &mut complaints)?;
+    let config = validate::compile(&file, Secret::new(""), complaints)?;
+    Ok(Books {
+        ledger: config.ledger,
+        budgets: config.budgets,
+        teams: config.teams,
+    })
+}
+
+fn text(path: Option<&Path>) -> Result<String, ConfigErrors> {
+    let Some(path) = path else {
+        return Ok(String::new());
+    };
+    std::fs::read_to_string(path).map_err(|error| {
+        ConfigErrors::one(Complaint {
+            path: String::new(),
+            what: format!("{} cannot be read: {error}", path.display()),
+            hint: "name the configuration with --config or GUARD_CONFIG".to_owned(),
+        })
+    })
+}

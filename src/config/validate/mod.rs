@@ -1,0 +1,94 @@
+//! The rules: everything is looked at, every complaint is gathered, and only then is there a
+//! [`Config`].
+//!
+//! One file a concern. A rule that finds a mistake goes on with the default, so that the rest can
+//! be looked at, and never tells one mistake twice.
+
+mod budgets;
+mod catalogue;
+mod clients;
+mod coverage;
+mod limits;
+mod operations;
+mod scalars;
+mod sections;
+mod server;
+mod upstream;
+
+use super::complaint::{Complaint, Complaints, ConfigErrors};
+use super::file::File;
+use super::settings::Config;
+use crate::identity::Secret;
+
+/// Checks a file whose secrets were fetched, and compiles it.
+pub(super) fn compile(
+    file: &File,
+    token: Secret,
+    mut complaints: Complaints,
+) -> Result<Config, ConfigErrors> {
+    let c = &mut complaints;
+    let server = server::server(&file.server, c);
+    let upstream = upstream::upstream(&file.upstream, token, c);
+    let ledger = sections::ledger(&file.ledger, c);
+    let account = sections::account(&file.account, c);
+    let logging = sections::logging(&file.log, c);
+    patience(file, &server, &upstream, c);
+    let (catalogue, prices) = catalogue::catalogue(&file.catalogue, c);
+    let catalogue_read = catalogue.as_ref();
+    let teams = clients::teams(&file.team, c);
+    let keys = clients::keys(file, &teams, &upstream.token, catalogue_read, c);
+    let known = budgets::Known {
+        teams: &teams,
+        keys: &keys,
+        catalogue: catalogue_read,
+    };
+    let budgets = budgets::budgets(&file.budget, &known, c);
+    let floors = limits::floors(&file.floor, c);
+    let rates = limits::rates(&file.rate, &known, c);
+    coverage::coverage(&keys, &budgets, catalogue_read, c);
+    let warnings = complaints.finish()?;
+    // A catalogue that could not be read was complained about, so this is not reached without one.
+    let catalogue = catalogue.ok_or_else(|| {
+        ConfigErrors::one(Complaint {
+            path: "catalogue.file".to_owned(),
+            what: "could not be read".to_owned(),
+            hint: String::new(),
+        })
+    })?;
+    Ok(Config {
+        server,
+        upstream,
+        ledger,
+        account,
+        logging,
+        catalogue,
+        prices,
+        teams,
+        clients: keys.clients,
+        budgets: budgets.budgets,
+        floors,
+        rates,
+        warnings,
+    })
+}
+
+/// A guard that is stopped waits for its running calls; those it does not wait for are in doubt.
+fn patience(
+    file: &File,
+    server: &super::settings::Server,
+    upstream: &super::settings::Upstream,
+    complaints: &mut Complaints,
+) {
+    if server.drain_timeout < upstream.response_timeout {
+        let path = if file.server.drain_timeout.is_some() {
+            "server.drain_timeout"
+        } else {
+            "upstream.response_timeout"
+        };
+        complaints.warning(
+            path,
+            "a stop waits less long than a call may take: calls it cuts off will be in doubt",
+            "make server.drain_timeout at least upstream.response_timeout",
+        );
+    }
+}
