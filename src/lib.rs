@@ -5,3 +5,4 @@ pub mod config;
 pub mod credits;
 pub mod identity;
 pub mod ids;
+pub mod ledger;

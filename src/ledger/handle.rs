@@ -1,0 +1,237 @@
+//! The handle everybody has: asks the one writer, and never touches the store itself.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+
+use ahash::RandomState;
+use arc_swap::{ArcSwap, ArcSwapOption};
+use dashmap::DashMap;
+use jiff::Timestamp;
+use tokio::sync::{Semaphore, mpsc, oneshot};
+
+use crate::clock::Clock;
+use crate::ids::JobId;
+
+use super::budget::{Budget, BudgetStatus};
+use super::entry::{Ending, Entry, HoldId};
+use super::hold::Hold;
+use super::request::{
+    HoldError, HoldRequest, Job, LedgerError, Reading, Resolution, ResolveError, Settings,
+};
+use super::store::Store;
+use super::writer::{Ended, Request, Target, Writer};
+
+/// The way to the ledger. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Ledger {
+    shared: Arc<Shared>,
+}
+
+/// What the handles, the holds and the writer share.
+#[derive(Debug)]
+pub(super) struct Shared {
+    /// Bounded: callers that wait for an answer.
+    pub(super) requests: mpsc::Sender<Request>,
+    /// Without a bound of its own: every sender owns a place (see `places`) or an open job.
+    endings: mpsc::UnboundedSender<Ended>,
+    /// One per hold under way.
+    pub(super) places: Arc<Semaphore>,
+    pub(super) jobs: DashMap<JobId, JobState, RandomState>,
+    pub(super) reading: ArcSwapOption<Reading>,
+    pub(super) writable: AtomicBool,
+    /// Why it is not writable.
+    pub(super) failure: ArcSwap<String>,
+}
+
+/// A job as the handles see it.
+#[derive(Debug)]
+pub(super) struct JobState {
+    pub(super) job: Job,
+    pub(super) began_at: Timestamp,
+    /// What was queued for it already, so that a job asked after a thousand times is queued twice
+    /// at most: once in doubt, once with its end.
+    queued: AtomicU8,
+}
+
+const DOUBT_QUEUED: u8 = 1;
+const END_QUEUED: u8 = 2;
+
+impl JobState {
+    pub(super) fn new(job: Job, began_at: Timestamp) -> Self {
+        Self {
+            job,
+            began_at,
+            queued: AtomicU8::new(0),
+        }
+    }
+
+    /// Whether this ending still has something to say. Remembers it.
+    fn queue(&self, ending: &Ending) -> bool {
+        let bit = match ending {
+            Ending::Doubted { .. } => DOUBT_QUEUED,
+            Ending::Settled { .. } | Ending::Released { .. } => END_QUEUED,
+        };
+        let before = self.queued.fetch_or(bit, Ordering::AcqRel);
+        before & (bit | END_QUEUED) == 0
+    }
+}
+
+impl Shared {
+    /// Queues an ending. If the writer has gone, the next start finds the hold open: in doubt.
+    pub(super) fn end(&self, ended: Ended) {
+        let _ = self.endings.send(ended);
+    }
+}
+
+impl Ledger {
+    /// Restores the books from `store`. Holds that were open and belong to no job are put in doubt:
+    /// the process that made them has died. The writer must be run ([`Writer::run`] or
+    /// [`Writer::spawn`]) before anything is answered.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub fn open(
+        store: Box<dyn Store>,
+        settings: Settings,
+        clock: Clock,
+    ) -> Result<(Self, Writer), LedgerError> {
+        let (request_sender, requests) = mpsc::channel(settings.queue_max.max(1));
+        let (ending_sender, endings) = mpsc::unbounded_channel();
+        let places = settings.live_holds_max.clamp(1, Semaphore::MAX_PERMITS);
+        let shared = Arc::new(Shared {
+            requests: request_sender,
+            endings: ending_sender,
+            places: Arc::new(Semaphore::new(places)),
+            jobs: DashMap::with_hasher(RandomState::new()),
+            reading: ArcSwapOption::empty(),
+            writable: AtomicBool::new(true),
+            failure: ArcSwap::default(),
+        });
+        let writer = Writer::open(store, settings, clock, &shared, requests, endings)?;
+        Ok((Self { shared }, writer))
+    }
+
+    /// Holds the quote in every budget that covers the call, and under the account's floor: all or
+    /// none, and on disk before it returns.
+    ///
+    /// # Errors
+    /// See [`HoldError`]; nothing is held then.
+    pub async fn hold(&self, request: HoldRequest) -> Result<Hold, HoldError> {
+        if !self.writable() {
+            return Err(HoldError::Unavailable(
+                self.shared.failure.load().to_string(),
+            ));
+        }
+        let place = Arc::clone(&self.shared.places)
+            .try_acquire_owned()
+            .map_err(|_| HoldError::Overloaded)?;
+        let (reply, answer) = oneshot::channel();
+        let message = Request::Hold {
+            request,
+            place,
+            reply,
+        };
+        self.shared.requests.try_send(message).map_err(|error| {
+            use mpsc::error::TrySendError::{Closed, Full};
+            match error {
+                Full(_) => HoldError::Overloaded,
+                Closed(_) => HoldError::Closed,
+            }
+        })?;
+        match answer.await {
+            Ok(Ok(delivery)) => delivery.take().ok_or(HoldError::Closed),
+            Ok(Err(refused)) => Err(refused),
+            Err(_) => Err(HoldError::Closed),
+        }
+    }
+
+    /// The hold of a job. Known for at least 25 hours after the call began, across restarts.
+    pub fn job(&self, job: &JobId) -> Option<Job> {
+        self.shared.jobs.get(job).map(|state| state.job.clone())
+    }
+
+    /// Ends a job's hold. Queued like any ending; a job that has ended, or is not known, is left
+    /// alone, so that one charge is one however often it is seen.
+    pub fn end_job(&self, job: &JobId, ending: Ending) {
+        let hold = match self.shared.jobs.get(job) {
+            Some(state) if state.job.open && state.queue(&ending) => state.job.hold,
+            _ => return,
+        };
+        self.shared.end(Ended {
+            target: Target::Job(hold),
+            ending,
+            place: None,
+        });
+    }
+
+    /// Ends a hold that is in doubt or bound to a job, by a person's decision. On disk before it
+    /// returns.
+    ///
+    /// # Errors
+    /// See [`ResolveError`]; nothing has changed then.
+    pub async fn resolve(
+        &self,
+        hold: HoldId,
+        resolution: Resolution,
+    ) -> Result<Entry, ResolveError> {
+        let (reply, answer) = oneshot::channel();
+        let request = Request::Resolve {
+            hold,
+            resolution,
+            reply,
+        };
+        self.ask(request, answer).await?
+    }
+
+    /// Tells the latest reading of the account. An older one than the last is ignored.
+    pub fn observe(&self, reading: Reading) {
+        self.shared.reading.rcu(|last| match last {
+            Some(last) if last.started_at > reading.started_at => Some(Arc::clone(last)),
+            _ => Some(Arc::new(reading)),
+        });
+    }
+
+    /// How all budgets stand.
+    ///
+    /// # Errors
+    /// [`LedgerError::Closed`].
+    pub async fn budgets(&self) -> Result<Vec<BudgetStatus>, LedgerError> {
+        let (reply, answer) = oneshot::channel();
+        self.ask(Request::Budgets { reply }, answer).await
+    }
+
+    /// Replaces all budgets; each is worked out from the store, so a new one counts the past.
+    ///
+    /// # Errors
+    /// What the store says; the old budgets stay then.
+    pub async fn set_budgets(&self, budgets: Vec<Budget>) -> Result<(), LedgerError> {
+        let (reply, answer) = oneshot::channel();
+        self.ask(Request::SetBudgets { budgets, reply }, answer)
+            .await?
+    }
+
+    /// Whether the last write, or a probe since, succeeded.
+    pub fn writable(&self) -> bool {
+        self.shared.writable.load(Ordering::Acquire)
+    }
+
+    /// Writes everything that is queued; then the writer ends. Holds that end later are found open
+    /// by the next start.
+    ///
+    /// # Errors
+    /// What the store says; what could not be written is found open by the next start.
+    pub async fn close(&self) -> Result<(), LedgerError> {
+        let (reply, answer) = oneshot::channel();
+        self.ask(Request::Close { reply }, answer).await?
+    }
+
+    async fn ask<T>(
+        &self,
+        request: Request,
+        answer: oneshot::Receiver<T>,
+    ) -> Result<T, LedgerError> {
+        let sent = self.shared.requests.send(request).await;
+        sent.map_err(|_| LedgerError::Closed)?;
+        answer.await.map_err(|_| LedgerError::Closed)
+    }
+}

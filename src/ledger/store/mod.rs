@@ -1,0 +1,226 @@
+//! Where entries live, behind one narrow seam.
+//!
+//! # What every store promises
+//!
+//! - [`Store::append`] is one transaction: after `Ok` the entries, and what is derived from them,
+//!   are synced to stable storage; after `Err` either all or none of them are there, and nobody
+//!   knows which until [`Store::reread`].
+//! - Sequence numbers run 1, 2, 3 … without gaps, and `recorded_at` never falls along them.
+//! - A reader beside a writer sees whole batches only, and never makes the writer wait.
+//! - What is derived (the sums per quarter hour, the list of open holds) is exact, and can be
+//!   worked out anew from the entries: that is what [`Reader::verify`] does.
+//!
+//! The calls block; the writer has a thread of its own for them. A store for several guards
+//! (PostgreSQL) fits the same seam: lock the counters of a batch, decide with the same pure rules,
+//! append, commit.
+
+mod lock;
+mod memory;
+mod sqlite;
+
+use std::path::Path;
+
+use jiff::Timestamp;
+
+use crate::credits::Credits;
+use crate::ids::{JobId, KeyId, OperationName, TeamId};
+
+use super::budget::{Budget, BudgetStatus};
+use super::entry::{Entry, Fingerprint, HoldId, Origin};
+use super::verify::VerifyReport;
+
+pub use lock::{LedgerLock, LockError};
+pub use memory::MemoryStore;
+pub use sqlite::{SqliteReader, SqliteStore, open_locked, open_reader};
+
+/// What a store says when it cannot.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum StoreError {
+    /// The disk, the file system or the database failed.
+    #[error("the ledger's store failed: {0}")]
+    Failed(String),
+    /// The file cannot be used at all; says which and why.
+    #[error("the ledger {path} cannot be opened: {why}")]
+    Unusable {
+        /// The file.
+        path: String,
+        /// What is wrong, and what to do.
+        why: String,
+    },
+    /// The file was written by a later version.
+    #[error(
+        "the ledger {path} has schema {found}; this program knows up to {known}: use the newer program"
+    )]
+    Newer {
+        /// The file.
+        path: String,
+        /// The schema it has.
+        found: i64,
+        /// The last one we know.
+        known: i64,
+    },
+    /// It holds something no ledger ever wrote.
+    #[error("the ledger is damaged: {0}")]
+    Damaged(String),
+}
+
+/// How far a ledger goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Tail {
+    /// The last entry's number; 0 when empty.
+    pub seq: i64,
+    /// The last entry's time of recording.
+    pub recorded_at: Option<Timestamp>,
+}
+
+/// A hold that has not ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OpenHold {
+    /// Its number.
+    pub hold: HoldId,
+    /// Who calls what.
+    pub origin: Origin,
+    /// What is held.
+    pub quote: Credits,
+    /// When the call began.
+    pub began_at: Timestamp,
+    /// What a repeat is recognised by.
+    pub fingerprint: Option<Fingerprint>,
+    /// The job it is bound to.
+    pub job: Option<JobId>,
+    /// Since when it is in doubt.
+    pub doubted_at: Option<Timestamp>,
+}
+
+/// Charges of calls that began in one quarter hour (or in a span of them).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BeganSum {
+    /// The quarter hour, counted since 1970; the first of the span when they are put together.
+    pub quarter: i64,
+    /// Who called what.
+    pub origin: Origin,
+    /// What was charged, corrections included.
+    pub settled: Credits,
+}
+
+/// Charges recorded in a span, for finance.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Spend {
+    /// Who paid.
+    pub team: TeamId,
+    /// With which key.
+    pub key: KeyId,
+    /// For what.
+    pub operation: OperationName,
+    /// Settled calls. A correction alters the sum, not the count.
+    pub calls: u64,
+    /// What was charged, corrections included.
+    pub settled: Credits,
+}
+
+/// One derived sum as it is kept.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct SumRow {
+    /// The quarter hour in which the calls began.
+    pub began_quarter: i64,
+    /// The quarter hour in which their charges were recorded.
+    pub recorded_quarter: i64,
+    /// Who called what.
+    pub origin: Origin,
+    /// Settled calls.
+    pub calls: i64,
+    /// Their charges, corrections included.
+    pub settled: Credits,
+}
+
+/// Everything that is derived, and how far the entries went at that moment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Derived {
+    /// The entries it was derived from.
+    pub tail: Tail,
+    /// All sums.
+    pub sums: Vec<SumRow>,
+    /// Up to which entry `marked` tells.
+    pub mark: i64,
+    /// The holds that were open after entry `mark`.
+    pub marked: Vec<HoldId>,
+    /// Faults only this kind of store can have, in its own words.
+    pub defects: Vec<String>,
+}
+
+/// Reading, also beside a running guard.
+pub trait Reader: Send {
+    /// How far it goes.
+    fn tail(&self) -> Result<Tail, StoreError>;
+
+    /// Up to `limit` entries after `after_seq`, in order.
+    fn entries(&self, after_seq: i64, limit: usize) -> Result<Vec<Entry>, StoreError>;
+
+    /// Up to `limit` entries recorded in `[from, to)` after `after_seq`, in order.
+    fn entries_recorded(
+        &self,
+        from: Timestamp,
+        to: Timestamp,
+        after_seq: i64,
+        limit: usize,
+    ) -> Result<Vec<Entry>, StoreError>;
+
+    /// All holds that have not ended, oldest first.
+    fn open_holds(&self) -> Result<Vec<OpenHold>, StoreError>;
+
+    /// Charges by the quarter hour in which the calls began, from `from` on (`None`: all);
+    /// `together`: one sum per origin for the whole span.
+    fn began_sums(&self, from: Option<i64>, together: bool) -> Result<Vec<BeganSum>, StoreError>;
+
+    /// Calls `visit` with each charge (settled or corrected) of a call that began in `[from, to)`:
+    /// its origin, when the call began, the amount.
+    fn each_charge(
+        &self,
+        from: Timestamp,
+        to: Timestamp,
+        visit: &mut dyn FnMut(&Origin, Timestamp, Credits),
+    ) -> Result<(), StoreError>;
+
+    /// All grants recorded at or after `from`.
+    fn grants(&self, from: Option<Timestamp>) -> Result<Vec<Entry>, StoreError>;
+
+    /// The bound entries of calls that began at or after `from`.
+    fn bound(&self, from: Timestamp) -> Result<Vec<Entry>, StoreError>;
+
+    /// Charges recorded in `[from, to)`, by team, key and operation.
+    fn spend(&self, from: Timestamp, to: Timestamp) -> Result<Vec<Spend>, StoreError>;
+
+    /// Everything that is derived, in one consistent look.
+    fn derived(&self) -> Result<Derived, StoreError>;
+
+    /// Runs several reads on one unchanging view.
+    fn in_one_view(
+        &self,
+        read: &mut dyn FnMut() -> Result<(), StoreError>,
+    ) -> Result<(), StoreError>;
+
+    /// Writes a complete copy to `path`, which must not exist yet.
+    fn backup(&self, path: &Path) -> Result<(), StoreError>;
+
+    /// How `budgets` stand at `now`, by the rules the running guard decides by.
+    fn budget_statuses(
+        &self,
+        budgets: &[Budget],
+        now: Timestamp,
+    ) -> Result<Vec<BudgetStatus>, StoreError>;
+
+    /// Checks the whole ledger; `progress` is told how many entries are done and how many there are.
+    fn verify(&self, progress: &mut dyn FnMut(i64, i64)) -> Result<VerifyReport, StoreError>;
+}
+
+/// Writing. One writer at a time: see [`LedgerLock`].
+pub trait Store: Reader {
+    /// Adds a batch in one synced transaction. The numbers continue those stored.
+    fn append(&mut self, batch: &[Entry]) -> Result<(), StoreError>;
+
+    /// After a failure: forgets everything remembered, and looks how far the ledger really goes.
+    fn reread(&mut self) -> Result<Tail, StoreError>;
+
+    /// Writes and syncs something that means nothing, to learn whether writing works again.
+    fn probe(&mut self) -> Result<(), StoreError>;
+}
