@@ -1,5 +1,6 @@
 //! generect-guard: a gateway that holds the money before the call leaves.
 
+pub mod catalogue;
 pub mod clock;
 pub mod config;
 pub mod credits;

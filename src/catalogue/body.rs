@@ -1,0 +1,1 @@
+//! Reads the request body strictly.

@@ -1,0 +1,1 @@
+//! Reads one control of the body.

@@ -1,0 +1,233 @@
+//! What must hold between the fields of a catalogue file.
+
+use std::collections::BTreeSet;
+
+use super::{RawOperation, Reading};
+use crate::catalogue::operation::{Class, Count, Evidence, Operation};
+
+/// Methods an operation may have. HEAD and OPTIONS are never passed on.
+const METHODS: [&str; 5] = ["DELETE", "GET", "PATCH", "POST", "PUT"];
+
+impl Reading {
+    /// The texts of one operation.
+    pub(super) fn check_names(&mut self, at: &str, raw: &RawOperation) {
+        let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
+        if raw.name.is_empty() || !raw.name.bytes().all(plain) {
+            self.complain(at, "a name is made of a-z, 0-9 and _");
+        }
+        if !METHODS.contains(&raw.method.as_str()) {
+            self.complain(at, format!("{:?} is not one of {METHODS:?}", raw.method));
+        }
+        if raw.explanation.trim().is_empty() {
+            self.complain(at, "has no explanation");
+        }
+        if !is_template(&raw.path) {
+            self.complain(
+                at,
+                format!(
+                    "{:?} is not a path from / to / of plain segments with at most one \
+                     {{job_id}} or {{id}}",
+                    raw.path
+                ),
+            );
+        }
+    }
+
+    /// What the class of an operation asks of the rest.
+    pub(super) fn check_class(&mut self, at: &str, operation: &Operation) {
+        let charged = matches!(operation.class, Class::Billable | Class::Submit);
+        if charged && operation.parts.is_empty() {
+            self.complain(at, "is charged but has no part that says for what");
+        }
+        if !charged && !operation.parts.is_empty() {
+            self.complain(at, "has parts but is not charged");
+        }
+        let has_job = operation.path.contains("{job_id}");
+        if has_job != (operation.class == Class::Poll) {
+            self.complain(at, "a poll, and nothing else, has a {job_id} in its path");
+        }
+        if operation.class != Class::Billable && operation.evidence != Evidence::Meta {
+            self.complain(at, "only billable operations state their charge elsewhere");
+        }
+        let bodies = operation.parts.iter();
+        let arrays = bodies.filter(|part| part.count == Count::Body).count();
+        if arrays > 0 && operation.parts.len() > 1 {
+            self.complain(at, "a body that is an array is its only part");
+        }
+    }
+
+    /// No two operations may share a name, or a method and path.
+    pub(super) fn check_unique(&mut self) {
+        let (mut names, mut routes) = (BTreeSet::new(), BTreeSet::new());
+        let mut twice = Vec::new();
+        for operation in &self.operations {
+            if !names.insert(&operation.name) {
+                twice.push((
+                    operation.name.to_string(),
+                    "is a name used twice".to_owned(),
+                ));
+            }
+            if !routes.insert((&operation.method, &operation.path)) {
+                let what = format!("{} {} is there twice", operation.method, operation.path);
+                twice.push((operation.name.to_string(), what));
+            }
+        }
+        for (at, what) in twice {
+            self.complain(&at, what);
+        }
+    }
+
+    /// A price or a family of slots that nothing uses is a misspelling of one that something does.
+    pub(super) fn check_used(&mut self) {
+        let prices = self.prices.iter().map(|(name, _)| format!("prices.{name}"));
+        let slots = self.slots.keys().map(|name| format!("slots.{name}"));
+        let unused: Vec<String> = prices
+            .chain(slots)
+            .filter(|name| !self.used.contains(name))
+            .collect();
+        for name in unused {
+            self.complain(&name, "is used by no operation");
+        }
+    }
+}
+
+fn is_template(path: &str) -> bool {
+    let Some(inner) = path
+        .strip_prefix('/')
+        .and_then(|rest| rest.strip_suffix('/'))
+    else {
+        return false;
+    };
+    let is_plain = |segment: &str| {
+        !segment.is_empty()
+            && segment.bytes().all(|byte| {
+                byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-_".contains(&byte)
+            })
+    };
+    let mut placeholders = 0;
+    inner.split('/').all(|segment| {
+        if matches!(segment, "{job_id}" | "{id}") {
+            placeholders += 1;
+            return placeholders == 1;
+        }
+        is_plain(segment)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::read;
+
+    const GOOD: &str = r#"
+        [prices]
+        one = "0.02"
+        [[operation]]
+        name = "find"
+        method = "POST"
+        path = "/find/"
+        class = "billable"
+        explanation = "Finds."
+        [[operation.part]]
+        price = "one"
+        flat = 1
+    "#;
+
+    fn complaints(toml: &str) -> Vec<String> {
+        match read(toml) {
+            Ok(_) => Vec::new(),
+            Err(error) => error
+                .complaints
+                .iter()
+                .map(|complaint| format!("{}: {}", complaint.at, complaint.what))
+                .collect(),
+        }
+    }
+
+    #[test]
+    fn a_sound_file_has_no_complaints() {
+        assert_eq!(complaints(GOOD), Vec::<String>::new());
+    }
+
+    #[test]
+    fn all_faults_are_told_at_once() {
+        let bad = GOOD
+            .replace("\"0.02\"", "\"-1\"")
+            .replace("\"POST\"", "\"HEAD\"")
+            .replace("\"/find/\"", "\"find\"")
+            .replace("\"find\"", "\"Find It\"")
+            .replace("\"Finds.\"", "\" \"")
+            .replace("flat = 1", "flat = 1\nrows = \"limit_by\"");
+        let told = complaints(&bad);
+        for part in [
+            "prices.one: is below zero",
+            "a name is made of",
+            "\"HEAD\" is not one of",
+            "has no explanation",
+            "is not a path",
+            "exactly one of flat",
+            "there is no price named \"one\"",
+        ] {
+            assert!(
+                told.iter().any(|line| line.contains(part)),
+                "{part}: {told:#?}"
+            );
+        }
+    }
+
+    #[test]
+    fn each_fault_alone_is_a_fault() {
+        let cases = [
+            ("name = \"find\"", "name = \"find\"\nprise = 1", "prise"),
+            ("class = \"billable\"", "class = \"poll\"", "a poll"),
+            ("class = \"billable\"", "class = \"free\"", "not charged"),
+            ("class = \"billable\"", "class = \"cheap\"", "cheap"),
+            ("/find/", "/find/{job_id}/", "a poll"),
+            ("/find/", "/{id}/find/{id}/", "not a path"),
+            ("/find/", "/find//", "not a path"),
+            ("/find/", "/f%69nd/", "not a path"),
+            ("/find/", "/Find/", "not a path"),
+            ("flat = 1", "flat = 0", "at least 1"),
+            ("flat = 1", "", "exactly one of"),
+            ("flat = 1", "items = []", "exactly one of"),
+            ("flat = 1", "rows = \"limit_by\"", "documented maximum"),
+            ("flat = 1", "rows = \"a.b.c\"\nmaximum = 1", "not a field"),
+            ("flat = 1", "flat = 1\ncreate = true", "belong to rows"),
+            ("flat = 1", "flat = -1", "part"),
+            ("explanation", "slots = \"none\"\nexplanation", "no slots"),
+            (
+                "explanation",
+                "evidence = \"hearsay\"\nexplanation",
+                "hearsay",
+            ),
+            (
+                "[prices]",
+                "[slots]\nidle = 3\n[prices]\ntwo = 1",
+                "slots.idle: is used by no",
+            ),
+            (
+                "[prices]",
+                "[slots]\nidle = 3\n[prices]\ntwo = 1",
+                "prices.two: is used by no",
+            ),
+            ("[prices]", "[pries]\n[prices]", "pries: is not a setting"),
+            ("[prices]", "[prices", "the file"),
+        ];
+        for (from, to, told) in cases {
+            let bad = GOOD.replacen(from, to, 1);
+            assert_ne!(bad, GOOD, "{from}");
+            let complaints = complaints(&bad);
+            assert!(
+                complaints.iter().any(|line| line.contains(told)),
+                "{to}: {complaints:#?}"
+            );
+        }
+    }
+
+    #[test]
+    fn two_operations_do_not_share_a_name_or_a_path() {
+        let table = &GOOD[GOOD.find("[[operation]]").unwrap()..];
+        let told = complaints(&format!("{GOOD}\n{table}"));
+        assert_eq!(told.len(), 2, "{told:#?}");
+        assert!(complaints("").iter().any(|line| line.contains("missing")));
+    }
+}

@@ -1,0 +1,34 @@
+//! What the upstream does and what it takes for it: operations are data.
+//!
+//! `config/catalogue.toml` describes every documented operation; this part reads that file and
+//! answers four questions with it, without knowing a server, a budget or a client:
+//!
+//! - [`Catalogue::classify`]: which operation is this method and path? What is not listed is
+//!   [`Classified::Unknown`] and does not pass.
+//! - [`quote()`]: the most this call can take, worked out from its body before it is sent. Every
+//!   doubt errs upwards; what cannot be read is refused.
+//! - [`ChargeReader`]: what an answer says was taken, read while the answer streams by.
+//! - [`Prices`]: the account's own prices where they are known, else the listed ones.
+//!
+//! Two rules hold everywhere here. *What is priced is what the upstream will read*: a body that
+//! two parsers could read differently is not priced at all. *Unknown is not zero*: a charge that
+//! is missing or unreadable is said to be so.
+
+mod body;
+mod charge;
+mod classify;
+mod control;
+mod file;
+mod operation;
+mod price;
+mod quote;
+mod scan;
+
+pub use charge::{Answer, Charge, ChargeReader};
+pub use classify::{Catalogue, Classified};
+pub use file::{CatalogueError, Complaint};
+pub use operation::{
+    Class, Count, Evidence, Extra, ExtraUnits, Operation, Part, Place, RowLimit, Slots,
+};
+pub use price::{LegacyAmounts, PriceName, Prices, UnknownPrice};
+pub use quote::{Quote, QuoteError, Unbounded, quote};
