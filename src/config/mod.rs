@@ -20,6 +20,6 @@ pub use complaint::{Complaint, ConfigErrors};
 pub use environment::Environment;
 pub use load::{load, load_books};
 pub use settings::{
-    Account, Books, Breaker, Config, Floor, FloorAction, LedgerFile, LogFormat, Logging, Pace, Rate,
-    Server, TeamSettings, Upstream,
+    Account, Books, Breaker, Config, Floor, FloorAction, LedgerFile, LogFormat, Logging, Pace,
+    Rate, Server, TeamSettings, Upstream,
 };

@@ -68,16 +68,16 @@ fn name(text: Option<&str>, id: &str, item: &str, complaints: &mut Complaints) -
     text.to_owned()
 }
 
-fn unbounded(
-    value: Option<&UnboundedText>,
-    item: &str,
-    complaints: &mut Complaints,
-) -> Unbounded {
+fn unbounded(value: Option<&UnboundedText>, item: &str, complaints: &mut Complaints) -> Unbounded {
     let path = format!("{item}.unbounded");
     match value {
         None => Unbounded::Maximum,
         Some(UnboundedText::Limit(0)) => {
-            complaints.error(path, "is zero rows", "write \"refuse\" to refuse such searches");
+            complaints.error(
+                path,
+                "is zero rows",
+                "write \"refuse\" to refuse such searches",
+            );
             Unbounded::Refuse
         }
         Some(UnboundedText::Limit(rows)) => Unbounded::Limit(*rows),
@@ -163,12 +163,7 @@ pub(super) fn keys(
     keys
 }
 
-fn without_keys(
-    teams: &[TeamSettings],
-    file: &File,
-    keys: &Keys,
-    complaints: &mut Complaints,
-) {
+fn without_keys(teams: &[TeamSettings], file: &File, keys: &Keys, complaints: &mut Complaints) {
     if file.key.is_empty() && keys.complete {
         complaints.warning(
             "key",

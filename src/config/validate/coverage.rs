@@ -51,9 +51,10 @@ fn without_limit(
         .iter()
         .filter(used)
         .filter(|operation| {
-            !budgets.filters.iter().any(|(_, filter)| {
-                filter.covers(&client.team.id, &client.key, &operation.name)
-            })
+            !budgets
+                .filters
+                .iter()
+                .any(|(_, filter)| filter.covers(&client.team.id, &client.key, &operation.name))
         })
         .map(|operation| operation.name.as_str())
         .collect();
@@ -63,7 +64,10 @@ fn without_limit(
     let share = if bare.len() == usable {
         format!("any of the {usable} billable operations it may use")
     } else {
-        format!("{} of the {usable} billable operations it may use", bare.len())
+        format!(
+            "{} of the {usable} billable operations it may use",
+            bare.len()
+        )
     };
     complaints.error(
         format!("key.{}", client.key),

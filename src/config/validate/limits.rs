@@ -191,7 +191,10 @@ fn pace(raw: &RateFile, item: &str, complaints: &mut Complaints) -> Option<Pace>
     }
     let path = format!("{item}.per_second");
     let Some(number) = raw.per_second else {
-        complaints.missing(path, "write how many calls may begin in a second, such as 5 or 0.5");
+        complaints.missing(
+            path,
+            "write how many calls may begin in a second, such as 5 or 0.5",
+        );
         return None;
     };
     let pace = number.pace(Duration::from_secs(1), burst.flatten());

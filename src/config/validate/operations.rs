@@ -137,7 +137,9 @@ fn matching(
 
 fn unknown_hint(catalogue: &Catalogue, pattern: &str) -> String {
     let wanted = pattern.trim_end_matches('*');
-    let names = catalogue.operations().map(|operation| operation.name.as_str());
+    let names = catalogue
+        .operations()
+        .map(|operation| operation.name.as_str());
     match crate::config::tree::nearest(wanted, names) {
         Some(name) => format!("did you mean {name}?"),
         None => "write an operation's name, or the beginning of some with a * after it".to_owned(),

@@ -26,7 +26,10 @@ pub(super) fn span(
             complaints.error(
                 path,
                 "is zero",
-                format!("write a time above zero, such as \"{}s\"", default.as_secs()),
+                format!(
+                    "write a time above zero, such as \"{}s\"",
+                    default.as_secs()
+                ),
             );
             default
         }

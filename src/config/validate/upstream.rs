@@ -18,7 +18,11 @@ use crate::identity::Secret;
 const BASE_URL: &str = "https://api.generect.com";
 
 /// Checks how the account's API is called. The token was fetched before.
-pub(super) fn upstream(file: &UpstreamFile, token: Secret, complaints: &mut Complaints) -> Upstream {
+pub(super) fn upstream(
+    file: &UpstreamFile,
+    token: Secret,
+    complaints: &mut Complaints,
+) -> Upstream {
     let c = complaints;
     let seconds = Duration::from_secs;
     Upstream {
@@ -61,7 +65,13 @@ pub(super) fn upstream(file: &UpstreamFile, token: Secret, complaints: &mut Comp
 }
 
 fn breaker(file: &BreakerFile, c: &mut Complaints) -> Breaker {
-    let failures = scalars::count(c, "upstream.breaker.failures", file.failures, 10, 1..=10_000);
+    let failures = scalars::count(
+        c,
+        "upstream.breaker.failures",
+        file.failures,
+        10,
+        1..=10_000,
+    );
     Breaker {
         failures: NonZeroU32::new(failures).unwrap_or(NonZeroU32::MIN),
         within: scalars::span(
@@ -113,7 +123,10 @@ fn base_url(text: &str, complaints: &mut Complaints) -> Uri {
 
 fn is_loopback(host: &str) -> bool {
     let bare = host.trim_start_matches('[').trim_end_matches(']');
-    host == "localhost" || bare.parse().is_ok_and(|ip: std::net::IpAddr| ip.is_loopback())
+    host == "localhost"
+        || bare
+            .parse()
+            .is_ok_and(|ip: std::net::IpAddr| ip.is_loopback())
 }
 
 /// The proxy's address may hold a user name and a password, so it is never repeated.
