@@ -275,7 +275,7 @@ mod tests {
     #[test]
     fn dotted_fields_stand_flat_in_a_json_line() {
         let text = written(&[], true, || {
-            tracing::info!(target: "spend", team.id = "growth", upstream.status = 200, quote = %"0.02", "exchange ended");
+            tracing::info!(target: "spend", { team.id = "growth", upstream.status = 200, quote = %"0.02" }, "exchange ended");
             tracing::debug!("not at this level");
         });
         assert_eq!(text.lines().count(), 1, "{text}");

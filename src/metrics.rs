@@ -189,7 +189,7 @@ pub fn status_class(status: u16) -> &'static str {
 
 /// Credits as a number for a gauge. The only place where an amount becomes a float: Prometheus
 /// knows no other number, and nothing is ever read back from there. Exact to the micro-credit up
-/// to nine thousand million credits.
+/// to four thousand million credits.
 #[expect(
     clippy::float_arithmetic,
     reason = "a gauge takes a float; the books never see it"
@@ -370,7 +370,7 @@ mod tests {
 
     #[test]
     fn credits_keep_their_digits_at_the_edge() {
-        for text in ["41.37", "-0.000001", "8999999999.999999"] {
+        for text in ["41.37", "-0.000001", "3999999999.999999"] {
             let amount: Credits = text.parse().unwrap();
             assert_eq!(credits_as_f64(amount).to_string(), text);
         }
