@@ -1,5 +1,7 @@
 //! generect-guard: a gateway that holds the money before the call leaves.
 
+pub mod account;
+pub mod admin;
 pub mod catalogue;
 pub mod clock;
 pub mod config;
@@ -7,3 +9,5 @@ pub mod credits;
 pub mod identity;
 pub mod ids;
 pub mod ledger;
+pub mod logging;
+pub mod metrics;
