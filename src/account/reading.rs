@@ -8,7 +8,7 @@ use crate::credits::Credits;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Balance {
     /// What was left, rounded down to the micro-credit. Negative if the account is overdrawn.
-    /// Whether reservations of running calls are already taken off is not documented.
+    /// Whether what running calls may still take is already off it is not documented.
     pub balance: Credits,
     /// Just before the question was sent. Whatever was charged before is in the balance.
     pub started_at: Timestamp,

@@ -223,7 +223,7 @@ async fn half_a_head_and_an_idle_connection_are_not_kept() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn shutdown_ends_the_pages_although_a_reader_stays_connected() {
     let pages = pages(FRESH).await;
     let mut idle = TcpStream::connect(pages.address).await.unwrap();
@@ -233,10 +233,15 @@ async fn shutdown_ends_the_pages_although_a_reader_stays_connected() {
     let mut first = [0_u8; 12];
     idle.read_exact(&mut first).await.unwrap();
     assert_eq!(&first, b"HTTP/1.1 200");
+    let began = tokio::time::Instant::now();
     pages.shutdown.cancel();
     tokio::time::timeout(PATIENCE, pages.task)
         .await
         .unwrap()
         .unwrap();
+    assert!(
+        began.elapsed() < Duration::from_secs(1),
+        "an idle reader was waited for"
+    );
     assert!(TcpStream::connect(pages.address).await.is_err());
 }

@@ -4,13 +4,16 @@ use std::io::{self, Write};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use generect_guard::account::{Balance, Watcher, WatcherSettings};
+use generect_guard::account::{
+    AccountClient, AccountClientSettings, Balance, Nudge, Watcher, WatcherSettings,
+};
 use generect_guard::clock::Clock;
 use generect_guard::metrics;
 use tokio::sync::watch;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::upstream::{Step, TOKEN, Upstream};
+use crate::upstream::{Step, TOKEN, Upstream, settings};
 
 /// The next test step waits at most this long; it comes in a few milliseconds.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -47,7 +50,8 @@ async fn until_asked(upstream: &Upstream, times: usize) {
 struct Running {
     upstream: Upstream,
     latest: watch::Receiver<Option<Balance>>,
-    nudge: generect_guard::account::Nudge,
+    nudge: Nudge,
+    began: Instant,
     seen: Arc<Mutex<Vec<String>>>,
     shutdown: CancellationToken,
     task: tokio::task::JoinHandle<()>,
@@ -78,6 +82,7 @@ async fn run(
         upstream,
         latest,
         nudge,
+        began: Instant::now(),
         seen,
         shutdown,
         task,
@@ -148,10 +153,47 @@ async fn a_nudge_during_a_question_brings_another_one_after_it() {
 }
 
 #[tokio::test]
-async fn shutdown_ends_a_question_that_nobody_answers() {
-    let running = run(every(LONG), |_| Step::Silence).await;
-    until_asked(&running.upstream, 1).await;
+async fn those_who_nudge_without_end_get_no_more_than_the_fast_pace() {
+    let settings = WatcherSettings {
+        fast_interval: Duration::from_millis(100),
+        ..every(LONG)
+    };
+    let running = run(settings, |_| Step::balance("1")).await;
+    for _ in 0..200 {
+        running.nudge.nudge();
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+    let asked = running.upstream.heads().len();
+    let began = running.began.elapsed().as_millis();
+    assert!((2..=2 + began as usize / 100).contains(&asked), "{asked}");
     running.stop().await;
+}
+
+#[tokio::test]
+async fn errors_slow_the_questions_down_but_do_not_end_them() {
+    let running = run(every(SHORT), |_| Step::Answer(502, String::new())).await;
+    until_asked(&running.upstream, 8).await;
+    // At least 10 + 20 + 40 + 4 × 40 ms with the jitter at its smallest; 140 ms without errors.
+    let took = running.began.elapsed();
+    assert!(took >= Duration::from_millis(230), "{took:?}");
+    running.stop().await;
+}
+
+#[tokio::test]
+async fn shutdown_ends_a_question_that_nobody_answers() {
+    let upstream = Upstream::start(|_| Step::Silence).await;
+    let clock = Clock::system();
+    let patient = AccountClientSettings {
+        timeout: LONG,
+        ..settings(upstream.base_url())
+    };
+    let client = AccountClient::new(patient, TOKEN, clock.clone()).unwrap();
+    let shutdown = CancellationToken::new();
+    let watcher = Watcher::new(client, clock, every(LONG));
+    let task = tokio::spawn(watcher.run(shutdown.clone(), |_| {}));
+    until_asked(&upstream, 1).await;
+    shutdown.cancel();
+    tokio::time::timeout(PATIENCE, task).await.unwrap().unwrap();
 }
 
 #[tokio::test]
