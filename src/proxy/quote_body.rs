@@ -25,7 +25,7 @@ use tower::{Layer, Service};
 
 use super::body::OutgoingBody;
 use super::refusal::Refusal;
-use super::{Answer, Classified, Identified, Quoted};
+use super::{Answer, Classified, Identified, Quoted, is_charged};
 use crate::catalogue::{self, QuoteError};
 use crate::ids::{KeyId, OperationName};
 use crate::ledger::Fingerprint;
@@ -73,7 +73,7 @@ where
     }
 
     fn call(&mut self, classified: Classified) -> Self::Future {
-        if !classified.operation.class.is_charged() {
+        if !is_charged(classified.operation.class) {
             return Box::pin(
                 self.inner
                     .call(unpriced(classified, self.settings.body_bytes_max)),

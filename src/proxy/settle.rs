@@ -162,6 +162,7 @@ fn log_spend(exchange: &Exchange) {
     let outcome = facts.outcome.unwrap_or_default();
     tracing::info!(
         target: "spend",
+        {
         team.id = facts.client.as_ref().map(|client| client.team.id.as_str()),
         key.id = facts.client.as_ref().map(|client| client.key.as_str()),
         request.id = %exchange.request_id,
@@ -176,6 +177,7 @@ fn log_spend(exchange: &Exchange) {
         upstream.status = facts.upstream_status,
         upstream.ms = micros(facts.upstream_time).map(|micros| micros / 1000),
         guard.us = micros(facts.guard_time),
+        },
         "billable call {outcome}"
     );
 }

@@ -142,6 +142,7 @@ impl Drop for Record {
         count(team, operation, outcome, took, facts.guard_time);
         tracing::info!(
             target: "exchange",
+            {
             request.id = %self.exchange.request_id,
             team.id = team,
             key.id = key,
@@ -150,6 +151,7 @@ impl Drop for Record {
             refusal = facts.refusal,
             status = self.status.map(|status| status.as_u16()),
             ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
+            },
             "exchange ended: {outcome}"
         );
     }

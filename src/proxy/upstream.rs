@@ -13,8 +13,9 @@ use hyper_util::client::legacy::connect::proxy::Tunnel;
 use hyper_util::client::legacy::{self, Client};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::net::TcpStream;
+use tower::Layer;
+use tower::timeout::TimeoutLayer;
 use tower::util::BoxCloneSyncService;
-use tower::{ServiceBuilder, ServiceExt};
 
 use super::body::{BodyError, OutgoingBody};
 
@@ -109,14 +110,10 @@ fn connector(settings: UpstreamSettings) -> Connector {
         .with_tls_config(settings.tls)
         .https_or_http()
         .enable_all_versions();
-    let timeout = ServiceBuilder::new().timeout(settings.connect_timeout);
+    let within = TimeoutLayer::new(settings.connect_timeout);
     match settings.proxy {
-        None => timeout
-            .service(https.wrap_connector(tcp))
-            .boxed_clone_sync(),
-        Some(proxy) => timeout
-            .service(https.wrap_connector(Tunnel::new(proxy, tcp)))
-            .boxed_clone_sync(),
+        None => Connector::new(within.layer(https.wrap_connector(tcp))),
+        Some(proxy) => Connector::new(within.layer(https.wrap_connector(Tunnel::new(proxy, tcp)))),
     }
 }
 
