@@ -2,9 +2,11 @@
 
 pub mod account;
 pub mod admin;
+pub mod app;
 pub mod catalogue;
 pub mod clock;
 pub mod config;
+pub mod control;
 pub mod credits;
 pub mod identity;
 pub mod ids;
