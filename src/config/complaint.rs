@@ -105,6 +105,11 @@ impl Complaints {
         self.errors.push(complaint);
     }
 
+    /// Notes that a setting was probably meant by something that could not be read.
+    pub(super) fn also_unread(&mut self, path: String) {
+        self.unread.insert(path);
+    }
+
     /// Notes that a setting is missing, unless it was there and could not be read.
     pub(super) fn missing(&mut self, path: impl Into<String>, hint: impl Into<String>) {
         let path = path.into();

@@ -26,8 +26,11 @@ pub(super) fn read(
             Ok(file) => return Ok(file),
             Err(error) => {
                 let path = error.path().clone();
-                let complaint = complaint(&tree, &path, &error.into_inner().to_string());
-                complaints.unread(complaint);
+                let unread = unread(&tree, &path, &error.into_inner().to_string());
+                if let Some(meant) = unread.meant {
+                    complaints.also_unread(meant);
+                }
+                complaints.unread(unread.complaint);
                 // Each turn takes a piece out of the tree, so this ends.
                 if !remove(&mut tree, &path) {
                     return Ok(File::default());
@@ -125,7 +128,14 @@ fn steps(path: &Path) -> Vec<Step> {
         .collect()
 }
 
-fn complaint(tree: &Value, path: &Path, message: &str) -> Complaint {
+/// A setting that could not be read.
+struct Unread {
+    complaint: Complaint,
+    /// The path of the setting that was probably meant, where the name is unknown.
+    meant: Option<String>,
+}
+
+fn unread(tree: &Value, path: &Path, message: &str) -> Unread {
     let steps = steps(path);
     let path = path_text(tree, &steps);
     let last = match steps.last() {
@@ -133,10 +143,15 @@ fn complaint(tree: &Value, path: &Path, message: &str) -> Complaint {
         _ => "",
     };
     if let Some(known) = message.strip_prefix("unknown field ") {
-        return Complaint {
-            hint: unknown_hint(&path, last, known),
-            path,
-            what: "is no setting".to_owned(),
+        let (hint, meant) = unknown_hint(&path, last, known);
+        let place = path.len() - last.len();
+        return Unread {
+            meant: meant.map(|name| format!("{}{name}", &path[..place])),
+            complaint: Complaint {
+                path,
+                what: "is no setting".to_owned(),
+                hint,
+            },
         };
     }
     let what = if may_be_secret(last) {
@@ -144,10 +159,13 @@ fn complaint(tree: &Value, path: &Path, message: &str) -> Complaint {
     } else {
         message.to_owned()
     };
-    Complaint {
-        path,
-        what,
-        hint: String::new(),
+    Unread {
+        complaint: Complaint {
+            path,
+            what,
+            hint: String::new(),
+        },
+        meant: None,
     }
 }
 
@@ -159,22 +177,23 @@ fn may_be_secret(name: &str) -> bool {
         .any(|word| name.contains(word))
 }
 
-fn unknown_hint(path: &str, name: &str, known: &str) -> String {
+/// What to write instead of an unknown name, and the name that was probably meant.
+fn unknown_hint<'a>(path: &str, name: &str, known: &'a str) -> (String, Option<&'a str>) {
     if path == "upstream.token" {
-        return "the token is never written here: name its variable in token_env or its file in \
-                token_file"
-            .to_owned();
+        let hint = "the token is never written here: name its variable in token_env or its file \
+                    in token_file";
+        return (hint.to_owned(), Some("token_env"));
     }
     if path.starts_with("key.") && matches!(name, "secret" | "token" | "key") {
-        return "a secret is never written here: write its sha256, as `generect-guard key new` \
-                prints it"
-            .to_owned();
+        let hint = "a secret is never written here: write its sha256, as `generect-guard key \
+                    new` prints it";
+        return (hint.to_owned(), Some("sha256"));
     }
     // The reader's message quotes the unknown name first and the known ones after it.
     let known: Vec<&str> = known.split('`').skip(3).step_by(2).collect();
     match nearest(name, known.iter().copied()) {
-        Some(candidate) => format!("did you mean {candidate}?"),
-        None => format!("known here: {}", known.join(", ")),
+        Some(candidate) => (format!("did you mean {candidate}?"), Some(candidate)),
+        None => (format!("known here: {}", known.join(", ")), None),
     }
 }
 

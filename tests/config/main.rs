@@ -1,0 +1,8 @@
+//! The configuration and the commands that need no running guard.
+
+mod example;
+mod limits;
+mod people;
+mod secrets;
+mod sections;
+mod support;

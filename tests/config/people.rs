@@ -1,0 +1,227 @@
+//! `[[team]]` and `[[key]]`.
+
+use generect_guard::catalogue::Unbounded;
+use generect_guard::identity::{Directory, KeyDigest, Priority};
+
+use crate::support::{GOOD, TOKEN, good, instead, mistakes, warned, wrong};
+
+fn digest(letter: &str) -> String {
+    letter.repeat(64)
+}
+
+#[test]
+fn one_mistake_in_a_team_is_told() {
+    let table: &[(&str, &str, &[&str])] = &[
+        (
+            "priority = \"urgent\"",
+            "team.growth.priority",
+            &["\"urgent\"", "low, normal or high"],
+        ),
+        (
+            "priority = 1",
+            "team.growth.priority",
+            &["expected a string"],
+        ),
+        ("unlimited = \"yes\"", "team.growth.unlimited", &["boolean"]),
+        (
+            "unbounded = \"all\"",
+            "team.growth.unbounded",
+            &["\"maximum\", \"refuse\""],
+        ),
+        ("unbounded = 0", "team.growth.unbounded", &["zero"]),
+        ("unbounded = -1", "team.growth.unbounded", &["-1"]),
+        ("unbounded = 1.5", "team.growth.unbounded", &["1.5"]),
+        ("name = \"\"", "team.growth.name", &["empty"]),
+        ("name = \"a\\nb\"", "team.growth.name", &["line break"]),
+        (
+            "prio = \"low\"",
+            "team.growth.prio",
+            &["no setting", "known here"],
+        ),
+    ];
+    for (line, path, words) in table {
+        wrong(
+            &instead("id = \"growth\"", &format!("id = \"growth\"\n{line}")),
+            path,
+            words,
+        );
+    }
+}
+
+#[test]
+fn ids_are_short_plain_and_used_once() {
+    for id in ["", "two words", "caf\u{e9}", "a/b", &"x".repeat(65)] {
+        let found = mistakes(&instead("id = \"all\"", &format!("id = \"{id}\"")));
+        assert_eq!(found.len(), 1, "{found:#?}");
+        assert!(found[0].path.ends_with(".id"), "{found:#?}");
+    }
+    for id in ["A", "a.b_c-9", &"x".repeat(64)] {
+        good(&instead("id = \"all\"", &format!("id = \"{id}\"")));
+    }
+    wrong(
+        &format!("{GOOD}[[team]]\nid = \"growth\""),
+        "team.growth.id",
+        &["twice"],
+    );
+    wrong(
+        &format!("{GOOD}[[budget]]\nid = \"all\"\nlimit = 1\nper = \"day\""),
+        "budget.all.id",
+        &["twice"],
+    );
+    let key = format!(
+        "[[key]]\nid = \"crm\"\nteam = \"growth\"\nsha256 = \"{}\"",
+        digest("2")
+    );
+    wrong(&format!("{GOOD}{key}"), "key.crm.id", &["twice"]);
+    wrong(&instead("id = \"all\"\n", ""), "budget.#1.id", &["missing"]);
+}
+
+#[test]
+fn one_mistake_in_a_key_is_told() {
+    let whole = format!("sha256 = \"{}\"", digest("1"));
+    let table: &[(&str, &str, &str, &[&str])] = &[
+        (
+            "team = \"growth\"",
+            "team = \"grwth\"",
+            "key.crm.team",
+            &["did you mean growth?"],
+        ),
+        (
+            "team = \"growth\"",
+            "team = \"marketing-ops\"",
+            "key.crm.team",
+            &["no team"],
+        ),
+        (&whole, "", "key.crm.sha256", &["missing", "key new"]),
+        (
+            &whole,
+            "sha256 = \"9f86d0\"",
+            "key.crm.sha256",
+            &["64 hexadecimal"],
+        ),
+        (&whole, "sha256 = 5", "key.crm.sha256", &["not a text"]),
+        (
+            "id = \"crm\"",
+            "id = \"crm\"\naccount = 1",
+            "key.crm.account",
+            &["boolean"],
+        ),
+        (
+            "id = \"crm\"",
+            "id = \"crm\"\noperations = []",
+            "key.crm.operations",
+            &["empty"],
+        ),
+        (
+            "id = \"crm\"",
+            "id = \"crm\"\noperations = [\"email_fnd\"]",
+            "key.crm.operations",
+            &["\"email_fnd\"", "did you mean email_find?"],
+        ),
+        (
+            "id = \"crm\"",
+            "id = \"crm\"\noperations = [\"mail*\"]",
+            "key.crm.operations",
+            &["\"mail*\" names no operation"],
+        ),
+        (
+            "id = \"crm\"",
+            "id = \"crm\"\noperations = [\"*_find\"]",
+            "key.crm.operations",
+            &["names no operation"],
+        ),
+        (
+            "id = \"crm\"",
+            "id = \"crm\"\noperations = [\"email_find\", \"accounts_me\"]",
+            "key.crm.operations",
+            &["account = true"],
+        ),
+        (
+            "id = \"crm\"",
+            "id = \"crm\"\noperations = [\"email_find\", \"api_tokens_list\"]",
+            "key.crm.operations",
+            &["denied to every key"],
+        ),
+        (
+            "id = \"crm\"",
+            "id = \"crm\"\noperations = [7]",
+            "key.crm.operations",
+            &["expected a string"],
+        ),
+    ];
+    for (line, other, path, words) in table {
+        wrong(&instead(line, other), path, words);
+    }
+    // Without a team the key is nobody's, and the budget then covers nobody: told once.
+    wrong(
+        &instead("team = \"growth\"", ""),
+        "key.crm.team",
+        &["missing"],
+    );
+}
+
+#[test]
+fn two_keys_with_one_secret_and_the_accounts_own_token_are_refused() {
+    let key = format!(
+        "[[key]]\nid = \"b\"\nteam = \"growth\"\nsha256 = \"{}\"",
+        digest("1")
+    );
+    wrong(
+        &format!("{GOOD}{key}"),
+        "key.b.sha256",
+        &["same secret as key.crm"],
+    );
+    for (secret, word) in [(TOKEN, "own token"), ("", "empty secret")] {
+        let text = instead(&digest("1"), &KeyDigest::of(secret).to_string());
+        wrong(&text, "key.crm.sha256", &[word]);
+    }
+}
+
+#[test]
+fn a_team_without_a_key_and_a_guard_without_one_are_warned_of() {
+    let text = format!("{GOOD}[[team]]\nid = \"idle\"");
+    warned(&text, "team.idle", &["no key", "--team idle"]);
+    warned(
+        "[upstream]\ntoken_env = \"GENERECT_TOKEN\"",
+        "key",
+        &["every request"],
+    );
+}
+
+#[test]
+fn teams_and_keys_become_the_clients_of_a_directory() {
+    let secret = "gg_a_secret";
+    let text = format!(
+        "{}
+        [[key]]
+        id = \"forms\"
+        team = \"growth\"
+        sha256 = \"{}\"
+        account = true
+        operations = [\"email_*\", \"accounts_*\"]
+        ",
+        instead(
+            "id = \"growth\"",
+            "id = \"growth\"\nname = \"Growth\"\npriority = \"high\"\nunbounded = 25"
+        ),
+        KeyDigest::of(secret).to_string().to_uppercase(),
+    );
+    let config = good(&text);
+    assert_eq!(config.teams[0].name, "Growth");
+    assert_eq!(config.teams[0].unbounded, Unbounded::Limit(25));
+    let directory = Directory::new(config.clients).unwrap();
+    assert_eq!(directory.len(), 2);
+    let client = directory.find(secret).unwrap();
+    assert_eq!(client.team.priority, Priority::High);
+    assert!(!client.team.unlimited);
+    assert!(client.account);
+    for (operation, allowed) in [
+        ("email_find", true),
+        ("email_find_bulk_job", true),
+        ("accounts_me", true),
+        ("accounts_tokens_analytics", false),
+        ("phone_find", false),
+    ] {
+        assert_eq!(client.may_use(&operation.into()), allowed, "{operation}");
+    }
+}

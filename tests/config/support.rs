@@ -1,0 +1,119 @@
+//! A configuration that is right, to be made wrong in one place at a time.
+
+use std::fs;
+use std::path::PathBuf;
+
+use generect_guard::config::{self, Complaint, Config, ConfigErrors, Environment};
+use tempfile::TempDir;
+
+/// The variable the token is in.
+pub const TOKEN_VARIABLE: &str = "GENERECT_TOKEN";
+/// A token as the vendor makes them: bare hexadecimal.
+pub const TOKEN: &str = "5ec2e7a1b0c94d3f8e7a6b5c4d3e2f1a";
+
+/// A configuration without mistakes and without warnings.
+pub const GOOD: &str = r#"
+[upstream]
+token_env = "GENERECT_TOKEN"
+
+[[team]]
+id = "growth"
+
+[[key]]
+id = "crm"
+team = "growth"
+sha256 = "1111111111111111111111111111111111111111111111111111111111111111"
+
+[[budget]]
+id = "all"
+limit = 100
+per = "month"
+"#;
+
+/// A folder with a configuration file.
+pub struct Folder {
+    pub dir: TempDir,
+}
+
+impl Folder {
+    pub fn with(text: &str) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join("guard.toml"), text).unwrap();
+        Self { dir }
+    }
+
+    pub fn config(&self) -> PathBuf {
+        self.dir.path().join("guard.toml")
+    }
+
+    pub fn file(&self, name: &str, text: &str) -> PathBuf {
+        let path = self.dir.path().join(name);
+        fs::write(&path, text).unwrap();
+        path
+    }
+}
+
+/// The usual environment, with more variables.
+pub fn environment(more: &[(&str, &str)]) -> Environment {
+    [(TOKEN_VARIABLE, TOKEN)]
+        .into_iter()
+        .chain(more.iter().copied())
+        .collect()
+}
+
+pub fn load_with(text: &str, more: &[(&str, &str)]) -> Result<Config, ConfigErrors> {
+    config::load(Some(&Folder::with(text).config()), &environment(more))
+}
+
+pub fn load(text: &str) -> Result<Config, ConfigErrors> {
+    load_with(text, &[])
+}
+
+/// Loads what must be right.
+pub fn good(text: &str) -> Config {
+    load(text).unwrap_or_else(|errors| panic!("{errors}\n---{text}"))
+}
+
+/// The mistakes of what must be wrong.
+pub fn mistakes(text: &str) -> Vec<Complaint> {
+    match load(text) {
+        Ok(_) => panic!("this was taken:\n{text}"),
+        Err(errors) => errors.complaints().to_vec(),
+    }
+}
+
+/// Asserts that a text has exactly one mistake, at `path`, and that it says all of `words`.
+pub fn wrong(text: &str, path: &str, words: &[&str]) {
+    let found = mistakes(text);
+    assert_eq!(found.len(), 1, "{found:#?}\n---{text}");
+    says(&found[0], path, words);
+}
+
+/// Asserts that a text is taken with exactly one warning, at `path`, that says all of `words`.
+pub fn warned(text: &str, path: &str, words: &[&str]) {
+    let found = good(text).warnings;
+    assert_eq!(found.len(), 1, "{found:#?}\n---{text}");
+    says(&found[0], path, words);
+}
+
+fn says(complaint: &Complaint, path: &str, words: &[&str]) {
+    assert_eq!(complaint.path, path, "{complaint}");
+    let text = complaint.to_string();
+    for word in words {
+        assert!(text.contains(word), "{text:?} does not say {word:?}");
+    }
+}
+
+/// The good configuration with a section's line added, e.g. `server`, `listen = "…"`.
+pub fn with(section: &str, line: &str) -> String {
+    if section == "upstream" {
+        return GOOD.replace("[upstream]", &format!("[upstream]\n{line}"));
+    }
+    format!("{GOOD}\n[{section}]\n{line}\n")
+}
+
+/// The good configuration with a setting's line replaced.
+pub fn instead(line: &str, other: &str) -> String {
+    assert!(GOOD.contains(line), "{line}");
+    GOOD.replace(line, other)
+}
