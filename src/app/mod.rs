@@ -43,10 +43,7 @@ const TEST_TOKEN_PREFIX: &str = "test_";
 /// Why the guard does not start. Each says what to look at.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// Another process has the ledger, or its file cannot be used.
-    #[error(transparent)]
-    Open(#[from] crate::ledger::store::OpenError),
-    /// The ledger's books cannot be restored.
+    /// Another process has the ledger, its file cannot be used, or its books cannot be restored.
     #[error(transparent)]
     Ledger(#[from] crate::ledger::LedgerError),
     /// A listener's address cannot be taken.
@@ -67,6 +64,9 @@ pub enum StartError {
         /// What the system says.
         why: std::io::Error,
     },
+    /// The ledger's thread cannot be started.
+    #[error("the ledger's thread cannot be started: {0}")]
+    Thread(#[from] std::io::Error),
     /// A setting of the upstream cannot be used.
     #[error("{0}")]
     Upstream(String),
@@ -114,8 +114,9 @@ impl Guard {
     pub async fn start(config: Config, clock: Clock) -> Result<Self, StartError> {
         let exporter = metrics::install()?;
         let tls = tls::client_config(config.upstream.ca_file.as_deref())?;
-        let (store, lock) = open_locked(&config.ledger.path)?;
-        let (ledger, writer) = Ledger::open(store, ledger_settings(&config), clock.clone())?;
+        let (lock, store) = open_locked(&config.ledger.path, clock.now())?;
+        let (ledger, writer) =
+            Ledger::open(Box::new(store), ledger_settings(&config), clock.clone())?;
         let listener = bind("server.listen", config.server.listen).await?;
         let admin_listener = bind("server.admin_listen", config.server.admin_listen).await?;
         let (address, admin_address) = (local(&listener), local(&admin_listener));

@@ -19,7 +19,7 @@ pub(super) fn build(config: &Config) -> Result<Policy, StartError> {
     let floor = |priority: Priority| config.refuse_floor(priority).unwrap_or(Credits::ZERO);
     Ok(Policy {
         directory,
-        catalogue: Arc::new(config.catalogue.clone()),
+        catalogue: Arc::clone(&config.catalogue),
         prices: Arc::new(config.prices.clone()),
         unbounded: unbounded.collect(),
         rates: Rates::new(config.rates.iter().map(|rate| RateRule {
