@@ -7,3 +7,4 @@ pub mod credits;
 pub mod identity;
 pub mod ids;
 pub mod ledger;
+pub mod reports;
