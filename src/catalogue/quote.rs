@@ -1,8 +1,16 @@
 //! The most one call can take, worked out from its body before it is sent.
+//!
+//! Every rule errs upwards. A bound above the documented maximum is quoted as asked, because the
+//! upstream may allow it. Where the body has no bound one is written in, so that the quote is
+//! one; the rest of the body leaves byte for byte as it came.
+
+use std::ops::Range;
 
 use bytes::Bytes;
 
-use super::operation::Operation;
+use super::body::{self, BodyError, Node, Value};
+use super::control::{Controls, unreadable};
+use super::operation::{Count, ExtraUnits, Operation, Part, Place, RowLimit};
 use super::price::Prices;
 use crate::credits::Credits;
 
@@ -47,7 +55,8 @@ pub enum QuoteError {
     TooLarge,
 }
 
-/// The most one call of `operation` with this body can take.
+/// The most one call of `operation` with this body can take. An operation that is not charged
+/// takes nothing, whatever its body.
 ///
 /// # Errors
 /// [`QuoteError`]; none of them is ever to be read as nothing.
@@ -57,6 +66,206 @@ pub fn quote(
     body: &[u8],
     unbounded: Unbounded,
 ) -> Result<Quote, QuoteError> {
-    let _ = (operation, prices, body, unbounded);
-    Err(QuoteError::TooLarge)
+    if operation.parts.is_empty() {
+        return Ok(Quote {
+            amount: Credits::ZERO,
+            body: None,
+            items: 0,
+        });
+    }
+    let root = body::read(body)?;
+    let is_list = operation.parts.iter().any(|part| part.count == Count::Body);
+    match root.value {
+        Value::Array(_) if is_list => {}
+        Value::Object(_) if !is_list => {}
+        _ if is_list => return Err(unreadable("the body is not a list")),
+        _ => return Err(unreadable("the body is not an object")),
+    }
+    let mut quoting = Quoting {
+        controls: Controls { root: &root },
+        prices,
+        body,
+        unbounded,
+        edits: Vec::new(),
+    };
+    let mut amount = Credits::ZERO;
+    let mut items: u64 = 0;
+    for part in &operation.parts {
+        let (units, sum) = quoting.part(part)?;
+        items = items.checked_add(units).ok_or(QuoteError::TooLarge)?;
+        amount = amount.checked_add(sum).ok_or(QuoteError::TooLarge)?;
+    }
+    let body = quoting.rewritten();
+    Ok(Quote {
+        amount,
+        body,
+        items,
+    })
+}
+
+impl From<BodyError> for QuoteError {
+    fn from(error: BodyError) -> Self {
+        unreadable(error.to_string())
+    }
+}
+
+/// A text to put in the place of a stretch of the body.
+struct Edit {
+    span: Range<usize>,
+    text: String,
+}
+
+struct Quoting<'q, 'a> {
+    controls: Controls<'q, 'a>,
+    prices: &'q Prices,
+    body: &'a [u8],
+    unbounded: Unbounded,
+    edits: Vec<Edit>,
+}
+
+impl Quoting<'_, '_> {
+    /// The units a part can take, and their sum with all extras.
+    fn part(&mut self, part: &Part) -> Result<(u64, Credits), QuoteError> {
+        let units = match &part.count {
+            Count::Flat(units) => *units,
+            Count::Rows(limit) => self.rows(limit)?,
+            Count::Items { arrays, maximum } => self.items(arrays, *maximum)?,
+            Count::Body => match self.controls.root.value {
+                Value::Array(0) => return Err(unreadable("the body is an empty list")),
+                Value::Array(length) => length,
+                _ => return Err(unreadable("the body is not a list")),
+            },
+        };
+        let mut sum = self.times(part.price.as_str(), units)?;
+        for extra in &part.extras {
+            let count = match (self.controls.flag(&extra.flags)?, extra.units) {
+                (true, ExtraUnits::PerUnit) => units,
+                (true, ExtraUnits::Fixed(count)) => count,
+                (false, _) => self.items_with(&part.count, &extra.flags)?,
+            };
+            let more = self.times(extra.price.as_str(), count)?;
+            sum = sum.checked_add(more).ok_or(QuoteError::TooLarge)?;
+        }
+        Ok((units, sum))
+    }
+
+    /// A price without a figure cannot be counted; the catalogue's own prices all have one.
+    fn times(&self, price: &str, units: u64) -> Result<Credits, QuoteError> {
+        let price = self.prices.get(price).ok_or(QuoteError::TooLarge)?;
+        price.checked_times(units).ok_or(QuoteError::TooLarge)
+    }
+
+    fn items(&self, arrays: &[String], maximum: Option<u64>) -> Result<u64, QuoteError> {
+        let documented = arrays.first().map_or("", String::as_str);
+        let mut count: u64 = 0;
+        for name in arrays {
+            match self.controls.root.member(name).map(|node| &node.value) {
+                None | Some(Value::Null) => {}
+                Some(Value::Array(length)) => count = count.saturating_add(*length),
+                Some(_) => return Err(unreadable(format!("{name} is not a list"))),
+            }
+        }
+        match maximum {
+            _ if count == 0 => Err(unreadable(format!("{documented} is missing or empty"))),
+            Some(maximum) if count > maximum => Err(unreadable(format!(
+                "{documented} has more than {maximum} entries"
+            ))),
+            _ => Ok(count),
+        }
+    }
+
+    /// How many entries of the counted arrays set the flag for themselves.
+    fn items_with(&self, count: &Count, flags: &[Place]) -> Result<u64, QuoteError> {
+        let Count::Items { arrays, .. } = count else {
+            return Ok(0);
+        };
+        let mut found: u64 = 0;
+        for name in arrays {
+            let Some(array) = self.controls.root.member(name) else {
+                continue;
+            };
+            if !matches!(array.value, Value::Array(_)) {
+                continue;
+            }
+            for root in &body::elements(self.body, array.span.clone())? {
+                if (Controls { root }).flag(flags)? {
+                    found = found.saturating_add(1);
+                }
+            }
+        }
+        Ok(found)
+    }
+
+    /// The rows that may come back. Writes a bound into the body if it has none.
+    fn rows(&mut self, limit: &RowLimit) -> Result<u64, QuoteError> {
+        let lowered = self.controls.first_bound(&limit.lowered_by)?;
+        if let Some(asked) = self.controls.bound(&limit.at)? {
+            return Ok(lowered.map_or(asked, |ceiling| asked.min(ceiling)));
+        }
+        let listed = self.controls.first_length(&limit.listed_in)?;
+        let enclosing = self.controls.enclosing(&limit.at)?;
+        // What the body says in another way is as good as a bound once it is written as one.
+        let implied = [lowered, listed].into_iter().flatten().min();
+        let written = match (implied, self.unbounded) {
+            (Some(rows), Unbounded::Limit(most)) => rows.min(most),
+            (Some(rows), _) => rows,
+            (None, Unbounded::Limit(most)) => most,
+            (None, Unbounded::Maximum) => limit.maximum,
+            (None, Unbounded::Refuse) => {
+                return Err(QuoteError::Unbounded {
+                    field: limit.at.to_string(),
+                    fits: limit.maximum,
+                });
+            }
+        };
+        let written = written.clamp(1, limit.maximum);
+        let name = &limit.at.name;
+        match (enclosing, &limit.at.within) {
+            (Some(object), _) => self.write(object, name, &written.to_string()),
+            (None, Some(within)) if limit.create => {
+                let made = format!("{{\"{name}\":{written}}}");
+                self.write(self.controls.root, within, &made);
+            }
+            // Making the object up would change what the call does. It is held at what the
+            // upstream itself allows.
+            _ => return Ok(limit.maximum),
+        }
+        Ok(written)
+    }
+
+    /// Gives a member of an object a value: in the place of its `null`, or as a new first member.
+    fn write(&mut self, object: &Node<'_>, name: &str, value: &str) {
+        if let Some(null) = object.member(name) {
+            self.edits.push(Edit {
+                span: null.span.clone(),
+                text: value.to_owned(),
+            });
+            return;
+        }
+        let start = object.span.start + 1;
+        let has_members = matches!(&object.value, Value::Object(members) if !members.is_empty());
+        let comma = if has_members { "," } else { "" };
+        self.edits.push(Edit {
+            span: start..start,
+            text: format!("\"{name}\":{value}{comma}"),
+        });
+    }
+
+    /// The body with every bound written in, if any was.
+    fn rewritten(mut self) -> Option<Bytes> {
+        if self.edits.is_empty() {
+            return None;
+        }
+        self.edits.sort_by_key(|edit| edit.span.start);
+        let added: usize = self.edits.iter().map(|edit| edit.text.len()).sum();
+        let mut whole = Vec::with_capacity(self.body.len() + added);
+        let mut from = 0;
+        for edit in &self.edits {
+            whole.extend_from_slice(&self.body[from..edit.span.start]);
+            whole.extend_from_slice(edit.text.as_bytes());
+            from = edit.span.end;
+        }
+        whole.extend_from_slice(&self.body[from..]);
+        Some(whole.into())
+    }
 }

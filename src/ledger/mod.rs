@@ -1,5 +1,6 @@
 //! The books: what was held, what was charged, and what may still be spent.
 
+mod book;
 mod budget;
 mod entry;
 mod handle;

@@ -8,7 +8,7 @@
 //! - Sequence numbers run 1, 2, 3 … without gaps, and `recorded_at` never falls along them.
 //! - A reader beside a writer sees whole batches only, and never makes the writer wait.
 //! - What is derived (the sums per quarter hour, the list of open holds) is exact, and can be
-//!   worked out anew from the entries: that is what [`Reader::verify`] does.
+//!   worked out anew from the entries: that is what `verify` does.
 //!
 //! The calls block; the writer has a thread of its own for them. A store for several guards
 //! (PostgreSQL) fits the same seam: lock the counters of a batch, decide with the same pure rules,
@@ -26,12 +26,12 @@ use crate::credits::Credits;
 use crate::ids::{JobId, KeyId, OperationName, TeamId};
 
 use super::budget::{Budget, BudgetStatus};
-use super::entry::{Entry, Fingerprint, HoldId, Origin};
+use super::entry::{Entry, EntryKind, Fingerprint, HoldId, Origin};
 use super::verify::VerifyReport;
 
 pub use lock::{LedgerLock, LockError};
 pub use memory::MemoryStore;
-pub use sqlite::{SqliteReader, SqliteStore, open_locked, open_reader};
+pub use sqlite::{OpenError, SqliteReader, SqliteStore, open_locked, open_reader};
 
 /// What a store says when it cannot.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -143,9 +143,20 @@ pub struct Derived {
     /// Up to which entry `marked` tells.
     pub mark: i64,
     /// The holds that were open after entry `mark`.
-    pub marked: Vec<HoldId>,
+    pub marked: Vec<Marked>,
     /// Faults only this kind of store can have, in its own words.
     pub defects: Vec<String>,
+}
+
+/// A hold in the list of those that were open at the mark.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Marked {
+    /// Which.
+    pub hold: HoldId,
+    /// Its bound entry up to the mark.
+    pub bound: Option<i64>,
+    /// Its doubted entry up to the mark.
+    pub doubted: Option<i64>,
 }
 
 /// Reading, also beside a running guard.
@@ -187,6 +198,13 @@ pub trait Reader: Send {
     /// The bound entries of calls that began at or after `from`.
     fn bound(&self, from: Timestamp) -> Result<Vec<Entry>, StoreError>;
 
+    /// What was charged in each second (counted since 1970) from the one of `from` on, by the time
+    /// of recording.
+    fn recorded_seconds(&self, from: Timestamp) -> Result<Vec<(i64, Credits)>, StoreError>;
+
+    /// How a hold ended, if it did.
+    fn ending_of(&self, hold: HoldId) -> Result<Option<EntryKind>, StoreError>;
+
     /// Charges recorded in `[from, to)`, by team, key and operation.
     fn spend(&self, from: Timestamp, to: Timestamp) -> Result<Vec<Spend>, StoreError>;
 
@@ -201,20 +219,36 @@ pub trait Reader: Send {
 
     /// Writes a complete copy to `path`, which must not exist yet.
     fn backup(&self, path: &Path) -> Result<(), StoreError>;
+}
 
-    /// How `budgets` stand at `now`, by the rules the running guard decides by.
-    fn budget_statuses(
+impl dyn Reader + '_ {
+    /// How `budgets` stand at `now` (or at the time of the last entry, if that is later), by the
+    /// very rules the running guard decides by.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub fn budget_statuses(
         &self,
         budgets: &[Budget],
         now: Timestamp,
-    ) -> Result<Vec<BudgetStatus>, StoreError>;
+    ) -> Result<Vec<BudgetStatus>, StoreError> {
+        super::book::budget_statuses(self, budgets, now)
+    }
 
     /// Checks the whole ledger; `progress` is told how many entries are done and how many there are.
-    fn verify(&self, progress: &mut dyn FnMut(i64, i64)) -> Result<VerifyReport, StoreError>;
+    ///
+    /// # Errors
+    /// What the store says. What does not agree is no error but in the report.
+    pub fn verify(&self, progress: &mut dyn FnMut(i64, i64)) -> Result<VerifyReport, StoreError> {
+        super::verify::verify(self, progress)
+    }
 }
 
 /// Writing. One writer at a time: see [`LedgerLock`].
-pub trait Store: Reader {
+pub trait Store: Send {
+    /// Reading what was written.
+    fn reader(&self) -> &dyn Reader;
+
     /// Adds a batch in one synced transaction. The numbers continue those stored.
     fn append(&mut self, batch: &[Entry]) -> Result<(), StoreError>;
 

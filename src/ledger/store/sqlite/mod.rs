@@ -1,27 +1,161 @@
-//! tmp
-use super::{LedgerLock, Reader, StoreError};
+//! The default store: one SQLite file, which anybody can open with SQL (see the views `ledger` and
+//! `spend` in the migrations).
+
+mod append;
+mod checkpoint;
+mod connection;
+mod mark;
+mod names;
+mod read;
+
+use std::path::{Path, PathBuf};
+
 use jiff::Timestamp;
-use std::path::Path;
-/// The writing side of a ledger file.
+use rusqlite::{Connection, TransactionBehavior};
+
+use crate::ledger::entry::Entry;
+
+use super::{LedgerLock, LockError, Reader, Store, StoreError, Tail};
+
+use checkpoint::Checkpoints;
+use mark::MARK_EVERY;
+use names::Numbers;
+
+pub use read::SqliteReader;
+
+/// The writing side of a ledger file. Does not take the ledger's lock: see [`open_locked`].
 #[derive(Debug)]
-pub struct SqliteStore;
-/// The reading side.
-#[derive(Debug)]
-pub struct SqliteReader;
+pub struct SqliteStore {
+    path: PathBuf,
+    /// The connection that writes; reads go the same way.
+    reader: SqliteReader,
+    numbers: Numbers,
+    /// The last entry, as far as this process knows; `None` after a failure.
+    last: Option<i64>,
+    mark: i64,
+    checkpoints: Checkpoints,
+}
+
+/// Why a ledger could not be opened by the one who would own it.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// Somebody else owns it, or nobody can.
+    #[error(transparent)]
+    Lock(#[from] LockError),
+    /// The file cannot be used.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Takes the lock and opens the ledger for writing. The lock must live as long as the store.
+///
+/// # Errors
+/// Who has the lock, or what is wrong with the file; each names the path.
+pub fn open_locked(path: &Path, now: Timestamp) -> Result<(LedgerLock, SqliteStore), OpenError> {
+    // The place is looked at first: a lock file in a folder that does not exist is a worse message.
+    connection::check_place(path)?;
+    let lock = LedgerLock::acquire(path, now)?;
+    Ok((lock, SqliteStore::open(path)?))
+}
+
+/// Opens a ledger for reading, also beside a running guard.
+///
+/// # Errors
+/// What is wrong with the file, by its path.
+pub fn open_reader(path: &Path) -> Result<Box<dyn Reader>, StoreError> {
+    Ok(Box::new(SqliteReader::open(path)?))
+}
+
 impl SqliteStore {
     /// Opens or creates the ledger at `path` for writing.
-    pub fn open(_path: &Path) -> Result<Self, StoreError> {
-        Ok(Self)
+    ///
+    /// # Errors
+    /// What is wrong with the file, by its path.
+    pub fn open(path: &Path) -> Result<Self, StoreError> {
+        let connection = connection::open_writing(path)?;
+        let (mark, _) = mark::read(&connection)?;
+        Ok(Self {
+            path: path.to_owned(),
+            reader: SqliteReader::over(connection),
+            numbers: Numbers::default(),
+            last: None,
+            mark,
+            checkpoints: Checkpoints::start(path.to_owned())?,
+        })
+    }
+
+    fn connection(&self) -> &Connection {
+        self.reader.connection()
+    }
+
+    fn last(&self) -> Result<i64, StoreError> {
+        match self.last {
+            Some(last) => Ok(last),
+            None => Ok(self.reader.tail()?.seq),
+        }
+    }
+
+    fn write(&mut self, batch: &[Entry], last: i64) -> Result<(), StoreError> {
+        let end = batch.last().map_or(last, |entry| entry.seq);
+        let moves_mark = end - self.mark >= MARK_EVERY;
+        let transaction = rusqlite::Transaction::new_unchecked(
+            self.reader.connection(),
+            TransactionBehavior::Immediate,
+        )?;
+        append::write(&transaction, &mut self.numbers, batch)?;
+        if moves_mark {
+            mark::advance(&transaction, end)?;
+        }
+        transaction.commit()?;
+        if moves_mark {
+            self.mark = end;
+        }
+        self.last = Some(end);
+        Ok(())
     }
 }
-/// Opens a ledger for reading, also beside a running guard.
-pub fn open_reader(_path: &Path) -> Result<Box<dyn Reader>, StoreError> {
-    Err(StoreError::Failed("not yet".into()))
-}
-/// Takes the lock and opens the ledger for writing.
-pub fn open_locked(
-    _path: &Path,
-    _now: Timestamp,
-) -> Result<(LedgerLock, SqliteStore), crate::ledger::LedgerError> {
-    Err(crate::ledger::LedgerError::Closed)
+
+impl Store for SqliteStore {
+    fn reader(&self) -> &dyn Reader {
+        &self.reader
+    }
+
+    fn append(&mut self, batch: &[Entry]) -> Result<(), StoreError> {
+        let last = self.last()?;
+        for (seq, entry) in (last + 1..).zip(batch) {
+            if entry.seq != seq {
+                return Err(StoreError::Failed(format!(
+                    "entry {} does not continue the ledger at {seq}",
+                    entry.seq
+                )));
+            }
+        }
+        let written = self.write(batch, last);
+        match &written {
+            Ok(()) => self.checkpoints.committed(self.connection()),
+            Err(_) => {
+                self.last = None;
+                self.numbers.forget();
+            }
+        }
+        written
+    }
+
+    /// Opens the file anew: after a failed sync nothing a connection remembers is worth anything.
+    fn reread(&mut self) -> Result<Tail, StoreError> {
+        self.last = None;
+        self.numbers.forget();
+        let connection = connection::open_writing(&self.path)?;
+        self.mark = mark::read(&connection)?.0;
+        self.reader = SqliteReader::over(connection);
+        let tail = self.reader.tail()?;
+        self.last = Some(tail.seq);
+        Ok(tail)
+    }
+
+    fn probe(&mut self) -> Result<(), StoreError> {
+        let sql = "UPDATE facts SET value = value + 1 WHERE name = 'probes'";
+        self.connection().prepare_cached(sql)?.execute([])?;
+        Ok(())
+    }
 }

@@ -1,0 +1,437 @@
+//! The rules, pure: (state, request, now) → entry or refusal.
+//!
+//! Every decision makes an [`Entry`], and [`Book::apply`] is the one place that turns an entry into
+//! state. So it does not matter how decisions were batched, and a book that is restored from a store
+//! cannot differ from the one that wrote it.
+
+mod account_limit;
+mod callers;
+mod repeats;
+mod restore;
+mod tally;
+
+use ahash::AHashMap;
+use jiff::{SignedDuration, Timestamp};
+
+use crate::credits::Credits;
+use crate::ids::JobId;
+
+use super::budget::BudgetStatus;
+use super::entry::{Ending, Entry, EntryKind, Fingerprint, HoldId, Note, Origin};
+use super::hold::Made;
+use super::request::{
+    Decision, HoldError, HoldRequest, Reading, Resolution, ResolveError, Settings, Shortfall,
+    Tightest,
+};
+
+use account_limit::{AccountLimit, HeldState};
+use callers::Callers;
+use repeats::Repeats;
+use tally::{Amounts, Tally, credits};
+
+pub(super) use restore::budget_statuses;
+
+/// The largest charge that is one: a thousand million credits. What is above was misread, and must
+/// not be able to overflow a sum in the store.
+const CHARGE_MAX: Credits = Credits::from_micros(1_000_000_000_000_000);
+
+/// How long a job stays known after its call began: an hour more than the 25 that are promised.
+const JOB_KNOWN: SignedDuration = SignedDuration::from_hours(26);
+
+/// All that is needed to decide.
+#[derive(Debug)]
+pub(super) struct Book {
+    now: Timestamp,
+    tallies: Vec<Tally>,
+    callers: Callers,
+    open: AHashMap<HoldId, OpenCall>,
+    jobs: AHashMap<JobId, KnownJob>,
+    account: AccountLimit,
+    repeats: Repeats,
+}
+
+/// A hold that has not ended.
+#[derive(Clone, Debug)]
+struct OpenCall {
+    /// Its place in `callers`.
+    caller: u32,
+    quote: Credits,
+    began_at: Timestamp,
+    fingerprint: Option<Fingerprint>,
+    job: Option<JobId>,
+    doubted_at: Option<Timestamp>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct KnownJob {
+    hold: HoldId,
+    began_at: Timestamp,
+}
+
+impl OpenCall {
+    fn state(&self) -> HeldState {
+        HeldState {
+            began_at: self.began_at,
+            is_job: self.job.is_some(),
+            doubted_at: self.doubted_at,
+        }
+    }
+
+    fn micros(&self) -> i128 {
+        i128::from(self.quote.micros())
+    }
+}
+
+/// A decision about a hold that is not there to decide about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct NotOpen;
+
+impl Book {
+    pub(super) fn new(settings: &Settings, now: Timestamp) -> Self {
+        let mut callers = Callers::default();
+        callers.set_budgets(&settings.budgets);
+        Self {
+            now,
+            tallies: settings
+                .budgets
+                .iter()
+                .map(|budget| Tally::new(budget.clone(), now))
+                .collect(),
+            callers,
+            open: AHashMap::new(),
+            jobs: AHashMap::new(),
+            account: AccountLimit::new(settings.account.clone()),
+            repeats: Repeats::new(settings.repeat_window),
+        }
+    }
+
+    /// Moves the time of decision to `now`. It never goes back: a clock that jumps does not open a
+    /// window again, and entries stay in the order of their times.
+    pub(super) fn advance(&mut self, now: Timestamp) {
+        self.now = self.now.max(now);
+        self.account.forget_old(self.now);
+    }
+
+    /// The latest reading of the account.
+    pub(super) fn observe(&mut self, reading: Reading) {
+        self.account.observe(reading);
+    }
+
+    /// How many holds have not ended.
+    pub(super) fn open_count(&self) -> usize {
+        self.open.len()
+    }
+
+    /// Decides about a hold, and takes it into the books as entry `seq`.
+    pub(super) fn hold(
+        &mut self,
+        request: HoldRequest,
+        seq: i64,
+    ) -> Result<(Entry, Made), HoldError> {
+        let now = self.now;
+        if let Some(fingerprint) = request.fingerprint
+            && let Some((hold, doubted_at)) = self.repeats.find(fingerprint, now)
+        {
+            return Err(HoldError::InDoubt { hold, doubted_at });
+        }
+        let quote = request.quote.max(Credits::ZERO);
+        let origin = Origin {
+            team: request.team,
+            key: request.key,
+            operation: request.operation,
+        };
+        let caller = self.callers.find(&origin);
+        let mut short = Shortfall::default();
+        for &budget in self.callers.budgets(caller) {
+            let tally = &mut self.tallies[budget as usize];
+            tally.advance(now);
+            short.budgets.extend(tally.check(quote, now));
+        }
+        if let Some(floor) = request.floor {
+            short.account = self.account.check(floor, quote, now);
+        }
+        if !short.budgets.is_empty() || short.account.is_some() {
+            return Err(HoldError::Short(short));
+        }
+        let id = HoldId::new(seq);
+        let call = OpenCall {
+            caller,
+            quote,
+            began_at: now,
+            fingerprint: request.fingerprint,
+            job: None,
+            doubted_at: None,
+        };
+        let entry = Entry {
+            seq,
+            kind: EntryKind::Held,
+            hold: id,
+            began_at: now,
+            recorded_at: now,
+            team: origin.team,
+            key: origin.key,
+            operation: origin.operation,
+            amount: quote,
+            job: None,
+            budget: None,
+            fingerprint: request.fingerprint,
+            evidence: None,
+        };
+        self.begin(id, call);
+        let made = Made {
+            id,
+            quote,
+            began_at: now,
+            tightest: self.tightest(caller),
+        };
+        Ok((entry, made))
+    }
+
+    fn tightest(&self, caller: u32) -> Option<Tightest> {
+        let covering = self.callers.budgets(caller).iter();
+        let tally = covering
+            .map(|&budget| &self.tallies[budget as usize])
+            .min_by_key(|tally| tally.headroom())?;
+        Some(Tightest {
+            budget: tally.budget.id.clone(),
+            remaining: credits(tally.headroom()),
+        })
+    }
+
+    /// Decides what an ending records, and takes it into the books as entry `seq`. `None`: nothing,
+    /// because the hold has ended, or is in doubt already and stays so.
+    pub(super) fn end(&mut self, hold: HoldId, ending: Ending, seq: i64) -> Option<Entry> {
+        let call = self.open.get(&hold)?;
+        let (kind, amount, note) = match ending {
+            Ending::Settled { charge, evidence } if is_charge(charge) => {
+                (EntryKind::Settled, charge, evidence.into())
+            }
+            Ending::Settled { charge, .. } => (
+                EntryKind::Doubted,
+                call.quote,
+                Note::reason(format!("{charge} is no charge the ledger can record")),
+            ),
+            Ending::Released { why } => (EntryKind::Released, call.quote, Note::reason(why)),
+            Ending::Doubted { why } => (EntryKind::Doubted, call.quote, Note::reason(why)),
+        };
+        if kind == EntryKind::Doubted && call.doubted_at.is_some() {
+            return None;
+        }
+        let entry = self.entry_about(hold, call, kind, amount, note, seq);
+        self.apply(&entry);
+        Some(entry)
+    }
+
+    /// Decides about a job that wants to be bound to a hold, and takes it into the books.
+    pub(super) fn bind(&mut self, hold: HoldId, job: JobId, seq: i64) -> Result<Entry, NotOpen> {
+        let call = self.open.get(&hold).ok_or(NotOpen)?;
+        let note = Note::reason("the upstream took it as a job");
+        let mut entry = self.entry_about(hold, call, EntryKind::Bound, call.quote, note, seq);
+        entry.job = Some(job);
+        self.apply(&entry);
+        Ok(entry)
+    }
+
+    /// The hold a job belongs to, as long as the job is known.
+    pub(super) fn job_holder(&self, job: &JobId) -> Option<HoldId> {
+        self.jobs.get(job).map(|known| known.hold)
+    }
+
+    /// Decides about a person's decision, and takes it into the books. `Ok(None)`: the hold is not
+    /// open; how it ended only the store knows.
+    pub(super) fn resolve(
+        &mut self,
+        hold: HoldId,
+        resolution: &Resolution,
+        seq: i64,
+    ) -> Result<Option<Entry>, ResolveError> {
+        let Some(call) = self.open.get(&hold) else {
+            return Ok(None);
+        };
+        if call.doubted_at.is_none() && call.job.is_none() {
+            return Err(ResolveError::StillLive(hold));
+        }
+        let (kind, amount) = match resolution.decision {
+            Decision::Settle(charge) if !is_charge(charge) => {
+                return Err(ResolveError::NotACharge(charge));
+            }
+            Decision::Settle(charge) => (EntryKind::Settled, charge),
+            Decision::Release => (EntryKind::Released, call.quote),
+        };
+        let note = Note::from(super::entry::Evidence::Operator {
+            who: resolution.who.clone(),
+            reason: resolution.reason.clone(),
+        });
+        let entry = self.entry_about(hold, call, kind, amount, note, seq);
+        self.apply(&entry);
+        Ok(Some(entry))
+    }
+
+    fn entry_about(
+        &self,
+        hold: HoldId,
+        call: &OpenCall,
+        kind: EntryKind,
+        amount: Credits,
+        note: Note,
+        seq: i64,
+    ) -> Entry {
+        let origin = self.callers.origin(call.caller);
+        Entry {
+            seq,
+            kind,
+            hold,
+            began_at: call.began_at,
+            recorded_at: self.now,
+            team: origin.team.clone(),
+            key: origin.key.clone(),
+            operation: origin.operation.clone(),
+            amount,
+            job: None,
+            budget: None,
+            fingerprint: None,
+            evidence: Some(note),
+        }
+    }
+
+    /// Takes an entry into the books: the one place where facts become state.
+    pub(super) fn apply(&mut self, entry: &Entry) {
+        let hold = entry.hold;
+        match entry.kind {
+            EntryKind::Held => {
+                let call = OpenCall {
+                    caller: self.callers.find(&entry.origin()),
+                    quote: entry.amount,
+                    began_at: entry.began_at,
+                    fingerprint: entry.fingerprint,
+                    job: None,
+                    doubted_at: None,
+                };
+                self.begin(hold, call);
+            }
+            EntryKind::Bound => self.alter(hold, |call| call.job.clone_from(&entry.job)),
+            EntryKind::Doubted => self.alter(hold, |call| {
+                call.doubted_at = Some(entry.recorded_at);
+            }),
+            EntryKind::Released => self.finish(hold),
+            EntryKind::Settled => {
+                self.finish(hold);
+                self.charge(entry);
+            }
+            EntryKind::Corrected => self.charge(entry),
+            EntryKind::Granted => self.grant(entry),
+        }
+    }
+
+    /// Takes back a hold whose entry was never written.
+    pub(super) fn forget(&mut self, hold: HoldId) {
+        self.finish(hold);
+    }
+
+    /// Forgets jobs that ended and began long ago; says which.
+    pub(super) fn forget_old_jobs(&mut self) -> Vec<JobId> {
+        let oldest = self.jobs_known_from();
+        let open = &self.open;
+        let old = self
+            .jobs
+            .extract_if(|_, job| job.began_at < oldest && !open.contains_key(&job.hold));
+        old.map(|(job, _)| job).collect()
+    }
+
+    /// Calls that began earlier no longer have a known job, unless it is open.
+    pub(super) fn jobs_known_from(&self) -> Timestamp {
+        self.now.checked_sub(JOB_KNOWN).unwrap_or(Timestamp::MIN)
+    }
+
+    /// How all budgets stand, in the order they were configured.
+    pub(super) fn statuses(&mut self) -> Vec<BudgetStatus> {
+        let now = self.now;
+        let status = |tally: &mut Tally| {
+            tally.advance(now);
+            tally.status(now)
+        };
+        self.tallies.iter_mut().map(status).collect()
+    }
+
+    /// A hold enters the books, in whatever state it is.
+    fn begin(&mut self, hold: HoldId, call: OpenCall) {
+        self.count_held(&call, 1);
+        self.account.enter(call.state(), call.micros());
+        if let (Some(fingerprint), Some(at)) = (call.fingerprint, call.doubted_at) {
+            self.repeats.doubted(fingerprint, hold, at);
+        }
+        if let Some(job) = &call.job {
+            self.know_job(job.clone(), hold, call.began_at);
+        }
+        self.open.insert(hold, call);
+    }
+
+    /// An open hold changes its state.
+    fn alter(&mut self, hold: HoldId, change: impl FnOnce(&mut OpenCall)) {
+        if let Some(mut call) = self.open.remove(&hold) {
+            self.count_held(&call, -1);
+            self.account.leave(call.state(), call.micros());
+            change(&mut call);
+            self.begin(hold, call);
+        }
+    }
+
+    /// A hold leaves the books.
+    fn finish(&mut self, hold: HoldId) {
+        if let Some(call) = self.open.remove(&hold) {
+            self.count_held(&call, -1);
+            self.account.leave(call.state(), call.micros());
+            if let Some(fingerprint) = call.fingerprint {
+                self.repeats.ended(fingerprint, hold);
+            }
+        }
+    }
+
+    fn know_job(&mut self, job: JobId, hold: HoldId, began_at: Timestamp) {
+        self.jobs.insert(job, KnownJob { hold, began_at });
+    }
+
+    fn count_held(&mut self, call: &OpenCall, sign: i128) {
+        let held = call.micros() * sign;
+        let change = Amounts {
+            held,
+            in_doubt: if call.doubted_at.is_some() { held } else { 0 },
+            ..Amounts::default()
+        };
+        for &budget in self.callers.budgets(call.caller) {
+            self.tallies[budget as usize].add(call.began_at, change);
+        }
+    }
+
+    fn charge(&mut self, entry: &Entry) {
+        let settled = i128::from(entry.amount.micros());
+        let change = Amounts {
+            settled,
+            ..Amounts::default()
+        };
+        let caller = self.callers.find(&entry.origin());
+        for &budget in self.callers.budgets(caller) {
+            let tally = &mut self.tallies[budget as usize];
+            tally.advance(self.now);
+            tally.add(entry.began_at, change);
+        }
+        self.account.charge(entry.recorded_at, settled);
+    }
+
+    fn grant(&mut self, entry: &Entry) {
+        let change = Amounts {
+            granted: i128::from(entry.amount.micros()),
+            ..Amounts::default()
+        };
+        for tally in &mut self.tallies {
+            if Some(&tally.budget.id) == entry.budget.as_ref() {
+                tally.advance(self.now);
+                tally.add(entry.recorded_at, change);
+            }
+        }
+    }
+}
+
+fn is_charge(charge: Credits) -> bool {
+    (Credits::ZERO..=CHARGE_MAX).contains(&charge)
+}

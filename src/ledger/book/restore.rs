@@ -1,0 +1,268 @@
+//! The books as a store tells them: at the start, after a change of budgets, and beside a running
+//! guard. The same code for all three, and the same tallies as the live ones.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+
+use crate::credits::Credits;
+use crate::ids::JobId;
+use crate::ledger::budget::{Budget, BudgetStatus};
+use crate::ledger::entry::{HoldId, Origin};
+use crate::ledger::request::Settings;
+use crate::ledger::store::{OpenHold, Reader, StoreError};
+use crate::ledger::window::{
+    QUARTER_MICROS, RollingSteps, WindowRule, at_micros, quarter_of, quarter_start,
+};
+
+use super::callers::Callers;
+use super::tally::{Amounts, Tally};
+use super::{Book, OpenCall};
+
+impl Book {
+    /// The books at `now`, or at the time of the last entry if that is later.
+    pub(in crate::ledger) fn restore(
+        reader: &dyn Reader,
+        settings: &Settings,
+        now: Timestamp,
+    ) -> Result<Self, StoreError> {
+        let last = reader.tail()?.recorded_at.unwrap_or(Timestamp::MIN);
+        let mut book = Self::new(settings, now.max(last));
+        count_recorded(reader, &mut book.tallies, &mut book.callers, book.now)?;
+        for (second, micros) in reader.recorded_seconds(book.account.matters_from(book.now))? {
+            let recorded_at = at_micros(second.saturating_mul(1_000_000));
+            book.account
+                .charge(recorded_at, i128::from(micros.micros()));
+        }
+        let mut open = reader.open_holds()?;
+        // Repeats want to hear of doubts in their order.
+        open.sort_by_key(|hold| (hold.doubted_at, hold.hold));
+        for hold in open {
+            book.take_up(hold);
+        }
+        for entry in reader.bound(book.jobs_known_from())? {
+            if let Some(job) = entry.job {
+                book.know_job(job, entry.hold, entry.began_at);
+            }
+        }
+        Ok(book)
+    }
+
+    fn take_up(&mut self, open: OpenHold) {
+        let call = OpenCall {
+            caller: self.callers.find(&open.origin),
+            quote: open.quote,
+            began_at: open.began_at,
+            fingerprint: open.fingerprint,
+            job: open.job,
+            doubted_at: open.doubted_at,
+        };
+        self.begin(open.hold, call);
+    }
+
+    /// Replaces the budgets; each is counted anew from the store and the open holds.
+    pub(in crate::ledger) fn set_budgets(
+        &mut self,
+        reader: &dyn Reader,
+        budgets: Vec<Budget>,
+    ) -> Result<(), StoreError> {
+        let mut callers = Callers::default();
+        callers.set_budgets(&budgets);
+        let mut tallies = budgets
+            .iter()
+            .map(|budget| Tally::new(budget.clone(), self.now))
+            .collect::<Vec<_>>();
+        count_recorded(reader, &mut tallies, &mut callers, self.now)?;
+        // From here on nothing can fail.
+        self.tallies = tallies;
+        self.callers.set_budgets(&budgets);
+        let open = std::mem::take(&mut self.open);
+        for call in open.values() {
+            self.count_held(call, 1);
+        }
+        self.open = open;
+        Ok(())
+    }
+
+    /// Holds nobody will end any more: the process that made them has died.
+    pub(in crate::ledger) fn abandoned(&self) -> Vec<HoldId> {
+        let live = |call: &OpenCall| call.job.is_none() && call.doubted_at.is_none();
+        let mut holds = self
+            .open
+            .iter()
+            .filter(|(_, call)| live(call))
+            .map(|(hold, _)| *hold)
+            .collect::<Vec<_>>();
+        holds.sort_unstable();
+        holds
+    }
+
+    /// Every known job: its hold, who submitted what, when, and whether it is open.
+    pub(in crate::ledger) fn known_jobs(
+        &self,
+    ) -> impl Iterator<Item = (&JobId, HoldId, Timestamp, bool)> {
+        self.jobs.iter().map(|(job, known)| {
+            let open = self.open.contains_key(&known.hold);
+            (job, known.hold, known.began_at, open)
+        })
+    }
+}
+
+/// See [`Reader::budget_statuses`].
+pub(in crate::ledger) fn budget_statuses(
+    reader: &dyn Reader,
+    budgets: &[Budget],
+    now: Timestamp,
+) -> Result<Vec<BudgetStatus>, StoreError> {
+    let settings = Settings {
+        budgets: budgets.to_vec(),
+        ..Settings::default()
+    };
+    let mut statuses = Vec::new();
+    reader.in_one_view(&mut || {
+        statuses = Book::restore(reader, &settings, now)?.statuses();
+        Ok(())
+    })?;
+    Ok(statuses)
+}
+
+/// What each budget has to be told, found with as few reads as there are different beginnings.
+#[derive(Default)]
+struct Wanted {
+    /// Fixed windows by their start (in microseconds; `None`: everything).
+    fixed: BTreeMap<Option<i64>, Vec<u32>>,
+    /// Rolling windows that go by quarter hours, and the first quarter any of them needs.
+    by_quarter: (Vec<u32>, Option<i64>),
+    /// Rolling windows that go by the exact beginning, and the first moment any of them needs.
+    exact: (Vec<u32>, Option<Timestamp>),
+}
+
+impl Wanted {
+    fn by(tallies: &[Tally], now: Timestamp) -> Self {
+        let mut wanted = Self::default();
+        for (index, tally) in (0_u32..).zip(tallies) {
+            match &tally.budget.window {
+                WindowRule::Rolling(span) => {
+                    let steps = RollingSteps::of(*span);
+                    let from = steps.counts_from(now);
+                    if steps.by_quarter {
+                        let (indexes, first) = &mut wanted.by_quarter;
+                        indexes.push(index);
+                        *first = earlier(*first, quarter_of(from));
+                    } else {
+                        let (indexes, first) = &mut wanted.exact;
+                        indexes.push(index);
+                        *first = earlier(*first, from);
+                    }
+                }
+                rule => {
+                    let start = rule.window_at(now).start.map(Timestamp::as_microsecond);
+                    wanted.fixed.entry(start).or_default().push(index);
+                }
+            }
+        }
+        wanted
+    }
+}
+
+fn earlier<T: Ord>(first: Option<T>, other: T) -> Option<T> {
+    Some(match first {
+        Some(first) => first.min(other),
+        None => other,
+    })
+}
+
+/// Adds everything that was charged and granted to fresh tallies.
+fn count_recorded(
+    reader: &dyn Reader,
+    tallies: &mut [Tally],
+    callers: &mut Callers,
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    let wanted = Wanted::by(tallies, now);
+    let count = tallies.len();
+    let mut add = |only: &[bool], origin: &Origin, began_at: Timestamp, charge: Credits| {
+        let settled = i128::from(charge.micros());
+        let change = Amounts {
+            settled,
+            ..Amounts::default()
+        };
+        let caller = callers.find(origin);
+        for &budget in callers.budgets(caller) {
+            if only[budget as usize] {
+                tallies[budget as usize].add(began_at, change);
+            }
+        }
+    };
+    for (start, indexes) in &wanted.fixed {
+        let only = marked(indexes, count);
+        // The sums go by quarter hours; a window that begins inside one takes the rest of that
+        // quarter from the entries themselves.
+        let quarter = start.map(|start| -((-start).div_euclid(QUARTER_MICROS)));
+        if let (Some(start), Some(quarter)) = (*start, quarter)
+            && start < quarter.saturating_mul(QUARTER_MICROS)
+        {
+            reader.each_charge(
+                at_micros(start),
+                quarter_start(quarter),
+                &mut |origin, at, charge| {
+                    add(&only, origin, at, charge);
+                },
+            )?;
+        }
+        for sum in reader.began_sums(quarter, true)? {
+            // All of it began inside the window, so it may be added as of now.
+            add(&only, &sum.origin, now, sum.settled);
+        }
+    }
+    if let (indexes, Some(first)) = &wanted.by_quarter {
+        let only = marked(indexes, count);
+        for sum in reader.began_sums(Some(*first), false)? {
+            add(&only, &sum.origin, quarter_start(sum.quarter), sum.settled);
+        }
+    }
+    if let (indexes, Some(first)) = &wanted.exact {
+        let only = marked(indexes, count);
+        reader.each_charge(*first, Timestamp::MAX, &mut |origin, at, charge| {
+            add(&only, origin, at, charge);
+        })?;
+    }
+    count_grants(reader, tallies, now)
+}
+
+fn marked(indexes: &[u32], count: usize) -> Vec<bool> {
+    let mut only = vec![false; count];
+    for &index in indexes {
+        only[index as usize] = true;
+    }
+    only
+}
+
+fn count_grants(
+    reader: &dyn Reader,
+    tallies: &mut [Tally],
+    now: Timestamp,
+) -> Result<(), StoreError> {
+    // Grants are few: a person makes them.
+    let mut start = Some(Timestamp::MAX);
+    for tally in tallies.iter() {
+        let from = match &tally.budget.window {
+            WindowRule::Rolling(span) => Some(RollingSteps::of(*span).counts_from(now)),
+            rule => rule.window_at(now).start,
+        };
+        start = start.and_then(|start| from.map(|from| from.min(start)));
+    }
+    for entry in reader.grants(start)? {
+        let granted = i128::from(entry.amount.micros());
+        let change = Amounts {
+            granted,
+            ..Amounts::default()
+        };
+        for tally in tallies.iter_mut() {
+            if Some(&tally.budget.id) == entry.budget.as_ref() {
+                tally.add(entry.recorded_at, change);
+            }
+        }
+    }
+    Ok(())
+}

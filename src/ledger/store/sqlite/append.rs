@@ -1,0 +1,84 @@
+//! Writing a batch: entries, and what is derived from them, in one transaction.
+
+use ahash::AHashMap;
+use rusqlite::{Connection, params};
+
+use crate::ledger::entry::{Entry, EntryKind};
+use crate::ledger::store::StoreError;
+use crate::ledger::window::quarter_of;
+
+use super::names::Numbers;
+
+const INSERT: &str = "INSERT INTO entries (seq, kind, hold, began_at, recorded_at, team, \"key\", \
+     operation, amount, job, budget, fingerprint, evidence, detail) \
+     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14)";
+
+const ADD: &str = "INSERT INTO sums (began_quarter, recorded_quarter, team, \"key\", operation, \
+     calls, settled) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) \
+     ON CONFLICT DO UPDATE SET calls = calls + excluded.calls, settled = settled + excluded.settled";
+
+/// Began in, recorded in, team, key, operation.
+type SumKey = (i64, i64, i64, i64, i64);
+
+/// Writes the entries and adds to the sums. Called inside a transaction.
+pub(super) fn write(
+    connection: &Connection,
+    numbers: &mut Numbers,
+    batch: &[Entry],
+) -> Result<(), StoreError> {
+    let mut sums: AHashMap<SumKey, (i64, i64)> = AHashMap::new();
+    let mut insert = connection.prepare_cached(INSERT)?;
+    for entry in batch {
+        let team = numbers.of(connection, entry.team.as_str())?;
+        let key = numbers.of(connection, entry.key.as_str())?;
+        let operation = numbers.of(connection, entry.operation.as_str())?;
+        let budget = match &entry.budget {
+            Some(budget) => Some(numbers.of(connection, budget.as_str())?),
+            None => None,
+        };
+        let note = entry.evidence.as_ref();
+        insert.execute(params![
+            entry.seq,
+            entry.kind.number(),
+            entry.hold.get(),
+            entry.began_at.as_microsecond(),
+            entry.recorded_at.as_microsecond(),
+            team,
+            key,
+            operation,
+            entry.amount.micros(),
+            entry.job.as_ref().map(|job| job.as_str()),
+            budget,
+            entry.fingerprint.map(|print| print.0.cast_signed()),
+            note.map(|note| note.kind.number()),
+            note.map(|note| note.text.as_str())
+                .filter(|text| !text.is_empty()),
+        ])?;
+        if entry.kind.charges() {
+            let place = (
+                quarter_of(entry.began_at),
+                quarter_of(entry.recorded_at),
+                team,
+                key,
+                operation,
+            );
+            let (calls, settled) = sums.entry(place).or_default();
+            *calls += i64::from(entry.kind == EntryKind::Settled);
+            *settled = settled
+                .checked_add(entry.amount.micros())
+                .ok_or_else(|| StoreError::Failed("a sum is too large to be counted".into()))?;
+        }
+    }
+    add(connection, sums)
+}
+
+fn add(connection: &Connection, sums: AHashMap<SumKey, (i64, i64)>) -> Result<(), StoreError> {
+    let mut statement = connection.prepare_cached(ADD)?;
+    // In the order of the table, so that neighbours are found on the page at hand.
+    let mut sums = sums.into_iter().collect::<Vec<_>>();
+    sums.sort_unstable();
+    for ((began, recorded, team, key, operation), (calls, settled)) in sums {
+        statement.execute((began, recorded, team, key, operation, calls, settled))?;
+    }
+    Ok(())
+}

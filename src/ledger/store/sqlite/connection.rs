@@ -1,0 +1,195 @@
+//! Opening a ledger file: what must hold before it is trusted, and errors that name the path.
+
+use std::path::Path;
+use std::time::Duration;
+
+use rusqlite::{Connection, OpenFlags, TransactionBehavior};
+
+use crate::ledger::store::StoreError;
+
+/// Every step of the schema, in order. A step that was released is never altered.
+const MIGRATIONS: [&str; 1] = [include_str!("../migrations/0001.sql")];
+/// Marks the file as ours in its header ("gGLd"), so that no other database is taken for a ledger.
+const APPLICATION_ID: i64 = 0x6747_4C64;
+/// How long to wait for a lock another connection has for a moment.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+/// Prepared statements kept by each connection: a few more than there are.
+const STATEMENTS: usize = 40;
+/// File systems that cannot share memory between processes, or whose sync does not mean what it says.
+const NETWORK_FILE_SYSTEMS: [&str; 10] = [
+    "nfs",
+    "nfs4",
+    "cifs",
+    "smb3",
+    "smbfs",
+    "ceph",
+    "afs",
+    "fuse.sshfs",
+    "fuse.glusterfs",
+    "fuse.s3fs",
+];
+
+impl From<rusqlite::Error> for StoreError {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Failed(error.to_string())
+    }
+}
+
+fn unusable(path: &Path, why: impl Into<String>) -> StoreError {
+    StoreError::Unusable {
+        path: path.display().to_string(),
+        why: why.into(),
+    }
+}
+
+/// Opens the file for writing, creating it and bringing its schema up to date.
+pub(super) fn open_writing(path: &Path) -> Result<Connection, StoreError> {
+    check_place(path)?;
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
+        | OpenFlags::SQLITE_OPEN_CREATE
+        | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let mut connection = connect(path, flags)?;
+    let writable = !connection
+        .is_readonly("main")
+        .map_err(|error| unusable(path, error.to_string()))?;
+    if !writable {
+        return Err(unusable(path, "this user may not write the file"));
+    }
+    let mode: String = connection
+        .query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0))
+        .map_err(|error| unusable(path, in_words(&error)))?;
+    if mode != "wal" {
+        return Err(unusable(
+            path,
+            "its file system cannot share memory, which a write-ahead log needs: put it on a local disk",
+        ));
+    }
+    // FULL: a commit returns only after the log is synced. The checkpoints are another thread's work.
+    connection.execute_batch(
+        "PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 0; PRAGMA temp_store = MEMORY; \
+         PRAGMA cache_size = -32768;",
+    )?;
+    migrate(&mut connection, path)?;
+    Ok(connection)
+}
+
+/// Opens the file for reading beside whoever writes it.
+pub(super) fn open_reading(path: &Path) -> Result<Connection, StoreError> {
+    if !path.exists() {
+        return Err(unusable(path, "there is no such file"));
+    }
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = connect(path, flags)?;
+    match check_version(&connection, path)? {
+        0 => Err(unusable(path, "it is no ledger: it is empty")),
+        _ => Ok(connection),
+    }
+}
+
+/// Another connection to a file that was opened before, for checkpoints.
+pub(super) fn open_beside(path: &Path) -> Result<Connection, StoreError> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let connection = connect(path, flags)?;
+    connection.execute_batch("PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 0;")?;
+    Ok(connection)
+}
+
+fn connect(path: &Path, flags: OpenFlags) -> Result<Connection, StoreError> {
+    let connection = Connection::open_with_flags(path, flags)
+        .map_err(|error| unusable(path, in_words(&error)))?;
+    connection.busy_timeout(BUSY_TIMEOUT)?;
+    connection.set_prepared_statement_cache_capacity(STATEMENTS);
+    Ok(connection)
+}
+
+fn in_words(error: &rusqlite::Error) -> String {
+    use rusqlite::ErrorCode::{CannotOpen, NotADatabase, ReadOnly};
+    match error.sqlite_error_code() {
+        Some(CannotOpen) => {
+            "it cannot be opened or created; is it a file this user may write?".into()
+        }
+        Some(NotADatabase) => "it is no ledger: it is not a database".into(),
+        Some(ReadOnly) => "this user may not write the file or its folder".into(),
+        _ => error.to_string(),
+    }
+}
+
+/// What can be known before the database is asked, because its own messages would not name it.
+pub(super) fn check_place(path: &Path) -> Result<(), StoreError> {
+    let folder = match path.parent() {
+        Some(folder) if folder != Path::new("") => folder,
+        _ => Path::new("."),
+    };
+    if !folder.is_dir() {
+        let why = format!("its folder {} does not exist", folder.display());
+        return Err(unusable(path, why));
+    }
+    if path.is_dir() {
+        return Err(unusable(path, "it is a folder"));
+    }
+    if let Some(kind) = network_file_system(folder) {
+        let why = format!(
+            "it is on a network file system ({kind}), where neither locks nor syncs can be relied on: put it on a local disk"
+        );
+        return Err(unusable(path, why));
+    }
+    Ok(())
+}
+
+/// The kind of network file system `folder` is on, where the system tells (Linux).
+fn network_file_system(folder: &Path) -> Option<String> {
+    let folder = folder.canonicalize().ok()?;
+    let mounts = std::fs::read_to_string("/proc/self/mounts").ok()?;
+    let (_, kind) = mounts
+        .lines()
+        .filter_map(|line| {
+            let mut fields = line.split(' ').skip(1);
+            Some((fields.next()?, fields.next()?))
+        })
+        .filter(|(place, _)| folder.starts_with(place))
+        .max_by_key(|(place, _)| place.len())?;
+    NETWORK_FILE_SYSTEMS
+        .contains(&kind)
+        .then(|| kind.to_owned())
+}
+
+/// The schema's version; 0 for a new file.
+fn check_version(connection: &Connection, path: &Path) -> Result<i64, StoreError> {
+    let ask = |pragma: &str| {
+        connection
+            .query_row(pragma, [], |row| row.get::<_, i64>(0))
+            .map_err(|error| unusable(path, in_words(&error)))
+    };
+    let (owner, version) = (ask("PRAGMA application_id")?, ask("PRAGMA user_version")?);
+    let tables = ask("SELECT count(*) FROM sqlite_schema")?;
+    if owner != APPLICATION_ID && (owner != 0 || version != 0 || tables != 0) {
+        return Err(unusable(
+            path,
+            "it is no ledger: it is another program's database",
+        ));
+    }
+    let known = i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX);
+    if version > known {
+        return Err(StoreError::Newer {
+            path: path.display().to_string(),
+            found: version,
+            known,
+        });
+    }
+    Ok(version)
+}
+
+fn migrate(connection: &mut Connection, path: &Path) -> Result<(), StoreError> {
+    let version = check_version(connection, path)?;
+    for (number, migration) in (1_i64..).zip(MIGRATIONS) {
+        if number > version {
+            let transaction =
+                connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            transaction.execute_batch(migration)?;
+            transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
+            transaction.pragma_update(None, "user_version", number)?;
+            transaction.commit()?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,92 @@
+//! Teams, keys, operations and budgets by number.
+
+use std::collections::hash_map::Entry as Place;
+
+use ahash::AHashMap;
+use rusqlite::{Connection, OptionalExtension};
+
+use crate::ids::{BudgetId, KeyId, OperationName, TeamId};
+use crate::ledger::entry::Origin;
+use crate::ledger::store::StoreError;
+
+/// Numbers of names, for writing. Numbers given in a transaction that failed must be forgotten.
+#[derive(Debug, Default)]
+pub(super) struct Numbers {
+    known: AHashMap<Box<str>, i64>,
+}
+
+impl Numbers {
+    pub(super) fn forget(&mut self) {
+        self.known.clear();
+    }
+
+    /// The number of a name; a new name gets one.
+    pub(super) fn of(&mut self, connection: &Connection, name: &str) -> Result<i64, StoreError> {
+        if let Some(number) = self.known.get(name) {
+            return Ok(*number);
+        }
+        let found = connection
+            .prepare_cached("SELECT id FROM names WHERE name = ?1")?
+            .query_row([name], |row| row.get(0))
+            .optional()?;
+        let number = match found {
+            Some(number) => number,
+            None => connection
+                .prepare_cached("INSERT INTO names (name) VALUES (?1)")?
+                .insert([name])?,
+        };
+        self.known.insert(name.into(), number);
+        Ok(number)
+    }
+}
+
+/// Names of numbers, for reading.
+#[derive(Debug, Default)]
+pub(super) struct Names {
+    teams: AHashMap<i64, TeamId>,
+    keys: AHashMap<i64, KeyId>,
+    operations: AHashMap<i64, OperationName>,
+    budgets: AHashMap<i64, BudgetId>,
+}
+
+impl Names {
+    pub(super) fn origin(
+        &mut self,
+        connection: &Connection,
+        (team, key, operation): (i64, i64, i64),
+    ) -> Result<Origin, StoreError> {
+        Ok(Origin {
+            team: look_up(&mut self.teams, connection, team)?,
+            key: look_up(&mut self.keys, connection, key)?,
+            operation: look_up(&mut self.operations, connection, operation)?,
+        })
+    }
+
+    pub(super) fn budget(
+        &mut self,
+        connection: &Connection,
+        number: i64,
+    ) -> Result<BudgetId, StoreError> {
+        look_up(&mut self.budgets, connection, number)
+    }
+}
+
+fn look_up<T: Clone + From<String>>(
+    known: &mut AHashMap<i64, T>,
+    connection: &Connection,
+    number: i64,
+) -> Result<T, StoreError> {
+    match known.entry(number) {
+        Place::Occupied(place) => Ok(place.get().clone()),
+        Place::Vacant(place) => {
+            let name = connection
+                .prepare_cached("SELECT name FROM names WHERE id = ?1")?
+                .query_row([number], |row| row.get::<_, String>(0))
+                .optional()?
+                .ok_or_else(|| {
+                    StoreError::Damaged(format!("number {number} is not in the list of names"))
+                })?;
+            Ok(place.insert(T::from(name)).clone())
+        }
+    }
+}

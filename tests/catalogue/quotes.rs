@@ -1,0 +1,419 @@
+//! The most each operation can take, as tables: operation, body, credits.
+
+use generect_guard::catalogue::{QuoteError, Unbounded};
+use generect_guard::credits::Credits;
+
+use super::{catalogue, quoted};
+
+fn amount(operation: &str, body: &str) -> String {
+    match quoted(operation, body, Unbounded::Maximum) {
+        Ok(quote) => quote.amount.to_string(),
+        Err(error) => panic!("{operation} {body}: {error}"),
+    }
+}
+
+fn refused(operation: &str, body: &str) -> String {
+    match quoted(operation, body, Unbounded::Maximum) {
+        Err(QuoteError::Unreadable(what)) => what,
+        other => panic!("{operation} {body}: {other:?}"),
+    }
+}
+
+#[test]
+fn searches_are_held_at_their_bound() {
+    let table = [
+        ("search_database_leads", r#"{"limit_by":25}"#, "0.5"),
+        (
+            "search_database_leads",
+            r#"{"limit_by":25,"detail":"thin"}"#,
+            "0.5",
+        ),
+        ("search_database_leads", r#"{"limit_by":5000}"#, "100"),
+        ("search_database_leads", "{}", "48"),
+        ("search_database_leads", r#"{"limit_by":null}"#, "48"),
+        (
+            "search_database_leads",
+            r#"{"limit":10,"per_page":10}"#,
+            "48",
+        ),
+        ("search_database_companies", r#"{"limit_by":100}"#, "2"),
+        ("search_database_companies", "{}", "32"),
+        ("search_database_companies", r#"{"limit_by":10000}"#, "200"),
+        ("search_realtime_leads", r#"{"limit_by":25}"#, "1"),
+        ("search_realtime_leads", "{}", "96"),
+        (
+            "search_realtime_leads",
+            r#"{"limit_by":25,"include_full_profile":true}"#,
+            "2",
+        ),
+        (
+            "search_realtime_leads",
+            r#"{"limit_by":25,"full_data":true}"#,
+            "2",
+        ),
+        (
+            "search_realtime_leads",
+            r#"{"limit_by":25,"include_emails":true}"#,
+            "1",
+        ),
+        (
+            "search_realtime_leads",
+            r#"{"include_full_profile":true}"#,
+            "192",
+        ),
+        ("search_realtime_companies", r#"{"limit_by":10}"#, "0.4"),
+        ("search_realtime_companies", "{}", "64"),
+        (
+            "search_realtime_leads_count",
+            r#"{"limit_by":1000}"#,
+            "0.04",
+        ),
+        ("search_realtime_companies_count", "{}", "0.04"),
+        (
+            "preview_leads",
+            r#"{"lead_search_criteria":{"limit_by":500}}"#,
+            "1",
+        ),
+        ("preview_leads", "{}", "0.2"),
+    ];
+    for (operation, body, credits) in table {
+        assert_eq!(amount(operation, body), credits, "{operation} {body}");
+    }
+}
+
+#[test]
+fn a_bound_is_read_only_where_the_upstream_reads_it() {
+    let both =
+        r#"{"company_search_criteria":{"limit_by":10},"lead_search_criteria":{"limit_by":25}}"#;
+    let table = [
+        ("search_database_company_leads", both, "0.7"),
+        ("search_realtime_company_leads", both, "1.4"),
+        // Outside the criteria it is not read: 1600 companies and 2400 leads.
+        ("search_database_company_leads", r#"{"limit_by":5}"#, "80"),
+        ("search_realtime_company_leads", r#"{"limit_by":5}"#, "160"),
+        ("preview_leads", r#"{"limit_by":5}"#, "0.2"),
+        (
+            "search_database_company_leads",
+            r#"{"lead_search_criteria":{"limit_by":25}}"#,
+            "32.5",
+        ),
+        // Flags outside the criteria are not read either.
+        (
+            "search_realtime_company_leads",
+            r#"{"include_emails":true,"company_search_criteria":{"limit_by":10},"lead_search_criteria":{"limit_by":25}}"#,
+            "1.4",
+        ),
+        (
+            "search_realtime_company_leads",
+            r#"{"company_search_criteria":{"limit_by":10},"lead_search_criteria":{"limit_by":25,"include_emails":true}}"#,
+            "1.9",
+        ),
+        (
+            "search_realtime_company_leads",
+            r#"{"company_search_criteria":{"limit_by":10},"lead_search_criteria":{"limit_by":25,"search_emails":1,"full_data":"yes"}}"#,
+            "2.9",
+        ),
+    ];
+    for (operation, body, credits) in table {
+        assert_eq!(amount(operation, body), credits, "{operation} {body}");
+    }
+}
+
+#[test]
+fn of_two_spellings_the_old_one_counts() {
+    let table = [
+        (
+            r#"{"limit_by":25,"full_data":false,"include_full_profile":true}"#,
+            "1",
+        ),
+        (
+            r#"{"limit_by":25,"full_data":true,"include_full_profile":false}"#,
+            "2",
+        ),
+        (
+            r#"{"limit_by":25,"full_data":null,"include_full_profile":true}"#,
+            "2",
+        ),
+        (r#"{"limit_by":25,"max_profiles_scanned":10}"#, "0.4"),
+        (r#"{"limit_by":25,"max_investigated_leads":5}"#, "0.2"),
+        (
+            r#"{"limit_by":25,"max_investigated_leads":20,"max_profiles_scanned":5}"#,
+            "0.8",
+        ),
+        // The old spelling is there and says nothing: no ceiling is relied on.
+        (
+            r#"{"limit_by":25,"max_investigated_leads":null,"max_profiles_scanned":5}"#,
+            "1",
+        ),
+        (r#"{"limit_by":25,"max_profiles_scanned":500}"#, "1"),
+        (r#"{"limit_by":25,"max\u005fprofiles_scanned":10}"#, "0.4"),
+    ];
+    for (body, credits) in table {
+        assert_eq!(amount("search_realtime_leads", body), credits, "{body}");
+    }
+}
+
+#[test]
+fn a_flag_counts_unless_it_is_clearly_false() {
+    for no in [
+        "false",
+        "0",
+        "-0",
+        "0.0",
+        "0e3",
+        "null",
+        r#""false""#,
+        r#""FALSE""#,
+        r#""0""#,
+        r#""off""#,
+        r#""No""#,
+        r#""""#,
+    ] {
+        let body = format!(r#"{{"limit_by":1,"include_full_profile":{no}}}"#);
+        assert_eq!(amount("search_realtime_leads", &body), "0.04", "{no}");
+    }
+    for yes in [
+        "true",
+        "1",
+        "2",
+        "-1",
+        "0.1",
+        "1e400",
+        r#""true""#,
+        r#""t""#,
+        r#""yes""#,
+        r#""on""#,
+        r#"" ""#,
+        r#""maybe""#,
+        r#""f""#,
+    ] {
+        let body = format!(r#"{{"limit_by":1,"include_full_profile":{yes}}}"#);
+        assert_eq!(amount("search_realtime_leads", &body), "0.08", "{yes}");
+    }
+    for silly in ["{}", "[]", "[false]"] {
+        let body = format!(r#"{{"limit_by":1,"include_full_profile":{silly}}}"#);
+        let what = refused("search_realtime_leads", &body);
+        assert!(what.contains("include_full_profile"), "{what}");
+    }
+}
+
+#[test]
+fn a_bound_is_a_whole_number_of_at_least_one() {
+    for good in ["25", r#""25""#, "25.0", "2.5e1", "250e-1", r#""025""#] {
+        let body = format!(r#"{{"limit_by":{good}}}"#);
+        assert_eq!(amount("search_database_leads", &body), "0.5", "{good}");
+    }
+    for bad in [
+        "0",
+        "-1",
+        "25.5",
+        "true",
+        "false",
+        "[25]",
+        "{}",
+        r#""""#,
+        r#""all""#,
+        r#"" 25""#,
+        r#""2_5""#,
+        r#""+25""#,
+        r#""25.0""#,
+        r#""-25""#,
+        r#""٢٥""#,
+        "-0",
+        "1e-1",
+    ] {
+        let body = format!(r#"{{"limit_by":{bad}}}"#);
+        let what = refused("search_database_leads", &body);
+        assert!(what.contains("limit_by"), "{bad}: {what}");
+        let body = format!(r#"{{"limit_by":5,"max_profiles_scanned":{bad}}}"#);
+        refused("search_realtime_leads", &body);
+    }
+    for huge in ["1e30", "18446744073709551616", "9223372036854775807"] {
+        let body = format!(r#"{{"limit_by":{huge}}}"#);
+        let result = quoted("search_database_leads", &body, Unbounded::Maximum);
+        assert_eq!(result, Err(QuoteError::TooLarge), "{huge}");
+    }
+}
+
+#[test]
+fn a_lookup_is_held_with_its_sections() {
+    let table = [
+        ("enrich_database_lead", r#"{"id":"x"}"#, "0.02"),
+        ("enrich_realtime_lead", r#"{"id":"x"}"#, "0.04"),
+        (
+            "enrich_realtime_lead",
+            r#"{"id":"x","posts":true,"comments":true,"reactions":true,"people_also_viewed":true}"#,
+            "0.2",
+        ),
+        (
+            "enrich_database_lead",
+            r#"{"id":"x","posts":true,"people_also_follow":true}"#,
+            "0.04",
+        ),
+        (
+            "enrich_database_company",
+            r#"{"id":"x","posts":true,"people_also_viewed":true,"people_also_follow":true}"#,
+            "0.08",
+        ),
+        (
+            "enrich_realtime_company",
+            r#"{"id":"x","comments":true}"#,
+            "0.04",
+        ),
+        ("email_find", r#"{"lead_id":"x"}"#, "0.02"),
+        ("phone_find", r#"{"lead_id":"x"}"#, "0.4"),
+        ("profile_resolve", r#"{"url":"x"}"#, "0.0005"),
+        ("legacy_lead_by_link", r#"{"url":"x","posts":true}"#, "0.08"),
+        ("legacy_company_by_link", r#"{"url":"x"}"#, "0.04"),
+    ];
+    for (operation, body, credits) in table {
+        assert_eq!(amount(operation, body), credits, "{operation} {body}");
+    }
+}
+
+#[test]
+fn a_batch_is_held_for_every_entry() {
+    let table = [
+        (
+            "enrich_database_leads_bulk",
+            r#"{"leads":[{"id":"a"},{"id":"b"}]}"#,
+            "0.04",
+        ),
+        // The vendor's SDK sends this name, which the upstream refuses.
+        (
+            "enrich_database_leads_bulk",
+            r#"{"items":[{"id":"a"},{"id":"b"}]}"#,
+            "0.04",
+        ),
+        (
+            "enrich_realtime_leads_bulk",
+            r#"{"leads":[{}],"items":[{},{}]}"#,
+            "0.12",
+        ),
+        (
+            "enrich_realtime_companies_bulk",
+            r#"{"companies":[{},null],"items":null}"#,
+            "0.08",
+        ),
+        (
+            "enrich_database_leads_bulk",
+            r#"{"leads":[{},{}],"posts":true}"#,
+            "0.08",
+        ),
+        (
+            "enrich_database_leads_bulk",
+            r#"{"leads":[{"posts":true},{}]}"#,
+            "0.06",
+        ),
+        ("email_find_bulk", r#"{"leads":[{},{},{}]}"#, "0.06"),
+        ("phone_find_bulk", r#"{"leads":[{}]}"#, "0.4"),
+        ("profile_resolve_bulk", r#"{"profiles":["a","a"]}"#, "0.001"),
+        ("email_validate", r#"{"emails":["a","b","c"]}"#, "0.015"),
+        ("legacy_email_finder", r#"[{},{}]"#, "0.04"),
+        ("legacy_email_validator", r#"["a","b"]"#, "0.01"),
+    ];
+    for (operation, body, credits) in table {
+        assert_eq!(amount(operation, body), credits, "{operation} {body}");
+    }
+    let batch =
+        |name: &str, size: usize| format!(r#"{{"{name}":[{}]}}"#, vec!["{}"; size].join(","));
+    assert_eq!(amount("phone_find_bulk", &batch("leads", 50)), "20");
+    refused("phone_find_bulk", &batch("leads", 51));
+    refused("profile_resolve_bulk", &batch("profiles", 51));
+    assert_eq!(amount("email_validate", &batch("emails", 1000)), "5");
+    for body in [
+        "{}",
+        r#"{"leads":[]}"#,
+        r#"{"leads":null}"#,
+        r#"{"leads":{}}"#,
+        r#"{"leads":"a"}"#,
+    ] {
+        let what = refused("email_find_bulk", body);
+        assert!(what.contains("leads"), "{what}");
+    }
+    refused(
+        "enrich_realtime_leads_bulk",
+        r#"{"leads":[{}],"items":"a"}"#,
+    );
+}
+
+#[test]
+fn legacy_searches_are_held_at_the_dearer_price() {
+    let table = [
+        ("legacy_leads_by_icp", r#"{"limit_by":25}"#, "1"),
+        // An old client sends another name, which is not read.
+        ("legacy_leads_by_icp", r#"{"limit":25}"#, "96"),
+        ("legacy_leads_by_icp_count", "{}", "0.12"),
+        ("legacy_companies_by_icp", r#"{"limit_by":25}"#, "1"),
+        (
+            "legacy_companies_by_icp",
+            r#"{"limit_by":25,"get_max_companies":true}"#,
+            "1.12",
+        ),
+        ("legacy_companies_by_icp", "{}", "63.96"),
+        (
+            "legacy_companies_by_icp_count",
+            r#"{"get_max_companies":true}"#,
+            "0.12",
+        ),
+    ];
+    for (operation, body, credits) in table {
+        assert_eq!(amount(operation, body), credits, "{operation} {body}");
+    }
+}
+
+#[test]
+fn a_body_of_the_wrong_shape_is_refused() {
+    for body in [
+        "",
+        " ",
+        "[]",
+        "1",
+        "null",
+        "\"x\"",
+        "{",
+        "{}}",
+        "\u{feff}{}",
+    ] {
+        refused("search_database_leads", body);
+        refused("email_find", body);
+    }
+    for body in ["", "{}", "[]", "null", "[1,]"] {
+        refused("legacy_email_finder", body);
+        refused("legacy_email_validator", body);
+    }
+    for body in [
+        r#"{"lead_search_criteria":[]}"#,
+        r#"{"lead_search_criteria":"x"}"#,
+    ] {
+        refused("preview_leads", body);
+    }
+    refused("search_database_leads", r#"{"limit_by":5,"limit_by":500}"#);
+}
+
+#[test]
+fn what_is_not_charged_takes_nothing_whatever_its_body() {
+    for operation in catalogue().operations() {
+        if operation.parts.is_empty() {
+            for body in ["", "garbage", "{}"] {
+                let quote = quoted(operation.name.as_str(), body, Unbounded::Refuse).unwrap();
+                assert_eq!((quote.amount, quote.body), (Credits::ZERO, None));
+            }
+        }
+    }
+}
+
+#[test]
+fn the_accounts_own_prices_are_used_when_known() {
+    let catalogue = catalogue();
+    let mut prices = catalogue.prices().clone();
+    prices
+        .set("api_realtime", "0.0067".parse().unwrap())
+        .unwrap();
+    let operation = catalogue.operation("search_realtime_leads").unwrap();
+    let body = br#"{"limit_by":10,"full_data":true}"#;
+    let quote =
+        generect_guard::catalogue::quote(operation, &prices, body, Unbounded::Refuse).unwrap();
+    assert_eq!(quote.amount.to_string(), "0.134");
+    assert_eq!(quote.items, 10);
+}

@@ -1,0 +1,153 @@
+//! Bounds that are written into a body.
+
+use generect_guard::catalogue::{QuoteError, Unbounded};
+
+use super::quoted;
+
+fn written(operation: &str, body: &str, unbounded: Unbounded) -> String {
+    let quote = quoted(operation, body, unbounded).unwrap();
+    let body = quote.body.expect("a bound is written");
+    String::from_utf8(body.to_vec()).unwrap()
+}
+
+#[test]
+fn a_bound_is_written_where_the_upstream_reads_it() {
+    let table = [
+        ("search_database_leads", "{}", r#"{"limit_by":2400}"#),
+        (
+            "search_database_companies",
+            "{ \"x\" : 1.50e+2 , \"y\":\"\\u00e9\" }",
+            "{\"limit_by\":1600, \"x\" : 1.50e+2 , \"y\":\"\\u00e9\" }",
+        ),
+        (
+            "search_realtime_leads",
+            r#"{"a":1,"limit_by": null ,"b":2}"#,
+            r#"{"a":1,"limit_by": 2400 ,"b":2}"#,
+        ),
+        (
+            "preview_leads",
+            "{}",
+            r#"{"lead_search_criteria":{"limit_by":100}}"#,
+        ),
+        (
+            "preview_leads",
+            r#"{"lead_search_criteria":null,"a":{}}"#,
+            r#"{"lead_search_criteria":{"limit_by":100},"a":{}}"#,
+        ),
+        (
+            "preview_leads",
+            r#"{"lead_search_criteria":{},"limit_by":1}"#,
+            r#"{"lead_search_criteria":{"limit_by":100},"limit_by":1}"#,
+        ),
+        (
+            "search_database_company_leads",
+            r#"{"lead_search_criteria":{"a":[1]},"company_search_criteria":{}}"#,
+            r#"{"lead_search_criteria":{"limit_by":2400,"a":[1]},"company_search_criteria":{"limit_by":1600}}"#,
+        ),
+        ("legacy_companies_by_icp", "{}", r#"{"limit_by":1599}"#),
+    ];
+    for (operation, body, expected) in table {
+        assert_eq!(written(operation, body, Unbounded::Maximum), expected);
+    }
+}
+
+#[test]
+fn a_body_with_a_bound_is_left_alone() {
+    for body in [r#"{"limit_by":25}"#, r#"{"limit_by":"9999"}"#] {
+        for unbounded in [Unbounded::Maximum, Unbounded::Refuse, Unbounded::Limit(3)] {
+            let quote = quoted("search_realtime_leads", body, unbounded).unwrap();
+            assert_eq!(quote.body, None);
+        }
+    }
+}
+
+#[test]
+fn a_team_may_have_its_own_bound_written() {
+    let body = written("search_database_leads", "{}", Unbounded::Limit(30));
+    assert_eq!(body, r#"{"limit_by":30}"#);
+    let body = written("search_database_leads", "{}", Unbounded::Limit(1_000_000));
+    assert_eq!(body, r#"{"limit_by":2400}"#);
+    let body = written("search_database_leads", "{}", Unbounded::Limit(0));
+    assert_eq!(body, r#"{"limit_by":1}"#);
+}
+
+#[test]
+fn a_team_may_refuse_what_has_no_bound_and_is_told_what_would_fit() {
+    for (operation, body, field, fits) in [
+        ("search_database_leads", "{}", "limit_by", 2400),
+        (
+            "search_realtime_companies",
+            r#"{"limit":5}"#,
+            "limit_by",
+            1600,
+        ),
+        (
+            "preview_leads",
+            r#"{"limit_by":5}"#,
+            "lead_search_criteria.limit_by",
+            100,
+        ),
+        (
+            "search_realtime_company_leads",
+            r#"{"company_search_criteria":{"limit_by":5},"lead_search_criteria":{}}"#,
+            "lead_search_criteria.limit_by",
+            2400,
+        ),
+    ] {
+        let field = field.to_owned();
+        assert_eq!(
+            quoted(operation, body, Unbounded::Refuse),
+            Err(QuoteError::Unbounded { field, fits })
+        );
+    }
+}
+
+#[test]
+fn a_ceiling_or_a_list_of_addresses_becomes_a_bound() {
+    let table = [
+        (r#"{"max_profiles_scanned":40}"#, 40, "1.6"),
+        (
+            r#"{"max_investigated_leads":40,"max_profiles_scanned":2}"#,
+            40,
+            "1.6",
+        ),
+        (r#"{"find_by_emails":["a","b","c"]}"#, 3, "0.12"),
+        (
+            r#"{"emails":["a"],"find_by_emails":["a","b","c"]}"#,
+            1,
+            "0.04",
+        ),
+        (
+            r#"{"find_by_emails":["a","b"],"max_profiles_scanned":1}"#,
+            1,
+            "0.04",
+        ),
+        (r#"{"max_profiles_scanned":9000}"#, 2400, "96"),
+    ];
+    for (body, bound, credits) in table {
+        for unbounded in [Unbounded::Maximum, Unbounded::Refuse] {
+            let quote = quoted("search_realtime_leads", body, unbounded).unwrap();
+            let rest = &body[1..];
+            let expected = format!("{{\"limit_by\":{bound},{rest}");
+            assert_eq!(quote.body.as_deref(), Some(expected.as_bytes()), "{body}");
+            assert_eq!(quote.amount.to_string(), credits, "{body}");
+        }
+    }
+    let empty = quoted(
+        "search_realtime_leads",
+        r#"{"emails":[]}"#,
+        Unbounded::Refuse,
+    );
+    assert!(matches!(empty, Err(QuoteError::Unbounded { .. })));
+}
+
+#[test]
+fn criteria_that_are_not_there_are_held_but_never_made_up() {
+    // Whether leads are searched at all depends on whether their criteria are there.
+    let body = r#"{"company_search_criteria":{"limit_by":10}}"#;
+    for unbounded in [Unbounded::Maximum, Unbounded::Limit(5)] {
+        let quote = quoted("search_database_company_leads", body, unbounded).unwrap();
+        assert_eq!(quote.amount.to_string(), "48.2");
+        assert_eq!(quote.body, None);
+    }
+}
