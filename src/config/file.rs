@@ -35,6 +35,7 @@ pub(super) struct ServerFile {
     pub(super) header_bytes_max: Option<ByteCount>,
     pub(super) header_read_timeout: Option<Span>,
     pub(super) body_bytes_max: Option<ByteCount>,
+    pub(super) body_read_timeout: Option<Span>,
     pub(super) kept_bytes_max: Option<ByteCount>,
     pub(super) answer_bytes_kept: Option<ByteCount>,
     pub(super) stalled_client_timeout: Option<Span>,

@@ -28,7 +28,7 @@ pub struct Config {
     /// How the guard speaks about itself.
     pub logging: Logging,
     /// What the upstream does.
-    pub catalogue: Catalogue,
+    pub catalogue: Arc<Catalogue>,
     /// What it takes for it, as long as the account's own prices are not known.
     pub prices: Prices,
     /// Who pays.
@@ -81,6 +81,8 @@ pub struct Server {
     pub header_read_timeout: Duration,
     /// Bytes a request's body may have.
     pub body_bytes_max: usize,
+    /// How long a request's body may take to arrive.
+    pub body_read_timeout: Duration,
     /// Bytes of all bodies and answers kept in memory at one time.
     pub kept_bytes_max: usize,
     /// Answers up to this many bytes are kept whole, so that the charge can stand in a header.
@@ -161,7 +163,7 @@ pub struct Floor {
 pub enum FloorAction {
     /// Billable calls are refused.
     Refuse,
-    /// Billable calls of the priority begin no faster than this, all teams together.
+    /// Billable calls of each such team begin no faster than this.
     SlowTo(Pace),
 }
 

@@ -92,7 +92,7 @@ fn one_mistake_in_a_section_is_told_with_its_path_and_what_to_write() {
             "server",
             "header_read_timeout = \"0s\"",
             "server.header_read_timeout",
-            &["zero", "10s"],
+            &["zero", "75s"],
         ),
         (
             "server",

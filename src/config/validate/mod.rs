@@ -15,6 +15,8 @@ mod sections;
 mod server;
 mod upstream;
 
+use std::sync::Arc;
+
 use super::complaint::{Complaint, Complaints, ConfigErrors};
 use super::file::File;
 use super::settings::Config;
@@ -61,7 +63,7 @@ pub(super) fn compile(
         ledger,
         account,
         logging,
-        catalogue,
+        catalogue: Arc::new(catalogue),
         prices,
         teams,
         clients: keys.clients,

@@ -44,7 +44,7 @@ pub(super) fn server(file: &ServerFile, complaints: &mut Complaints) -> Server {
             c,
             "server.header_read_timeout",
             file.header_read_timeout,
-            seconds(10),
+            seconds(75),
         ),
         body_bytes_max: scalars::bytes(
             c,
@@ -52,6 +52,12 @@ pub(super) fn server(file: &ServerFile, complaints: &mut Complaints) -> Server {
             file.body_bytes_max,
             MIB,
             KIB..=64 * MIB,
+        ),
+        body_read_timeout: scalars::span(
+            c,
+            "server.body_read_timeout",
+            file.body_read_timeout,
+            seconds(30),
         ),
         kept_bytes_max: scalars::bytes(
             c,

@@ -1,0 +1,368 @@
+//! The only place that builds the parts from the settings, binds, spawns and drains.
+//!
+//! Order of a start: everything that can fail is tried before anything is spawned. Order of an
+//! end: stop accepting, let calls finish, flush the ledger; health answers to the last.
+
+mod policy;
+mod tls;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use tokio::net::TcpListener;
+use tokio::sync::{Semaphore, watch};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::account::{AccountClient, AccountClientSettings, Balance, Watcher, WatcherSettings};
+use crate::admin::{self, AdminState, Conditions, ReadingState};
+use crate::clock::Clock;
+use crate::config::{self, Config};
+use crate::control::ControlSocket;
+use crate::ledger::store::open_locked;
+use crate::ledger::{AccountRule, Ledger, LedgerLock, Reading, Settings, WhenStale};
+use crate::metrics;
+use crate::proxy::attach_token::Token;
+use crate::proxy::breaker::{Breaker, BreakerSettings};
+use crate::proxy::forward::ForwardSettings;
+use crate::proxy::policy::Policy;
+use crate::proxy::redact::Redactor;
+use crate::proxy::server::{self, ServerSettings};
+use crate::proxy::stack::{StackSettings, stack};
+use crate::proxy::upstream::{Upstream, UpstreamSettings};
+
+/// How often the budgets' levels are written into the metrics.
+const BUDGET_GAUGES_INTERVAL: Duration = Duration::from_secs(5);
+/// Test tokens begin so (dossier section 1).
+const TEST_TOKEN_PREFIX: &str = "test_";
+
+/// Why the guard does not start. Each says what to look at.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// Another process has the ledger, its file cannot be used, or its books cannot be restored.
+    #[error(transparent)]
+    Ledger(#[from] crate::ledger::LedgerError),
+    /// A listener's address cannot be taken.
+    #[error("{setting} = {address} cannot be listened on: {why}")]
+    Listen {
+        /// Which setting.
+        setting: &'static str,
+        /// Its value.
+        address: SocketAddr,
+        /// What the system says.
+        why: std::io::Error,
+    },
+    /// The control socket beside the ledger cannot be made.
+    #[error("the control socket {} cannot be made: {why}", path.display())]
+    Control {
+        /// Where.
+        path: PathBuf,
+        /// What the system says.
+        why: std::io::Error,
+    },
+    /// The ledger's thread cannot be started.
+    #[error("the ledger's thread cannot be started: {0}")]
+    Thread(#[from] std::io::Error),
+    /// A setting of the upstream cannot be used.
+    #[error("{0}")]
+    Upstream(String),
+    /// The metrics cannot be recorded.
+    #[error(transparent)]
+    Metrics(#[from] metrics::InstallError),
+}
+
+/// A running guard.
+#[derive(Debug)]
+pub struct Guard {
+    /// Where clients call.
+    pub address: SocketAddr,
+    /// Where health and metrics are read.
+    pub admin_address: SocketAddr,
+    /// The books, for whoever runs in the same process.
+    pub ledger: Ledger,
+    drain_timeout: Duration,
+    draining: CancellationToken,
+    ended: CancellationToken,
+    proxy: tokio::task::JoinHandle<()>,
+    tasks: TaskTracker,
+    beside: TaskTracker,
+    writer: JoinHandle<()>,
+    _lock: LedgerLock,
+}
+
+/// How a guard came to its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Drained {
+    /// Every call finished and the ledger is flushed.
+    Clean,
+    /// Calls were still running at the deadline; their holds stay and are in doubt at the next start.
+    CallsLeft(usize),
+    /// The ledger could not be flushed; what was queued is in doubt at the next start.
+    Unflushed,
+}
+
+impl Guard {
+    /// Builds, binds and spawns everything.
+    ///
+    /// # Errors
+    ///
+    /// [`StartError`]; nothing runs then.
+    pub async fn start(config: Config, clock: Clock) -> Result<Self, StartError> {
+        let exporter = metrics::install()?;
+        let tls = tls::client_config(config.upstream.ca_file.as_deref())?;
+        let (lock, store) = open_locked(&config.ledger.path, clock.now())?;
+        let (ledger, writer) =
+            Ledger::open(Box::new(store), ledger_settings(&config), clock.clone())?;
+        let listener = bind("server.listen", config.server.listen).await?;
+        let admin_listener = bind("server.admin_listen", config.server.admin_listen).await?;
+        let (address, admin_address) = (local(&listener), local(&admin_listener));
+        let watcher = watcher(&config, &tls, &clock)?;
+        let control = control(&config)?;
+
+        let draining = CancellationToken::new();
+        let ended = CancellationToken::new();
+        let (tasks, beside) = (TaskTracker::new(), TaskTracker::new());
+        let stack_settings = stack_settings(&config, tls, &ledger, &watcher, &draining, &tasks)?;
+        let writer = writer.spawn()?;
+
+        let conditions = conditions(&config, &clock, &ledger, watcher.latest(), &draining);
+        let state = AdminState::new(conditions, exporter.clone());
+        beside.spawn(admin::serve(admin_listener, state, ended.clone()));
+        beside.spawn(exporter.keep_up(ended.clone()));
+        beside.spawn(control.serve(ledger.clone(), ended.clone()));
+        beside.spawn(show_budgets(ledger.clone(), ended.clone()));
+        let books = ledger.clone();
+        beside.spawn(watcher.run(ended.clone(), move |balance: &Balance| {
+            books.observe(Reading {
+                balance: balance.balance,
+                started_at: balance.started_at,
+            });
+        }));
+        let proxy = tokio::spawn(server::serve(
+            listener,
+            stack(&stack_settings),
+            server_settings(&config.server),
+            draining.clone(),
+        ));
+        tracing::info!(%address, admin.address = %admin_address, "the guard is listening");
+        Ok(Self {
+            address,
+            admin_address,
+            ledger,
+            drain_timeout: config.server.drain_timeout,
+            draining,
+            ended,
+            proxy,
+            tasks,
+            beside,
+            writer,
+            _lock: lock,
+        })
+    }
+
+    /// Stops accepting, lets running calls finish within the drain timeout, flushes the ledger.
+    pub async fn drain(self) -> Drained {
+        self.draining.cancel();
+        self.tasks.close();
+        let finish = async {
+            let _ = self.proxy.await;
+            self.tasks.wait().await;
+        };
+        let finished = tokio::time::timeout(self.drain_timeout, finish).await;
+        let left = self.tasks.len();
+        let flushed = self.ledger.close().await;
+        self.ended.cancel();
+        self.beside.close();
+        self.beside.wait().await;
+        match (finished, flushed) {
+            (_, Err(error)) => {
+                tracing::error!(%error, "the ledger could not be flushed");
+                Drained::Unflushed
+            }
+            (Err(_), Ok(())) => Drained::CallsLeft(left),
+            (Ok(()), Ok(())) => {
+                let _ = tokio::task::spawn_blocking(move || self.writer.join()).await;
+                Drained::Clean
+            }
+        }
+    }
+}
+
+async fn bind(setting: &'static str, address: SocketAddr) -> Result<TcpListener, StartError> {
+    TcpListener::bind(address)
+        .await
+        .map_err(|why| StartError::Listen {
+            setting,
+            address,
+            why,
+        })
+}
+
+fn local(listener: &TcpListener) -> SocketAddr {
+    // A bound listener has an address; were it to lose it, port 0 says so plainly.
+    listener
+        .local_addr()
+        .unwrap_or(SocketAddr::from(([0, 0, 0, 0], 0)))
+}
+
+fn control(config: &Config) -> Result<ControlSocket, StartError> {
+    let path = crate::control::socket_path(&config.ledger.path);
+    ControlSocket::bind(&path).map_err(|why| StartError::Control { path, why })
+}
+
+fn ledger_settings(config: &Config) -> Settings {
+    Settings {
+        budgets: config.budgets.clone(),
+        account: config.account.rule.clone(),
+        repeat_window: config.ledger.repeat_window,
+        ..Settings::default()
+    }
+}
+
+fn watcher(
+    config: &Config,
+    tls: &rustls::ClientConfig,
+    clock: &Clock,
+) -> Result<Watcher, StartError> {
+    let settings = AccountClientSettings {
+        base_url: config.upstream.base_url.to_string(),
+        connect_timeout: config.upstream.connect_timeout,
+        timeout: config.account.poll_interval.max(Duration::from_secs(10)),
+        egress_proxy: config
+            .upstream
+            .proxy
+            .as_ref()
+            .map(|proxy| proxy.expose().to_owned()),
+        tls: tls.clone(),
+    };
+    let client = AccountClient::new(settings, config.upstream.token.expose(), clock.clone())
+        .map_err(|error| StartError::Upstream(error.to_string()))?;
+    let near = config.floors.iter().map(|floor| floor.below).collect();
+    let settings = WatcherSettings::new(config.account.poll_interval, near);
+    Ok(Watcher::new(client, clock.clone(), settings))
+}
+
+fn stack_settings(
+    config: &Config,
+    tls: rustls::ClientConfig,
+    ledger: &Ledger,
+    watcher: &Watcher,
+    draining: &CancellationToken,
+    tasks: &TaskTracker,
+) -> Result<StackSettings, StartError> {
+    let (server, upstream) = (&config.server, &config.upstream);
+    let wrong = |error: &dyn std::fmt::Display| StartError::Upstream(error.to_string());
+    let token = upstream.token.expose();
+    let forward = ForwardSettings {
+        upstream: Upstream::new(upstream_settings(upstream, tls)?)
+            .map_err(|error| wrong(&error))?,
+        ledger: ledger.clone(),
+        breaker: Arc::new(Breaker::new(BreakerSettings {
+            failures: upstream.breaker.failures.get(),
+            within: upstream.breaker.within,
+            pause: upstream.breaker.pause,
+        })),
+        nudge: watcher.nudge(),
+        redactor: Redactor::new(token),
+        token_is_test: token.starts_with(TEST_TOKEN_PREFIX),
+        response_timeout: upstream.response_timeout,
+        answer_bytes_kept: server.answer_bytes_kept,
+        kept_bytes: Arc::new(Semaphore::new(
+            server.kept_bytes_max.min(Semaphore::MAX_PERMITS),
+        )),
+        stalled_client_timeout: server.stalled_client_timeout,
+        tasks: tasks.clone(),
+    };
+    let policy: Policy = policy::build(config)?;
+    Ok(StackSettings {
+        policy: Arc::new(ArcSwap::from_pointee(policy)),
+        draining: draining.clone(),
+        balance: watcher.latest(),
+        body_bytes_max: server.body_bytes_max,
+        body_read_timeout: server.body_read_timeout,
+        token: Token::new(token).map_err(|error| wrong(&error))?,
+        forward: Arc::new(forward),
+    })
+}
+
+fn upstream_settings(
+    upstream: &config::Upstream,
+    tls: rustls::ClientConfig,
+) -> Result<UpstreamSettings, StartError> {
+    let proxy = upstream.proxy.as_ref().map(|proxy| proxy.expose().parse());
+    let proxy = proxy.transpose();
+    Ok(UpstreamSettings {
+        base_url: upstream.base_url.clone(),
+        connect_timeout: upstream.connect_timeout,
+        pool_idle_timeout: upstream.pool_idle_timeout,
+        idle_connections_max: upstream.idle_connections_max,
+        // Its words may hold a password and are not repeated.
+        proxy: proxy.map_err(|_| StartError::Upstream("upstream.proxy is no URL".into()))?,
+        tls,
+    })
+}
+
+fn server_settings(server: &config::Server) -> ServerSettings {
+    ServerSettings {
+        headers_max: server.header_count_max,
+        header_bytes_max: server.header_bytes_max,
+        header_read_timeout: server.header_read_timeout,
+        connections_max: server.connections_max,
+    }
+}
+
+fn conditions(
+    config: &Config,
+    clock: &Clock,
+    ledger: &Ledger,
+    latest: watch::Receiver<Option<Balance>>,
+    draining: &CancellationToken,
+) -> Conditions {
+    let (ledger, clock, draining) = (ledger.clone(), clock.clone(), draining.clone());
+    let rule: AccountRule = config.account.rule.clone();
+    Conditions {
+        ledger_writable: Box::new(move || ledger.writable()),
+        reading: Box::new(move || {
+            let age = latest
+                .borrow()
+                .as_ref()
+                .map(|balance| balance.age(clock.now()));
+            match age {
+                Some(age) if age <= rule.stale_after => ReadingState::Fresh { age },
+                age => ReadingState::Stale {
+                    age,
+                    allowed: rule.when_stale == WhenStale::Allow,
+                },
+            }
+        }),
+        draining: Box::new(move || draining.is_cancelled()),
+    }
+}
+
+/// Keeps the budgets' levels in the metrics, until `ended`.
+async fn show_budgets(ledger: Ledger, ended: CancellationToken) {
+    let mut ticks = tokio::time::interval(BUDGET_GAUGES_INTERVAL);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    while ended.run_until_cancelled(ticks.tick()).await.is_some() {
+        let Ok(budgets) = ledger.budgets().await else {
+            return;
+        };
+        for budget in budgets {
+            let show = |name: &'static str, amount| {
+                let gauge = ::metrics::gauge!(name, metrics::BUDGET => budget.id.to_string());
+                gauge.set(metrics::credits_as_f64(amount));
+            };
+            show(
+                metrics::BUDGET_LIMIT,
+                budget.limit.saturating_add(budget.granted),
+            );
+            show(metrics::BUDGET_SETTLED, budget.settled);
+            show(metrics::BUDGET_HELD, budget.held);
+            show(metrics::BUDGET_IN_DOUBT, budget.in_doubt);
+        }
+    }
+}

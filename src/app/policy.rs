@@ -1,0 +1,52 @@
+//! From the settings to the rules that the proxy goes by.
+
+use std::sync::Arc;
+
+use super::StartError;
+use crate::config::{Config, FloorAction, Pace};
+use crate::credits::Credits;
+use crate::identity::{Directory, Priority};
+use crate::proxy::policy::{Policy, RefuseBelow};
+use crate::proxy::rates::{self, RateRule, Rates, SlowRule, Slowing};
+
+pub(super) fn build(config: &Config) -> Result<Policy, StartError> {
+    let directory = Directory::new(config.clients.iter().cloned())
+        .map_err(|error| StartError::Upstream(error.to_string()))?;
+    let unbounded = config
+        .teams
+        .iter()
+        .map(|settings| (settings.team.id.clone(), settings.unbounded));
+    let floor = |priority: Priority| config.refuse_floor(priority).unwrap_or(Credits::ZERO);
+    Ok(Policy {
+        directory,
+        catalogue: Arc::clone(&config.catalogue),
+        prices: Arc::new(config.prices.clone()),
+        unbounded: unbounded.collect(),
+        rates: Rates::new(config.rates.iter().map(|rate| RateRule {
+            team: rate.filter.team.clone(),
+            key: rate.filter.key.clone(),
+            operations: rate.filter.operations.clone(),
+            pace: pace(rate.pace),
+        })),
+        slowing: Slowing::new(config.floors.iter().filter_map(|floor| match floor.action {
+            FloorAction::SlowTo(slow_to) => Some(SlowRule {
+                priority: floor.priority,
+                below: floor.below,
+                pace: pace(slow_to),
+            }),
+            FloorAction::Refuse => None,
+        })),
+        refuse_below: RefuseBelow {
+            low: floor(Priority::Low),
+            normal: floor(Priority::Normal),
+            high: floor(Priority::High),
+        },
+    })
+}
+
+fn pace(pace: Pace) -> rates::Pace {
+    rates::Pace {
+        period: pace.period,
+        burst: pace.burst,
+    }
+}

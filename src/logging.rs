@@ -1,0 +1,363 @@
+//! The log: one line an event, on standard output, with the account's token taken out.
+//!
+//! Lines are JSON unless standard output is a terminal. Event fields stand flat in the line under
+//! their dotted names (`team.id`). Every line passes a [`Redactor`] last: no part of the guard
+//! writes the token, but a library, a panic text or a later change might, and a log is copied to
+//! many places.
+
+use std::io::{self, IsTerminal, Write};
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use serde::Deserialize;
+use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::layer::{Layer, SubscriberExt};
+use tracing_subscriber::registry::Registry;
+use tracing_subscriber::util::SubscriberInitExt;
+
+/// How a line looks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Format {
+    /// JSON, unless standard output is a terminal.
+    #[default]
+    Auto,
+    /// JSON lines.
+    Json,
+    /// For people.
+    Text,
+}
+
+/// What to log and how.
+#[derive(Clone, Debug)]
+pub struct LoggingSettings {
+    /// How a line looks.
+    pub format: Format,
+    /// What passes: `info`, or directives such as `info,spend=info,hyper=warn`.
+    pub filter: String,
+}
+
+/// Why there is no log.
+#[derive(Debug, thiserror::Error)]
+pub enum LoggingError {
+    /// The filter does not parse.
+    #[error("{filter:?} is not a log filter such as \"info\" or \"info,hyper=warn\": {why}")]
+    Filter {
+        /// What was given.
+        filter: String,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// Something else in this process logs already.
+    #[error("a log is already set up in this process")]
+    Taken,
+}
+
+/// Sets up the log of the process, once. `rust_log` is the environment's `RUST_LOG`, which wins
+/// over the settings; the caller reads it, since settings and environment are read in one place.
+pub fn install(
+    settings: &LoggingSettings,
+    rust_log: Option<&str>,
+    secrets: &Secrets,
+) -> Result<(), LoggingError> {
+    let filter = rust_log
+        .filter(|text| !text.trim().is_empty())
+        .unwrap_or(&settings.filter);
+    let terminal = io::stdout().is_terminal();
+    let json = match settings.format {
+        Format::Auto => !terminal,
+        Format::Json => true,
+        Format::Text => false,
+    };
+    let writer = Redactor::new(io::stdout, secrets.clone());
+    let layer = if json {
+        json_lines(writer)
+    } else {
+        text_lines(writer, terminal)
+    };
+    tracing_subscriber::registry()
+        .with(layer.with_filter(parse_filter(filter)?))
+        .try_init()
+        .map_err(|_| LoggingError::Taken)
+}
+
+type Lines = Box<dyn Layer<Registry> + Send + Sync>;
+
+fn json_lines<W>(writer: W) -> Lines
+where
+    W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
+{
+    tracing_subscriber::fmt::layer()
+        .json()
+        .flatten_event(true)
+        .with_span_list(false)
+        .with_writer(writer)
+        .boxed()
+}
+
+fn text_lines<W>(writer: W, colours: bool) -> Lines
+where
+    W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
+{
+    tracing_subscriber::fmt::layer()
+        .with_ansi(colours)
+        .with_writer(writer)
+        .boxed()
+}
+
+fn parse_filter(text: &str) -> Result<EnvFilter, LoggingError> {
+    EnvFilter::builder()
+        .parse(text)
+        .map_err(|error| LoggingError::Filter {
+            filter: text.to_owned(),
+            why: error.to_string(),
+        })
+}
+
+/// What stands in a line where a secret stood.
+const REDACTED: &str = "[token]";
+
+/// The texts that no line may show. Clones share them.
+#[derive(Clone, Default)]
+pub struct Secrets(Arc<ArcSwap<Vec<String>>>);
+
+impl Secrets {
+    /// None yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// From now on no line shows `secret`, as it is or as JSON and `Debug` would write it. An
+    /// empty one is left out: it would be found everywhere.
+    pub fn register(&self, secret: &str) {
+        if secret.is_empty() {
+            return;
+        }
+        let debug = format!("{secret:?}");
+        let json = serde_json::Value::from(secret).to_string();
+        self.0.rcu(|known| {
+            let mut all = Vec::clone(known);
+            all.push(secret.to_owned());
+            // Both forms come in quotes, which are not part of the secret.
+            all.extend([&debug, &json].map(|quoted| quoted[1..quoted.len() - 1].to_owned()));
+            // The longest first: of two secrets, one may begin with the other.
+            all.sort_by(|one, other| other.len().cmp(&one.len()).then_with(|| one.cmp(other)));
+            all.dedup();
+            all
+        });
+    }
+
+    fn redact(&self, line: &[u8]) -> Option<String> {
+        let secrets = self.0.load();
+        let text = String::from_utf8_lossy(line);
+        secrets
+            .iter()
+            .fold(None, |redacted: Option<String>, secret| {
+                let present = redacted.as_deref().unwrap_or(&text);
+                if present.contains(secret.as_str()) {
+                    Some(present.replace(secret.as_str(), REDACTED))
+                } else {
+                    redacted
+                }
+            })
+    }
+}
+
+impl std::fmt::Debug for Secrets {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.write_str("Secrets")
+    }
+}
+
+/// Makes writers that gather one event's line, take every registered secret out of it and then
+/// write it in one piece, so that lines of several threads do not mix.
+#[derive(Clone, Debug)]
+pub struct Redactor<M> {
+    inner: M,
+    secrets: Secrets,
+}
+
+impl<M> Redactor<M> {
+    /// Writes to what `inner` makes, without the `secrets`.
+    pub fn new(inner: M, secrets: Secrets) -> Self {
+        Self { inner, secrets }
+    }
+}
+
+impl<'a, M: MakeWriter<'a>> MakeWriter<'a> for Redactor<M> {
+    type Writer = RedactedLine<'a, M::Writer>;
+
+    fn make_writer(&'a self) -> Self::Writer {
+        RedactedLine {
+            inner: self.inner.make_writer(),
+            secrets: &self.secrets,
+            line: Vec::new(),
+        }
+    }
+}
+
+/// One event's line on its way out. Written when it is dropped: a secret may arrive in two pieces.
+#[derive(Debug)]
+pub struct RedactedLine<'a, W: Write> {
+    inner: W,
+    secrets: &'a Secrets,
+    line: Vec<u8>,
+}
+
+impl<W: Write> Write for RedactedLine<'_, W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.line.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    /// Does nothing: half a line may end inside a secret.
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl<W: Write> Drop for RedactedLine<'_, W> {
+    /// A failure to write is dropped: there is nowhere left to report it.
+    fn drop(&mut self) {
+        let redacted = self.secrets.redact(&self.line);
+        let line = redacted.as_deref().map_or(&*self.line, str::as_bytes);
+        let _ = self.inner.write_all(line).and_then(|()| self.inner.flush());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use serde_json::Value;
+
+    use super::*;
+
+    const TOKEN: &str = "5f2c0a71e9b84d36";
+
+    type Sink = Arc<Mutex<Vec<u8>>>;
+
+    #[derive(Clone)]
+    struct Shared(Sink);
+
+    impl Write for Shared {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn written(secrets: &[&str], json: bool, log: impl FnOnce()) -> String {
+        let sink = Sink::default();
+        let registered = Secrets::new();
+        for secret in secrets {
+            registered.register(secret);
+        }
+        let shared = Shared(Arc::clone(&sink));
+        let writer = Redactor::new(move || shared.clone(), registered);
+        let layer = if json {
+            json_lines(writer)
+        } else {
+            text_lines(writer, false)
+        };
+        let filter = parse_filter("info").unwrap();
+        let subscriber = tracing_subscriber::registry().with(layer.with_filter(filter));
+        tracing::subscriber::with_default(subscriber, log);
+        let bytes = sink.lock().unwrap().clone();
+        String::from_utf8(bytes).unwrap()
+    }
+
+    #[test]
+    fn dotted_fields_stand_flat_in_a_json_line() {
+        let text = written(&[], true, || {
+            tracing::info!(target: "spend", { team.id = "growth", upstream.status = 200, quote = %"0.02" }, "exchange ended");
+            tracing::debug!("not at this level");
+        });
+        assert_eq!(text.lines().count(), 1, "{text}");
+        let line: Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(line["team.id"], "growth");
+        assert_eq!(line["upstream.status"], 200);
+        assert_eq!(line["quote"], "0.02");
+        assert_eq!(line["message"], "exchange ended");
+        assert_eq!(line["target"], "spend");
+        assert_eq!(line["level"], "INFO");
+    }
+
+    #[test]
+    fn a_registered_secret_never_leaves_whatever_wrote_it() {
+        for json in [true, false] {
+            let text = written(&[TOKEN], json, || {
+                tracing::info!(header = format!("Token {TOKEN}"), "sending {TOKEN}{TOKEN}");
+                tracing::warn!(error = ?format!("bad header {TOKEN:?}"), "failed");
+                tracing::info_span!("exchange", token = TOKEN)
+                    .in_scope(|| tracing::info!("in a span"));
+            });
+            assert!(!text.contains(TOKEN), "{text}");
+            assert!(text.contains("Token [token]"), "{text}");
+            assert_eq!(text.lines().count(), 3, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_secret_that_is_written_escaped_is_found_too() {
+        let odd = "a\"b\\c\u{1}d";
+        let text = written(
+            &[odd],
+            true,
+            || tracing::info!(value = odd, debug = ?odd, "x"),
+        );
+        let line: Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(line["value"], REDACTED);
+        assert!(!text.contains("b\\\\c"), "{text}");
+    }
+
+    #[test]
+    fn a_secret_in_two_pieces_is_found() {
+        let sink = Sink::default();
+        let secrets = Secrets::new();
+        secrets.register(TOKEN);
+        let shared = Shared(Arc::clone(&sink));
+        let redactor = Redactor::new(move || shared.clone(), secrets);
+        let mut line = redactor.make_writer();
+        let (head, tail) = TOKEN.split_at(5);
+        for piece in ["key ", head, tail, "\n"] {
+            line.write_all(piece.as_bytes()).unwrap();
+            line.flush().unwrap();
+        }
+        drop(line);
+        assert_eq!(*sink.lock().unwrap(), b"key [token]\n");
+    }
+
+    #[test]
+    fn of_two_secrets_the_longer_is_taken_out_whole() {
+        let longer = format!("{TOKEN}ffff");
+        let text = written(&[TOKEN, &longer], false, || {
+            tracing::info!("{longer} {TOKEN}")
+        });
+        assert!(text.contains("[token] [token]"), "{text}");
+        assert!(!text.contains("ffff"), "{text}");
+    }
+
+    #[test]
+    fn an_empty_secret_and_bytes_that_are_no_text_do_no_harm() {
+        let secrets = Secrets::new();
+        secrets.register("");
+        assert_eq!(secrets.redact(b"line"), None);
+        secrets.register(TOKEN);
+        let line = [b"\xff ".as_slice(), TOKEN.as_bytes()].concat();
+        assert_eq!(secrets.redact(&line).unwrap(), "\u{fffd} [token]");
+        assert_eq!(format!("{secrets:?}"), "Secrets");
+    }
+
+    #[test]
+    fn a_filter_that_does_not_parse_says_so() {
+        assert!(parse_filter("info,spend=info,hyper=warn").is_ok());
+        let error = parse_filter("spend=loud").unwrap_err().to_string();
+        assert!(error.contains("spend=loud"), "{error}");
+    }
+}

@@ -1,0 +1,378 @@
+//! Every metric name, label name and label value, and the recorder that keeps them.
+//!
+//! A name is declared once, with its kind, its unit and its labels: the doc comment you read here
+//! is the text a scrape shows as `# HELP`. Parts record through the `metrics` macros with these
+//! constants, for example `metrics::counter!(REQUESTS, TEAM => team, OPERATION => operation,
+//! OUTCOME => outcome::SETTLED)`.
+//!
+//! Labels are the team and the operation, never the key: both come from the configuration and the
+//! catalogue, so no caller can make new series.
+
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use ::metrics::Unit;
+use metrics_exporter_prometheus::{
+    BuildError, Matcher, PrometheusBuilder, PrometheusHandle, PrometheusRecorder,
+};
+use tokio_util::sync::CancellationToken;
+
+use crate::credits::Credits;
+
+/// Label: who pays ([`NOBODY`] where a call was refused before its client was known).
+pub const TEAM: &str = "team";
+/// Label: the priced operation ([`NOTHING`] where a call matched none).
+pub const OPERATION: &str = "operation";
+/// Label: how an exchange ended, one of [`outcome`].
+pub const OUTCOME: &str = "outcome";
+/// Label: why not, for refusals and account errors (the same word as in the log and the answer).
+pub const REASON: &str = "reason";
+/// Label: a budget's id.
+pub const BUDGET: &str = "budget";
+/// Label: `2xx` and its sisters, see [`status_class`].
+pub const STATUS_CLASS: &str = "status_class";
+
+/// The [`TEAM`] of a call whose client is not known.
+pub const NOBODY: &str = "none";
+/// The [`OPERATION`] of a call that matched none.
+pub const NOTHING: &str = "none";
+
+/// The values of the label [`OUTCOME`].
+pub mod outcome {
+    /// The charge was stated and the hold replaced by it.
+    pub const SETTLED: &str = "settled";
+    /// The charge was worked out by the guard, because this operation's answers state none.
+    pub const ESTIMATED: &str = "estimated";
+    /// The hold was given back: nothing was charged.
+    pub const RELEASED: &str = "released";
+    /// Sent, and what it was charged is not known.
+    pub const IN_DOUBT: &str = "in_doubt";
+    /// Accepted as a bulk job: the hold lives until the job ends.
+    pub const ACCEPTED: &str = "accepted";
+    /// A free operation: nothing was held.
+    pub const FREE: &str = "free";
+    /// Answered in the upstream's test mode: settled at zero.
+    pub const TEST_MODE: &str = "test_mode";
+    /// The guard said no.
+    pub const REFUSED: &str = "refused";
+    /// The client left before anything was held.
+    pub const ABANDONED: &str = "abandoned";
+
+    /// All of them.
+    pub const ALL: &[&str] = &[
+        SETTLED, ESTIMATED, RELEASED, IN_DOUBT, ACCEPTED, FREE, TEST_MODE, REFUSED, ABANDONED,
+    ];
+}
+
+/// What a metric is to Prometheus.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Kind {
+    /// Only rises, counts whole things.
+    Counter,
+    /// A level.
+    Gauge,
+    /// A distribution over the given upper bounds of buckets.
+    Histogram(&'static [f64]),
+}
+
+/// One metric of the guard.
+#[derive(Clone, Copy, Debug)]
+pub struct Metric {
+    /// Its name, unit last.
+    pub name: &'static str,
+    /// What Prometheus is told it is.
+    pub kind: Kind,
+    /// The unit, as far as the `metrics` crate has a word for it.
+    pub unit: Unit,
+    /// The labels every sample of it carries.
+    pub labels: &'static [&'static str],
+    help: &'static str,
+}
+
+impl Metric {
+    /// What it means, in a sentence.
+    pub fn help(&self) -> &'static str {
+        self.help.trim()
+    }
+}
+
+/// Declares each name once: the constant, its documentation and its line in [`ALL`].
+macro_rules! metrics {
+    ($($(#[doc = $doc:literal])+ $constant:ident = $name:literal, $kind:expr, $unit:ident, [$($label:ident),*];)+) => {
+        $($(#[doc = $doc])+ pub const $constant: &str = $name;)+
+
+        /// Every metric of the guard.
+        pub const ALL: &[Metric] = &[$(Metric {
+            name: $constant,
+            kind: $kind,
+            unit: Unit::$unit,
+            labels: &[$($label),*],
+            help: concat!($($doc),+),
+        }),+];
+    };
+}
+
+/// From a local refusal to the longest answer the upstream may take (its advice is 300 s).
+const EXCHANGE_SECONDS: &[f64] = &[
+    0.005, 0.025, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0,
+];
+/// The guard's own share is a sync to disk at most: fine below 10 ms, coarse above.
+const OWN_SECONDS: &[f64] = &[
+    0.000_05, 0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.1, 0.5, 1.0,
+];
+/// A sync takes from a tenth of a millisecond (fast disk) to seconds (a disk about to fail).
+const COMMIT_SECONDS: &[f64] = &[
+    0.000_1, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1.0, 5.0,
+];
+/// Powers of two: a batch doubles when the disk is slow.
+const BATCH_ENTRIES: &[f64] = &[
+    1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0, 1024.0,
+];
+
+metrics! {
+    /// Exchanges with clients that have ended, by how they ended.
+    REQUESTS = "guard_requests_total", Kind::Counter, Count, [TEAM, OPERATION, OUTCOME];
+    /// Calls the guard itself refused, by reason.
+    REFUSALS = "guard_refusals_total", Kind::Counter, Count, [REASON, TEAM, OPERATION];
+    /// From the first byte of a request to the last byte of its answer, in seconds.
+    EXCHANGE_TIME = "guard_exchange_seconds", Kind::Histogram(EXCHANGE_SECONDS), Seconds, [TEAM, OPERATION];
+    /// The part of an exchange that the guard itself added (all but waiting for the upstream), in seconds.
+    OWN_TIME = "guard_own_seconds", Kind::Histogram(OWN_SECONDS), Seconds, [TEAM, OPERATION];
+    /// Credits charged since the start. It only rises and may be used with `rate`, but is exposed
+    /// as a gauge because a Prometheus counter of this exporter counts whole things only.
+    CHARGED = "guard_charged_credits_total", Kind::Gauge, Count, [TEAM, OPERATION];
+    /// Answers of the upstream, by the hundred of their status.
+    UPSTREAM_RESPONSES = "guard_upstream_responses_total", Kind::Counter, Count, [OPERATION, STATUS_CLASS];
+    /// Charges above what was held for them.
+    OVERRUNS = "guard_overruns_total", Kind::Counter, Count, [TEAM, OPERATION];
+    /// Charges worked out by the guard because the answer states none.
+    ESTIMATED = "guard_estimated_total", Kind::Counter, Count, [TEAM, OPERATION];
+    /// Holds left in doubt: sent, outcome unknown.
+    DOUBTS = "guard_doubts_total", Kind::Counter, Count, [TEAM, OPERATION];
+    /// One commit of the ledger, sync included, in seconds.
+    COMMIT_TIME = "guard_ledger_commit_seconds", Kind::Histogram(COMMIT_SECONDS), Seconds, [];
+    /// Entries written by one commit of the ledger.
+    COMMIT_ENTRIES = "guard_ledger_batch_entries", Kind::Histogram(BATCH_ENTRIES), Count, [];
+    /// Commits of the ledger that failed.
+    COMMIT_FAILURES = "guard_ledger_commit_failures_total", Kind::Counter, Count, [];
+    /// Holds that have no end yet, those in doubt and those of jobs included.
+    HOLDS_OPEN = "guard_holds_open", Kind::Gauge, Count, [];
+    /// The limit of a budget in its present window, grants included, in credits.
+    BUDGET_LIMIT = "guard_budget_limit_credits", Kind::Gauge, Count, [BUDGET];
+    /// Settled against a budget in its present window, in credits.
+    BUDGET_SETTLED = "guard_budget_settled_credits", Kind::Gauge, Count, [BUDGET];
+    /// Held against a budget in its present window, what is in doubt included, in credits.
+    BUDGET_HELD = "guard_budget_held_credits", Kind::Gauge, Count, [BUDGET];
+    /// The part of what a budget holds that is in doubt, in credits.
+    BUDGET_IN_DOUBT = "guard_budget_in_doubt_credits", Kind::Gauge, Count, [BUDGET];
+    /// The account's balance at its last reading, in credits.
+    ACCOUNT_BALANCE = "guard_account_balance_credits", Kind::Gauge, Count, [];
+    /// How old the last reading of the account is, in seconds. Absent until there is one.
+    ACCOUNT_READING_AGE = "guard_account_reading_age_seconds", Kind::Gauge, Seconds, [];
+    /// Attempts to read the account that failed, by reason.
+    ACCOUNT_ERRORS = "guard_account_errors_total", Kind::Counter, Count, [REASON];
+    /// 1 while calls are refused because the upstream keeps failing, else 0.
+    BREAKER_OPEN = "guard_breaker_open", Kind::Gauge, Count, [];
+}
+
+/// The hundred of a status, for the label [`STATUS_CLASS`].
+pub fn status_class(status: u16) -> &'static str {
+    match status {
+        100..=199 => "1xx",
+        200..=299 => "2xx",
+        300..=399 => "3xx",
+        400..=499 => "4xx",
+        500..=599 => "5xx",
+        _ => "other",
+    }
+}
+
+/// Credits as a number for a gauge. The only place where an amount becomes a float: Prometheus
+/// knows no other number, and nothing is ever read back from there. Exact to the micro-credit up
+/// to four thousand million credits.
+#[expect(
+    clippy::float_arithmetic,
+    reason = "a gauge takes a float; the books never see it"
+)]
+pub fn credits_as_f64(amount: Credits) -> f64 {
+    amount.micros() as f64 / 1_000_000.0
+}
+
+/// Tells the present recorder what each metric means. [`install`] and [`recorder`] have done so.
+pub fn describe_all() {
+    for metric in ALL {
+        match metric.kind {
+            Kind::Counter => {
+                ::metrics::describe_counter!(metric.name, metric.unit, metric.help());
+            }
+            Kind::Gauge => ::metrics::describe_gauge!(metric.name, metric.unit, metric.help()),
+            Kind::Histogram(_) => {
+                ::metrics::describe_histogram!(metric.name, metric.unit, metric.help());
+            }
+        }
+    }
+}
+
+/// Why no recorder could be installed.
+#[derive(Debug, thiserror::Error)]
+pub enum InstallError {
+    /// A table of buckets above is not valid.
+    #[error("the histogram buckets are not valid")]
+    Buckets(#[from] BuildError),
+    /// Something else in this process took the one place there is for a recorder.
+    #[error("another metrics recorder is already installed in this process")]
+    Taken,
+}
+
+/// Reads what was recorded. Clones read the same.
+#[derive(Clone)]
+pub struct Exporter(PrometheusHandle);
+
+impl Exporter {
+    /// How often [`keep_up`](Self::keep_up) folds raw samples into buckets. An unscraped guard at
+    /// a thousand calls a second gathers a few tens of thousands of samples in that time.
+    const UPKEEP_INTERVAL: Duration = Duration::from_secs(5);
+
+    /// Everything recorded so far, in the Prometheus text format, version 0.0.4.
+    pub fn render(&self) -> String {
+        self.0.render()
+    }
+
+    /// Folds histogram samples regularly until `shutdown`, so that memory stays bounded when
+    /// nobody scrapes. One task a process is enough.
+    pub async fn keep_up(self, shutdown: CancellationToken) {
+        let mut ticks = tokio::time::interval(Self::UPKEEP_INTERVAL);
+        while shutdown.run_until_cancelled(ticks.tick()).await.is_some() {
+            self.0.run_upkeep();
+        }
+    }
+}
+
+/// A recorder of its own, described, with its exporter: for a test that wants to see only what it
+/// recorded itself (`metrics::set_default_local_recorder`).
+pub fn recorder() -> Result<(PrometheusRecorder, Exporter), InstallError> {
+    let mut builder = PrometheusBuilder::new();
+    for metric in ALL {
+        if let Kind::Histogram(buckets) = metric.kind {
+            builder =
+                builder.set_buckets_for_metric(Matcher::Full(metric.name.to_owned()), buckets)?;
+        }
+    }
+    let recorder = builder.build_recorder();
+    ::metrics::with_local_recorder(&recorder, describe_all);
+    let exporter = Exporter(recorder.handle());
+    Ok((recorder, exporter))
+}
+
+/// Makes the process record, and gives what renders it. A process has one recorder: every further
+/// call gives an exporter of the same one, so that many guards can run in one test process.
+pub fn install() -> Result<Exporter, InstallError> {
+    static INSTALLED: OnceLock<Option<Exporter>> = OnceLock::new();
+    let (fresh, exporter) = recorder()?;
+    INSTALLED
+        .get_or_init(|| {
+            ::metrics::set_global_recorder(fresh)
+                .is_ok()
+                .then_some(exporter)
+        })
+        .clone()
+        .ok_or(InstallError::Taken)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_name_is_ours_says_its_unit_and_is_declared_once() {
+        let mut seen = std::collections::BTreeSet::new();
+        for metric in ALL {
+            assert!(seen.insert(metric.name), "{} twice", metric.name);
+            assert!(metric.name.starts_with("guard_"), "{}", metric.name);
+            assert!(metric.help().ends_with('.'), "{}", metric.name);
+            assert_eq!(
+                metric.name.ends_with("_seconds"),
+                metric.unit == Unit::Seconds,
+                "{}",
+                metric.name
+            );
+            if metric.kind == Kind::Counter {
+                assert!(metric.name.ends_with("_total"), "{}", metric.name);
+            }
+            assert!(!metric.labels.contains(&"key"), "{}", metric.name);
+        }
+    }
+
+    #[test]
+    fn a_scrape_explains_what_it_shows() {
+        let (recorder, exporter) = recorder().unwrap();
+        ::metrics::with_local_recorder(&recorder, || {
+            ::metrics::counter!(REFUSALS, REASON => "budget_exhausted", TEAM => "growth", OPERATION => "email_find").increment(2);
+            ::metrics::gauge!(ACCOUNT_BALANCE).set(credits_as_f64("41.37".parse().unwrap()));
+            ::metrics::gauge!(CHARGED, TEAM => "growth", OPERATION => "email_find").increment(0.5);
+            ::metrics::histogram!(COMMIT_TIME).record(0.002);
+        });
+        let text = exporter.render();
+        assert!(
+            text.contains("# HELP guard_refusals_total Calls the guard itself refused, by reason."),
+            "{text}"
+        );
+        assert!(text.contains("guard_refusals_total{reason=\"budget_exhausted\",team=\"growth\",operation=\"email_find\"} 2"), "{text}");
+        assert!(
+            text.contains("guard_account_balance_credits 41.37"),
+            "{text}"
+        );
+        assert!(
+            text.contains(
+                "guard_charged_credits_total{team=\"growth\",operation=\"email_find\"} 0.5"
+            ),
+            "{text}"
+        );
+        assert!(
+            text.contains("guard_ledger_commit_seconds_bucket{le=\"0.0025\"} 1"),
+            "{text}"
+        );
+        assert!(
+            text.contains("guard_ledger_commit_seconds_bucket{le=\"0.001\"} 0"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn installing_twice_gives_the_same_recorder() {
+        let first = install().unwrap();
+        let second = install().unwrap();
+        ::metrics::counter!(OVERRUNS, TEAM => "twice", OPERATION => "twice").increment(1);
+        for exporter in [first, second] {
+            assert!(
+                exporter
+                    .render()
+                    .contains("guard_overruns_total{team=\"twice\"")
+            );
+        }
+    }
+
+    #[tokio::test]
+    async fn keeping_up_ends_at_shutdown() {
+        let (_recorder, exporter) = recorder().unwrap();
+        let shutdown = CancellationToken::new();
+        let task = tokio::spawn(exporter.keep_up(shutdown.clone()));
+        shutdown.cancel();
+        task.await.unwrap();
+    }
+
+    #[test]
+    fn a_status_has_its_class() {
+        assert_eq!(status_class(204), "2xx");
+        assert_eq!(status_class(402), "4xx");
+        assert_eq!(status_class(999), "other");
+    }
+
+    #[test]
+    fn credits_keep_their_digits_at_the_edge() {
+        for text in ["41.37", "-0.000001", "3999999999.999999"] {
+            let amount: Credits = text.parse().unwrap();
+            assert_eq!(credits_as_f64(amount).to_string(), text);
+        }
+    }
+}

@@ -1,0 +1,152 @@
+//! Exchanges the client's credentials for the account's token.
+//!
+//! - Decides: which of the client's headers go on. Only those on a short list do: what the body
+//!   is, what the client is, how it traces. Credentials, cookies, hop-by-hop fields (RFC 9110,
+//!   section 7.6.1), method overrides, ranges and conditions are not on it, nor is whatever a
+//!   framework may invent next to read a different path or method from a header.
+//! - Needs: [`Admitted`].
+//! - Leaves: [`Sealed`]. No other layer ever sees the token.
+
+use std::fmt;
+use std::task::{Context, Poll};
+
+use http::header::{
+    ACCEPT, ACCEPT_ENCODING, ACCEPT_LANGUAGE, AUTHORIZATION, CONTENT_ENCODING, CONTENT_LENGTH,
+    CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, InvalidHeaderValue, USER_AGENT,
+};
+use tower::{Layer, Service};
+
+use super::refusal::Refusal;
+use super::{Admitted, Answer, Sealed};
+
+/// The client's headers that go on, besides those that begin with [`VENDOR_PREFIX`].
+const PASSED: [HeaderName; 9] = [
+    ACCEPT,
+    ACCEPT_LANGUAGE,
+    CONTENT_ENCODING,
+    CONTENT_LENGTH,
+    CONTENT_TYPE,
+    USER_AGENT,
+    HeaderName::from_static("traceparent"),
+    HeaderName::from_static("tracestate"),
+    HeaderName::from_static("x-request-id"),
+];
+/// The vendor's own headers (dossier sections 6.2 and 6.5).
+const VENDOR_PREFIX: &str = "x-generect-";
+
+/// The account's token, ready to be sent. Its `Debug` hides it.
+#[derive(Clone)]
+pub struct Token(HeaderValue);
+
+impl Token {
+    /// A token as it stands in the settings, without a scheme.
+    pub fn new(token: &str) -> Result<Self, InvalidHeaderValue> {
+        let mut value = HeaderValue::from_str(&format!("Token {token}"))?;
+        value.set_sensitive(true);
+        Ok(Self(value))
+    }
+}
+
+impl fmt::Debug for Token {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("Token(hidden)")
+    }
+}
+
+/// Makes [`AttachToken`].
+#[derive(Clone, Debug)]
+pub struct AttachTokenLayer {
+    /// The account's token.
+    pub token: Token,
+}
+
+/// See the module.
+#[derive(Clone, Debug)]
+pub struct AttachToken<S> {
+    inner: S,
+    token: Token,
+}
+
+impl<S> Layer<S> for AttachTokenLayer {
+    type Service = AttachToken<S>;
+
+    fn layer(&self, inner: S) -> AttachToken<S> {
+        AttachToken {
+            inner,
+            token: self.token.clone(),
+        }
+    }
+}
+
+impl<S> Service<Admitted> for AttachToken<S>
+where
+    S: Service<Sealed, Response = Answer, Error = Refusal>,
+{
+    type Response = Answer;
+    type Error = Refusal;
+    type Future = S::Future;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Refusal>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, mut admitted: Admitted) -> Self::Future {
+        let headers = admitted.request.headers_mut();
+        *headers = outgoing(headers, &self.token);
+        self.inner.call(Sealed(admitted))
+    }
+}
+
+fn outgoing(headers: &HeaderMap, token: &Token) -> HeaderMap {
+    let mut out = HeaderMap::with_capacity(PASSED.len() + 2);
+    for (name, value) in headers {
+        if PASSED.contains(name) || name.as_str().starts_with(VENDOR_PREFIX) {
+            out.append(name, value.clone());
+        }
+    }
+    out.insert(AUTHORIZATION, token.0.clone());
+    // The charge is read from the answer as it passes: ask for it in the clear.
+    out.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_listed_headers_go_on_and_the_token_is_ours() {
+        let mut headers = HeaderMap::new();
+        for (name, value) in [
+            ("authorization", "Token client-key"),
+            ("x-api-key", "client-key"),
+            ("cookie", "session=1"),
+            ("connection", "x-secret"),
+            ("x-http-method-override", "DELETE"),
+            ("x-original-url", "/api/v1/phone/find/"),
+            ("range", "bytes=0-1"),
+            ("if-none-match", "x"),
+            ("expect", "100-continue"),
+            ("accept-encoding", "br"),
+            ("user-agent", "generect-python/0.1.1"),
+            ("x-generect-client", "generect-mcp/0.10.1"),
+            ("content-type", "application/json"),
+        ] {
+            headers.insert(name, value.parse().unwrap());
+        }
+        let sent = outgoing(&headers, &Token::new("the-token").unwrap());
+        let mut names: Vec<_> = sent.keys().map(HeaderName::as_str).collect();
+        names.sort_unstable();
+        let expected = [
+            "accept-encoding",
+            "authorization",
+            "content-type",
+            "user-agent",
+            "x-generect-client",
+        ];
+        assert_eq!(names, expected);
+        assert_eq!(sent["authorization"], "Token the-token");
+        assert_eq!(sent["accept-encoding"], "identity");
+        assert!(!format!("{sent:?} {:?}", Token::new("the-token")).contains("the-token"));
+    }
+}

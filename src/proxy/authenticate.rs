@@ -1,0 +1,198 @@
+//! Who calls: from the secret alone to a team and a key.
+//!
+//! - Decides: whether exactly one known key was presented (`Authorization: Token x`, `Bearer x`,
+//!   or `X-Api-Key: x`). The same key twice is one key; two different ones are a refusal, because
+//!   which of them pays would be the client's choice.
+//! - Needs: [`Traced`].
+//! - Leaves: [`Identified`], the only way to one, with the rules in force at this moment.
+//! - Fails: `unknown_key`.
+//!
+//! Old clients double a prefix (`Token Bearer x`, dossier section 6.3); a key has no spaces, so
+//! prefixes are taken off as long as there are any.
+
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use arc_swap::ArcSwap;
+use http::header::{AUTHORIZATION, HeaderMap, HeaderName};
+use tower::{Layer, Service};
+
+use super::policy::Policy;
+use super::refusal::Refusal;
+use super::{Answer, Decided, Identified, Traced, refuse};
+
+/// Where a key may stand instead of `Authorization`.
+pub const X_API_KEY: HeaderName = HeaderName::from_static("x-api-key");
+const SCHEMES: [&str; 2] = ["token", "bearer"];
+
+/// Makes [`Authenticate`].
+#[derive(Clone, Debug)]
+pub struct AuthenticateLayer {
+    /// The rules in force, swapped whole when they change.
+    pub policy: Arc<ArcSwap<Policy>>,
+}
+
+/// See the module.
+#[derive(Clone, Debug)]
+pub struct Authenticate<S> {
+    inner: S,
+    policy: Arc<ArcSwap<Policy>>,
+}
+
+impl<S> Layer<S> for AuthenticateLayer {
+    type Service = Authenticate<S>;
+
+    fn layer(&self, inner: S) -> Authenticate<S> {
+        Authenticate {
+            inner,
+            policy: Arc::clone(&self.policy),
+        }
+    }
+}
+
+impl<S> Service<Traced> for Authenticate<S>
+where
+    S: Service<Identified, Response = Answer, Error = Refusal>,
+{
+    type Response = Answer;
+    type Error = Refusal;
+    type Future = Decided<S::Future>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Refusal>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, Traced { request, exchange }: Traced) -> Self::Future {
+        let policy = self.policy.load_full();
+        let found = presented(request.headers()).and_then(|secret| {
+            let client = policy.directory.find(secret);
+            client.ok_or(Refusal::UnknownKey("The key is not known to the guard"))
+        });
+        let client = match found {
+            Ok(client) => client,
+            Err(refusal) => return refuse(refusal),
+        };
+        exchange.facts().client = Some(Arc::clone(&client));
+        Decided::Right(self.inner.call(Identified {
+            request,
+            exchange,
+            client,
+            policy,
+        }))
+    }
+}
+
+/// The one secret the headers present.
+fn presented(headers: &HeaderMap) -> Result<&str, Refusal> {
+    let tokens = headers
+        .get_all(AUTHORIZATION)
+        .iter()
+        .map(|value| (value, true));
+    let keys = headers
+        .get_all(X_API_KEY)
+        .iter()
+        .map(|value| (value, false));
+    let mut found = None;
+    for (value, prefixed) in tokens.chain(keys) {
+        let text = value
+            .to_str()
+            .map_err(|_| Refusal::UnknownKey("The key is not plain text"))?;
+        let secret = if prefixed {
+            without_schemes(text)
+        } else {
+            text.trim()
+        };
+        match found {
+            Some(other) if other != secret => {
+                return Err(Refusal::UnknownKey("Two different keys were sent"));
+            }
+            _ => found = Some(secret),
+        }
+    }
+    match found {
+        Some(secret) if !secret.is_empty() => Ok(secret),
+        _ => Err(Refusal::UnknownKey("No key was sent")),
+    }
+}
+
+fn without_schemes(value: &str) -> &str {
+    let is_scheme = |word: &str| {
+        SCHEMES
+            .iter()
+            .any(|scheme| word.eq_ignore_ascii_case(scheme))
+    };
+    let mut rest = value.trim();
+    while let Some((first, others)) = rest.split_once(' ') {
+        if !is_scheme(first) {
+            break;
+        }
+        rest = others.trim_start();
+    }
+    if is_scheme(rest) { "" } else { rest }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn presented_in(pairs: &[(&'static str, &'static str)]) -> Result<String, &'static str> {
+        let mut headers = HeaderMap::new();
+        for (name, value) in pairs {
+            headers.append(*name, value.parse().unwrap());
+        }
+        match presented(&headers) {
+            Ok(secret) => Ok(secret.to_owned()),
+            Err(Refusal::UnknownKey(why)) => Err(why),
+            Err(other) => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_key_is_found_in_every_place_it_may_stand() {
+        for pair in [
+            ("authorization", "Token abc"),
+            ("authorization", "token abc"),
+            ("authorization", "Bearer  abc "),
+            ("authorization", "Token Bearer abc"),
+            ("authorization", "abc"),
+            ("x-api-key", "abc"),
+        ] {
+            assert_eq!(presented_in(&[pair]), Ok("abc".into()), "{pair:?}");
+        }
+    }
+
+    #[test]
+    fn the_same_key_twice_is_one_key() {
+        let same = [("authorization", "Token abc"), ("x-api-key", "abc")];
+        assert_eq!(presented_in(&same), Ok("abc".into()));
+    }
+
+    #[test]
+    fn two_different_keys_are_refused_in_any_arrangement() {
+        for (first, second) in [
+            (("authorization", "Token abc"), ("x-api-key", "other")),
+            (
+                ("authorization", "Token abc"),
+                ("authorization", "Token other"),
+            ),
+            (("x-api-key", "abc"), ("x-api-key", "other")),
+            (("authorization", "Token abc"), ("x-api-key", "")),
+        ] {
+            assert_eq!(
+                presented_in(&[first, second]),
+                Err("Two different keys were sent")
+            );
+        }
+    }
+
+    #[test]
+    fn no_key_is_refused() {
+        for pairs in [
+            &[][..],
+            &[("authorization", "Token ")],
+            &[("x-api-key", "")],
+        ] {
+            assert_eq!(presented_in(pairs), Err("No key was sent"));
+        }
+    }
+}

@@ -1,0 +1,220 @@
+//! The three kinds of body an answer can have, and the two a request to the upstream can have.
+//!
+//! A streamed answer ends only by an explicit [`Piece::End`]: when its sender disappears without
+//! one, the body fails and the connection is cut, so that half an answer never looks whole.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+use http_body_util::{Full, Limited};
+use hyper::body::Incoming;
+use tokio::sync::{OwnedSemaphorePermit, mpsc};
+use tokio::time::Sleep;
+
+use super::redact::{KeptBack, Redactor};
+
+/// Any error of a body, boxed at this one seam.
+pub type BodyError = Box<dyn std::error::Error + Send + Sync>;
+
+/// The answer stopped before its end; what was sent of it must not be taken for the whole.
+#[derive(Debug, thiserror::Error)]
+#[error("the answer was cut off before its end")]
+pub struct AnswerCut;
+
+/// The upstream did not finish its answer in time.
+#[derive(Debug, thiserror::Error)]
+#[error("the upstream did not finish its answer in time")]
+pub struct AnswerLate;
+
+/// One piece of a streamed answer.
+#[derive(Debug)]
+pub enum Piece {
+    /// Bytes of the body.
+    Data(Bytes),
+    /// The body is complete.
+    End,
+}
+
+/// The body of an answer to a client.
+#[derive(Debug)]
+pub enum AnswerBody {
+    /// Known whole: refusals, and upstream answers that were kept, with the room they take.
+    Full(Full<Bytes>, Option<OwnedSemaphorePermit>),
+    /// Pieces handed over by the task that reads the upstream.
+    Streamed(mpsc::Receiver<Piece>),
+    /// Passed through as it comes, of an operation that is not settled.
+    Passed(Passed),
+    /// Nothing (more) to say.
+    Empty,
+}
+
+/// An upstream body on its way through, with a deadline to its last byte.
+#[derive(Debug)]
+pub struct Passed {
+    body: Incoming,
+    deadline: Pin<Box<Sleep>>,
+    redactor: Redactor,
+    kept_back: KeptBack,
+}
+
+impl AnswerBody {
+    /// A body that is all here.
+    pub fn full(bytes: impl Into<Bytes>) -> Self {
+        Self::Full(Full::new(bytes.into()), None)
+    }
+
+    /// An answer that was kept; `room` is given back when it has been handed over.
+    pub fn kept(bytes: Bytes, room: Option<OwnedSemaphorePermit>) -> Self {
+        Self::Full(Full::new(bytes), room)
+    }
+
+    /// Passes `body` through, failing when it is not complete within `left`.
+    pub fn passed(body: Incoming, left: Duration, redactor: Redactor) -> Self {
+        Self::Passed(Passed {
+            body,
+            deadline: Box::pin(tokio::time::sleep(left)),
+            redactor,
+            kept_back: KeptBack::default(),
+        })
+    }
+}
+
+impl Passed {
+    /// The next piece, with the token covered.
+    fn poll_covered(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        loop {
+            let Poll::Ready(frame) = Pin::new(&mut self.body).poll_frame(cx) else {
+                ready!(self.deadline.as_mut().poll(cx));
+                return Poll::Ready(Some(Err(AnswerLate.into())));
+            };
+            let bytes = match frame.transpose()? {
+                None => match self.redactor.end(&mut self.kept_back) {
+                    rest if rest.is_empty() => return Poll::Ready(None),
+                    rest => rest,
+                },
+                Some(frame) => match frame.into_data() {
+                    Ok(data) => self.redactor.cover_next(&mut self.kept_back, data),
+                    Err(_trailers) => continue,
+                },
+            };
+            if !bytes.is_empty() {
+                return Poll::Ready(Some(Ok(Frame::data(bytes))));
+            }
+        }
+    }
+}
+
+impl Body for AnswerBody {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        match &mut *self {
+            Self::Full(body, _) => Pin::new(body)
+                .poll_frame(cx)
+                .map_err(|never| match never {}),
+            Self::Streamed(pieces) => {
+                let frame = match ready!(pieces.poll_recv(cx)) {
+                    Some(Piece::Data(bytes)) => return Poll::Ready(Some(Ok(Frame::data(bytes)))),
+                    Some(Piece::End) => None,
+                    None => Some(Err(AnswerCut.into())),
+                };
+                *self = Self::Empty;
+                Poll::Ready(frame)
+            }
+            Self::Passed(passed) => passed.poll_covered(cx),
+            Self::Empty => Poll::Ready(None),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Self::Full(body, _) => body.is_end_stream(),
+            Self::Streamed(_) => false,
+            Self::Passed(passed) => passed.body.is_end_stream() && passed.kept_back.is_empty(),
+            Self::Empty => true,
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Full(body, _) => body.size_hint(),
+            Self::Streamed(_) => SizeHint::default(),
+            Self::Passed(passed) => passed.body.size_hint(),
+            Self::Empty => SizeHint::with_exact(0),
+        }
+    }
+}
+
+/// The body of a request to the upstream.
+#[derive(Debug)]
+pub enum OutgoingBody {
+    /// Read, priced, and perhaps given a bound: exactly these bytes are sent. They keep the room
+    /// they take until they are gone.
+    Full(Full<Bytes>, OwnedSemaphorePermit),
+    /// Of an unpriced operation: streamed on, up to the bound on bodies.
+    Streamed(Limited<Incoming>),
+}
+
+impl Body for OutgoingBody {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        match &mut *self {
+            Self::Full(body, _) => Pin::new(body)
+                .poll_frame(cx)
+                .map_err(|never| match never {}),
+            Self::Streamed(body) => Pin::new(body).poll_frame(cx),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Self::Full(body, _) => body.is_end_stream(),
+            Self::Streamed(body) => body.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Full(body, _) => body.size_hint(),
+            Self::Streamed(body) => body.size_hint(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http_body_util::BodyExt;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_streamed_answer_is_whole_only_after_its_end_piece() {
+        let (sender, pieces) = mpsc::channel(4);
+        sender.send(Piece::Data("half".into())).await.unwrap();
+        drop(sender);
+        assert!(AnswerBody::Streamed(pieces).collect().await.is_err());
+
+        let (sender, pieces) = mpsc::channel(4);
+        sender.send(Piece::Data("whole".into())).await.unwrap();
+        sender.send(Piece::End).await.unwrap();
+        drop(sender);
+        let whole = AnswerBody::Streamed(pieces).collect().await.unwrap();
+        assert_eq!(whole.to_bytes(), "whole");
+    }
+}

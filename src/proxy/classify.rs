@@ -1,0 +1,104 @@
+//! What is called, and whether this client may call it.
+//!
+//! - Decides: the operation, from method and path against the catalogue. What is not in the
+//!   catalogue does not pass. What is there but shows the whole account (`account`) passes only
+//!   for a key with `account = true`; what is never passed on (`denied`) says why.
+//! - Needs: [`Identified`] with a normalised path.
+//! - Leaves: [`Classified`].
+//! - Fails: `unknown_operation`, `operation_not_allowed`.
+
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use tower::{Layer, Service};
+
+use super::refusal::Refusal;
+use super::{Answer, Classified, Decided, Identified, refuse};
+use crate::catalogue::{self, Class, Operation};
+use crate::identity::Client;
+use crate::ids::JobId;
+
+/// Makes [`Classify`].
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ClassifyLayer;
+
+/// See the module.
+#[derive(Clone, Debug)]
+pub struct Classify<S>(S);
+
+impl<S> Layer<S> for ClassifyLayer {
+    type Service = Classify<S>;
+
+    fn layer(&self, inner: S) -> Classify<S> {
+        Classify(inner)
+    }
+}
+
+impl<S> Service<Identified> for Classify<S>
+where
+    S: Service<Classified, Response = Answer, Error = Refusal>,
+{
+    type Response = Answer;
+    type Error = Refusal;
+    type Future = Decided<S::Future>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Refusal>> {
+        self.0.poll_ready(cx)
+    }
+
+    fn call(&mut self, identified: Identified) -> Self::Future {
+        match classify(&identified) {
+            Ok((operation, job)) => {
+                identified.exchange.facts().operation = Some(operation.name.clone());
+                Decided::Right(self.0.call(Classified {
+                    identified,
+                    operation,
+                    job,
+                }))
+            }
+            Err(refusal) => refuse(refusal),
+        }
+    }
+}
+
+fn classify(identified: &Identified) -> Result<(Arc<Operation>, Option<JobId>), Refusal> {
+    let method = identified.request.method().as_str();
+    let path = identified.request.uri().path();
+    match identified.policy.catalogue.classify(method, path) {
+        catalogue::Classified::Known { operation, job } => {
+            allow(&identified.client, operation)?;
+            Ok((Arc::clone(operation), job.map(JobId::from)))
+        }
+        catalogue::Classified::WrongMethod { allowed } => Err(Refusal::UnknownOperation(format!(
+            "{method} {path} is no operation in the guard's catalogue; this path takes {}.",
+            allowed.join(", ")
+        ))),
+        catalogue::Classified::Unknown => Err(Refusal::UnknownOperation(format!(
+            "{method} {path} is no operation in the guard's catalogue, so it has no known price and is not passed on. Check the path, or ask the platform owner to add it (catalogue.file)."
+        ))),
+    }
+}
+
+fn allow(client: &Client, operation: &Operation) -> Result<(), Refusal> {
+    let no = |why: String| Err(Refusal::OperationNotAllowed(why));
+    let name = &operation.name;
+    if operation.class == Class::Denied {
+        return no(format!(
+            "{name} is not passed on by the guard: {}",
+            operation.explanation
+        ));
+    }
+    if operation.class == Class::Account && !client.account {
+        return no(format!(
+            "{name} shows the whole account, every team together; key {} may not see it (account = true in its [[key]]).",
+            client.key
+        ));
+    }
+    match &client.operations {
+        Some(open) if !open.contains(name) => no(format!(
+            "key {} may not call {name}; its [[key]] lists the operations it may.",
+            client.key
+        )),
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,67 @@
+//! What is known of one exchange, gathered on its way for the log, the metrics and the answer.
+//!
+//! Trace makes it, each layer adds what it decided, trace writes it down at the end. Nothing is
+//! ever decided by what stands here.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::credits::Credits;
+use crate::identity::Client;
+use crate::ids::OperationName;
+use crate::ledger::{HoldId, Tightest};
+
+/// One exchange: a client's request and what became of it.
+#[derive(Debug)]
+pub struct Exchange {
+    /// A label for people, taken from the client or minted. Never unique, never a key.
+    pub request_id: Box<str>,
+    /// When the request's head had arrived.
+    pub started: Instant,
+    facts: Mutex<Facts>,
+}
+
+/// What the layers found out.
+#[derive(Debug, Default)]
+pub struct Facts {
+    /// Who calls.
+    pub client: Option<Arc<Client>>,
+    /// What is called.
+    pub operation: Option<OperationName>,
+    /// The most it can cost.
+    pub quote: Option<Credits>,
+    /// The hold made for it.
+    pub hold: Option<HoldId>,
+    /// The budget with the least room left after the hold.
+    pub tightest: Option<Tightest>,
+    /// How it ended: see [`Outcome`](super::outcome::Outcome), or a refusal.
+    pub outcome: Option<&'static str>,
+    /// The guard's reason, if it refused.
+    pub refusal: Option<&'static str>,
+    /// What was charged.
+    pub charge: Option<Credits>,
+    /// The status the upstream answered with.
+    pub upstream_status: Option<u16>,
+    /// From sending to the last byte of the upstream's answer.
+    pub upstream_time: Option<Duration>,
+    /// From the request's head to the moment it was sent on: the guard's own time.
+    pub guard_time: Option<Duration>,
+}
+
+impl Exchange {
+    /// An exchange that begins now.
+    pub fn begin(request_id: Box<str>) -> Arc<Self> {
+        Arc::new(Self {
+            request_id,
+            started: Instant::now(),
+            facts: Mutex::default(),
+        })
+    }
+
+    /// The facts, to read or to add to. Held for an instant only.
+    pub fn facts(&self) -> MutexGuard<'_, Facts> {
+        self.facts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,381 @@
+//! A billable exchange, or the poll of a job, from sending to its end, in a task of its own.
+//!
+//! Whatever happens to the client, this runs on: it reads the upstream's answer to the last byte,
+//! tells the ledger, and only then lets go.
+
+use std::sync::Arc;
+
+use bytes::{Bytes, BytesMut};
+use http::{HeaderValue, StatusCode, header, response};
+use http_body_util::BodyExt;
+use hyper::body::Incoming;
+use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
+use tokio::time::Instant;
+
+use super::answer::{self, AnswerReader};
+use super::body::{AnswerBody, OutgoingBody, Piece};
+use super::exchange::Exchange;
+use super::forward::{ForwardSettings, note_status};
+use super::outcome::{self, TestMode, Verdict};
+use super::policy::Policy;
+use super::redact::KeptBack;
+use super::refusal::Refusal;
+use super::settle::Settling;
+use super::upstream::SendError;
+use super::{Admitted, Answer, Pledge};
+use crate::catalogue::Class;
+use crate::credits::Credits;
+use crate::ledger::Ending;
+
+/// Pieces of a streamed answer that may wait for the client.
+const PIECES_WAITING_MAX: usize = 16;
+
+/// What the client gets: its answer, or a refusal.
+type Reply = oneshot::Sender<Result<Answer, Refusal>>;
+
+/// See the module.
+pub(super) struct ExchangeTask {
+    settings: Arc<ForwardSettings>,
+    request: http::Request<OutgoingBody>,
+    policy: Arc<Policy>,
+    settling: Settling,
+    reply: Reply,
+}
+
+/// An answer whose head is here.
+struct Reading {
+    settings: Arc<ForwardSettings>,
+    policy: Arc<Policy>,
+    settling: Settling,
+    head: response::Parts,
+    body: Incoming,
+    reader: AnswerReader,
+    sent: Instant,
+}
+
+/// Why an answer did not come whole.
+struct Broken(String);
+
+/// The part of an answer that was read before it was clear whether it can be kept.
+enum Start {
+    /// All of it; the room it takes is free again when it has been handed over.
+    Whole(Bytes, Option<OwnedSemaphorePermit>),
+    /// More than can be kept.
+    Part(Vec<Bytes>),
+}
+
+impl ExchangeTask {
+    pub(super) fn new(settings: Arc<ForwardSettings>, admitted: Admitted, reply: Reply) -> Self {
+        let settling = Settling {
+            exchange: admitted.exchange,
+            operation: admitted.operation,
+            pledge: admitted.pledge,
+            ledger: settings.ledger.clone(),
+        };
+        Self {
+            settings,
+            request: admitted.request,
+            policy: admitted.policy,
+            settling,
+            reply,
+        }
+    }
+
+    pub(super) async fn run(self) {
+        let Self {
+            settings,
+            request,
+            policy,
+            settling,
+            reply,
+        } = self;
+        let sent = Instant::now();
+        settling.exchange.facts().guard_time = Some(sent - settling.exchange.started);
+        let answered =
+            tokio::time::timeout(settings.response_timeout, settings.upstream.send(request));
+        let refusal = match answered.await {
+            Ok(Ok(response)) => {
+                let (head, body) = response.into_parts();
+                note_status(
+                    &settling.exchange,
+                    &settling.operation.name,
+                    head.status,
+                    sent,
+                );
+                let reader = AnswerReader::new(&settling.operation, &head.headers);
+                let reading = Reading {
+                    settings,
+                    policy,
+                    settling,
+                    head,
+                    body,
+                    reader,
+                    sent,
+                };
+                return reading.run(reply).await;
+            }
+            Ok(Err(SendError::Unsent(why))) => {
+                end_unanswered(&settings, settling, Ending::Released { why }).await;
+                Refusal::UpstreamUnreachable
+            }
+            Ok(Err(SendError::Unanswered(why))) => {
+                end_unanswered(&settings, settling, Ending::Doubted { why }).await;
+                Refusal::UpstreamSilent
+            }
+            Err(_) => {
+                let why = format!("no answer within {:?}", settings.response_timeout);
+                end_unanswered(&settings, settling, Ending::Doubted { why }).await;
+                Refusal::UpstreamSilent
+            }
+        };
+        let _ = reply.send(Err(refusal));
+    }
+}
+
+async fn end_unanswered(settings: &ForwardSettings, settling: Settling, ending: Ending) {
+    let (Ending::Doubted { why } | Ending::Released { why }) = &ending else {
+        return;
+    };
+    tracing::warn!(request.id = %settling.exchange.request_id, operation = %settling.operation.name, "{why}");
+    if matches!(settling.pledge, Pledge::Hold(_)) {
+        settings.breaker.record(true);
+    }
+    settling.end(Verdict::End(ending)).await;
+}
+
+impl Reading {
+    async fn run(mut self, reply: Reply) {
+        let start = match self.start().await {
+            Ok(start) => start,
+            Err(Broken(why)) => {
+                let redirected = self.head.status.is_redirection();
+                let status = self.head.status;
+                self.break_off(why).await;
+                let _ = reply.send(Err(if redirected {
+                    Refusal::UpstreamRedirected(status)
+                } else {
+                    Refusal::UpstreamSilent
+                }));
+                return;
+            }
+        };
+        match start {
+            Start::Whole(bytes, room) => self.answer_whole(bytes, room, reply).await,
+            Start::Part(pieces) => self.answer_in_pieces(pieces, reply).await,
+        }
+    }
+
+    /// Reads until the answer is whole or too large to keep.
+    async fn start(&mut self) -> Result<Start, Broken> {
+        if self.head.status.is_redirection() {
+            return Err(Broken(format!(
+                "answered with redirect {}",
+                self.head.status
+            )));
+        }
+        let told = http_body::Body::size_hint(&self.body).exact();
+        let told = told.and_then(|length| usize::try_from(length).ok());
+        let room_wanted = told.unwrap_or(self.settings.answer_bytes_kept);
+        let room = if room_wanted <= self.settings.answer_bytes_kept {
+            let permits = u32::try_from(room_wanted).unwrap_or(u32::MAX);
+            Arc::clone(&self.settings.kept_bytes)
+                .try_acquire_many_owned(permits)
+                .ok()
+        } else {
+            None
+        };
+        let mut pieces = Vec::new();
+        let mut length = 0;
+        let Some(room) = room else {
+            return Ok(Start::Part(pieces));
+        };
+        while let Some(chunk) = self.next().await? {
+            length += chunk.len();
+            pieces.push(chunk);
+            if length > self.settings.answer_bytes_kept {
+                return Ok(Start::Part(pieces));
+            }
+        }
+        Ok(Start::Whole(joined(pieces, length), Some(room)))
+    }
+
+    /// The next bytes, seen by the reader of charges.
+    async fn next(&mut self) -> Result<Option<Bytes>, Broken> {
+        let deadline = self.sent + self.settings.response_timeout;
+        loop {
+            let frame = tokio::time::timeout_at(deadline, self.body.frame()).await;
+            let late = |_| {
+                Broken(format!(
+                    "no whole answer within {:?}",
+                    self.settings.response_timeout
+                ))
+            };
+            let Some(frame) = frame.map_err(late)? else {
+                return Ok(None);
+            };
+            let frame = frame.map_err(|error| Broken(format!("the answer broke off: {error}")))?;
+            if let Ok(data) = frame.into_data() {
+                self.reader.feed(&data);
+                return Ok(Some(data));
+            }
+        }
+    }
+
+    /// A small answer: settled, then handed over whole, with its charge in a header.
+    async fn answer_whole(self, bytes: Bytes, room: Option<OwnedSemaphorePermit>, reply: Reply) {
+        let redactor = self.settings.redactor.clone();
+        let (mut head, exchange) = self.settle().await;
+        head.headers.remove(header::CONTENT_LENGTH);
+        let body = AnswerBody::kept(redactor.cover(bytes), room);
+        let _ = reply.send(Ok(with_guard_headers(head, body, &exchange)));
+    }
+
+    /// A large answer: handed on as it comes, and settled before its end is.
+    async fn answer_in_pieces(mut self, pieces: Vec<Bytes>, reply: Reply) {
+        let (sender, receiver) = mpsc::channel(PIECES_WAITING_MAX);
+        let head = self.passed_head();
+        let answer = with_guard_headers(
+            head,
+            AnswerBody::Streamed(receiver),
+            &self.settling.exchange,
+        );
+        let mut client = reply.send(Ok(answer)).is_ok().then_some(sender);
+        let redactor = self.settings.redactor.clone();
+        let stall = self.settings.stalled_client_timeout;
+        let mut kept_back = KeptBack::default();
+        for piece in pieces {
+            let piece = redactor.cover_next(&mut kept_back, piece);
+            hand_over(&mut client, Piece::Data(piece), stall).await;
+        }
+        loop {
+            match self.next().await {
+                Ok(Some(chunk)) => {
+                    let piece = redactor.cover_next(&mut kept_back, chunk);
+                    hand_over(&mut client, Piece::Data(piece), stall).await;
+                }
+                Ok(None) => break,
+                // Without its end piece the client sees a cut connection.
+                Err(Broken(why)) => return self.break_off(why).await,
+            }
+        }
+        self.settle().await;
+        hand_over(
+            &mut client,
+            Piece::Data(redactor.end(&mut kept_back)),
+            stall,
+        )
+        .await;
+        hand_over(&mut client, Piece::End, stall).await;
+    }
+
+    /// The answer ended before its end: what it was charged is unknown.
+    async fn break_off(self, why: String) {
+        self.settling.exchange.facts().upstream_time = Some(self.sent.elapsed());
+        end_unanswered(&self.settings, self.settling, Ending::Doubted { why }).await;
+    }
+
+    /// The answer is whole: tells the ledger what it says. Gives back the head for the client.
+    async fn settle(self) -> (response::Parts, Arc<Exchange>) {
+        let head = self.passed_head();
+        let Self {
+            settings,
+            policy,
+            settling,
+            reader,
+            sent,
+            ..
+        } = self;
+        let exchange = Arc::clone(&settling.exchange);
+        exchange.facts().upstream_time = Some(sent.elapsed());
+        let test = TestMode::of(
+            settings.token_is_test,
+            answer::says_test(&self.head.headers),
+        );
+        if test == TestMode::Contradictory {
+            tracing::warn!(
+                request.id = %exchange.request_id,
+                "the token and the answer disagree on test mode; counted as charged"
+            );
+        }
+        let said = reader.finish(&policy.prices, settling.quote());
+        if said.funds_empty {
+            settings.nudge.nudge();
+        }
+        let class = settling.operation.class;
+        if class == Class::Poll {
+            if let Some(ending) = outcome::of_poll(head.status, test, &said) {
+                settling.end_job(ending);
+            }
+        } else {
+            settings.breaker.record(head.status.is_server_error());
+            settling
+                .end(outcome::of_answer(class, head.status, test, &said))
+                .await;
+        }
+        (head, exchange)
+    }
+
+    fn passed_head(&self) -> response::Parts {
+        let mut head = self.head.clone();
+        head.headers = answer::passed_headers(head.headers, &self.settings.redactor);
+        head
+    }
+}
+
+/// Gives a piece to the client, unless it has gone or takes nothing for too long.
+async fn hand_over(
+    client: &mut Option<mpsc::Sender<Piece>>,
+    piece: Piece,
+    stall: std::time::Duration,
+) {
+    if matches!(&piece, Piece::Data(bytes) if bytes.is_empty()) {
+        return;
+    }
+    let Some(sender) = client else { return };
+    if !matches!(
+        tokio::time::timeout(stall, sender.send(piece)).await,
+        Ok(Ok(()))
+    ) {
+        *client = None;
+    }
+}
+
+fn joined(mut pieces: Vec<Bytes>, length: usize) -> Bytes {
+    if pieces.len() <= 1 {
+        return pieces.pop().unwrap_or_default();
+    }
+    let mut whole = BytesMut::with_capacity(length);
+    for piece in pieces {
+        whole.extend_from_slice(&piece);
+    }
+    whole.freeze()
+}
+
+/// The upstream's answer, with what the guard has to say about it.
+fn with_guard_headers(head: response::Parts, body: AnswerBody, exchange: &Exchange) -> Answer {
+    let mut answer = Answer::from_parts(head, body);
+    let headers = answer.headers_mut();
+    let facts = exchange.facts();
+    let mut tell = |name: &'static str, text: Option<String>| {
+        if let Some(value) = text.and_then(|text| HeaderValue::try_from(text).ok()) {
+            headers.insert(name, value);
+        }
+    };
+    let amount = |amount: Option<Credits>| amount.map(|amount| amount.to_string());
+    tell("guard-quote", amount(facts.quote));
+    tell("guard-charge", amount(facts.charge));
+    if let Some(tightest) = &facts.tightest {
+        tell("guard-remaining", amount(Some(tightest.remaining)));
+        tell("guard-budget", Some(tightest.budget.to_string()));
+    }
+    drop(facts);
+    if *answer.status_mut() == StatusCode::TOO_MANY_REQUESTS
+        && !answer.headers().contains_key(header::RETRY_AFTER)
+    {
+        // The upstream may leave it out (dossier section 1.2); a slot frees within a second or so.
+        answer
+            .headers_mut()
+            .insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+    }
+    answer
+}

@@ -1,0 +1,144 @@
+//! One exchange with the upstream: send, read to the end, settle, answer.
+//!
+//! - Needs: [`Sealed`].
+//! - Leaves: the answer. Free operations stream straight through. A billable call, and a poll of a
+//!   job, runs in a task of its own that the client's leaving does not cancel: the answer is read to
+//!   its end and settled whether or not anybody still wants it.
+//! - Fails: `upstream_unreachable` (nothing was sent), `upstream_silent`, `upstream_redirected`.
+//!
+//! An answer up to a bound is kept whole, so that its charge can stand in a header; a larger one,
+//! or one for which there is no room, streams on and is settled at its end. In either case the
+//! ending is queued before the last byte of the answer leaves.
+
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use http::StatusCode;
+use tokio::sync::{Semaphore, oneshot};
+use tokio::time::Instant;
+use tokio_util::task::TaskTracker;
+use tower::Service;
+
+use super::body::AnswerBody;
+use super::breaker::Breaker;
+use super::exchange_task::ExchangeTask;
+use super::redact::Redactor;
+use super::refusal::Refusal;
+use super::upstream::{SendError, Upstream};
+use super::{Admitted, Answer, Pledge, Sealed, answer};
+use crate::account::Nudge;
+use crate::ledger::Ledger;
+
+/// What every exchange needs.
+#[derive(Debug)]
+pub struct ForwardSettings {
+    /// The way to the upstream.
+    pub upstream: Upstream,
+    /// The books.
+    pub ledger: Ledger,
+    /// Told how each billable exchange went.
+    pub breaker: Arc<Breaker>,
+    /// Asks for a fresh reading when the upstream says that funds are insufficient.
+    pub nudge: Nudge,
+    /// Covers the token in answers.
+    pub redactor: Redactor,
+    /// Whether our token is one of test mode.
+    pub token_is_test: bool,
+    /// From sending to the last byte.
+    pub response_timeout: Duration,
+    /// Answers up to this size are kept whole, in bytes.
+    pub answer_bytes_kept: usize,
+    /// Room for all bodies kept at one time, in bytes.
+    pub kept_bytes: Arc<Semaphore>,
+    /// A client that takes no byte of its answer for so long is cut off.
+    pub stalled_client_timeout: Duration,
+    /// The tasks that must end before the guard does.
+    pub tasks: TaskTracker,
+}
+
+/// See the module. The innermost service.
+#[derive(Clone, Debug)]
+pub struct Forward(Arc<ForwardSettings>);
+
+impl Forward {
+    /// Forwards by these settings.
+    pub fn new(settings: Arc<ForwardSettings>) -> Self {
+        Self(settings)
+    }
+}
+
+impl Service<Sealed> for Forward {
+    type Response = Answer;
+    type Error = Refusal;
+    type Future = BoxFuture<'static, Result<Answer, Refusal>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Refusal>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, Sealed(admitted): Sealed) -> Self::Future {
+        let settings = Arc::clone(&self.0);
+        if matches!(admitted.pledge, Pledge::Nothing) {
+            return Box::pin(pass(settings, admitted));
+        }
+        let (reply, answer) = oneshot::channel();
+        let tasks = settings.tasks.clone();
+        tasks.spawn(ExchangeTask::new(settings, admitted, reply).run());
+        // The task always answers, unless it broke down; then its hold is in doubt.
+        Box::pin(async { answer.await.unwrap_or(Err(Refusal::UpstreamSilent)) })
+    }
+}
+
+/// A free operation: through, as it comes.
+async fn pass(settings: Arc<ForwardSettings>, admitted: Admitted) -> Result<Answer, Refusal> {
+    let exchange = admitted.exchange;
+    let sent = Instant::now();
+    exchange.facts().guard_time = Some(sent - exchange.started);
+    let answered = tokio::time::timeout(
+        settings.response_timeout,
+        settings.upstream.send(admitted.request),
+    );
+    let response = match answered.await {
+        Ok(Ok(response)) => response,
+        Ok(Err(SendError::Unsent(why))) => {
+            tracing::warn!(request.id = %exchange.request_id, "{why}");
+            return Err(Refusal::UpstreamUnreachable);
+        }
+        Ok(Err(SendError::Unanswered(why))) => {
+            tracing::warn!(request.id = %exchange.request_id, "{why}");
+            return Err(Refusal::UpstreamSilent);
+        }
+        Err(_) => return Err(Refusal::UpstreamSilent),
+    };
+    let (head, body) = response.into_parts();
+    note_status(&exchange, &admitted.operation.name, head.status, sent);
+    if head.status.is_redirection() {
+        return Err(Refusal::UpstreamRedirected(head.status));
+    }
+    let left = settings.response_timeout.saturating_sub(sent.elapsed());
+    let body = AnswerBody::passed(body, left, settings.redactor.clone());
+    let mut answer = Answer::new(body);
+    *answer.status_mut() = head.status;
+    *answer.headers_mut() = answer::passed_headers(head.headers, &settings.redactor);
+    Ok(answer)
+}
+
+/// Writes down that the upstream's answer began.
+pub(super) fn note_status(
+    exchange: &super::exchange::Exchange,
+    operation: &crate::ids::OperationName,
+    status: StatusCode,
+    sent: Instant,
+) {
+    let mut facts = exchange.facts();
+    facts.upstream_status = Some(status.as_u16());
+    facts.upstream_time = Some(sent.elapsed());
+    ::metrics::counter!(
+        crate::metrics::UPSTREAM_RESPONSES,
+        crate::metrics::OPERATION => operation.to_string(),
+        crate::metrics::STATUS_CLASS => crate::metrics::status_class(status.as_u16())
+    )
+    .increment(1);
+}

@@ -1,0 +1,147 @@
+//! The proxy: what happens to a call between a team's service and the upstream.
+//!
+//! [`stack`] is the page to read first: one line a layer, in the order a request meets them.
+//! Each layer's file says what it decides, what it needs, what it leaves for the next and how it
+//! fails. Requests change their type on the way ([`Traced`], [`Identified`], [`Classified`],
+//! [`Quoted`], [`Admitted`], [`Sealed`]), so that a layer cannot be left out or put in the wrong
+//! place: only what has passed the layer before fits into the next.
+
+use std::sync::Arc;
+
+use http::{Request, Response};
+use hyper::body::Incoming;
+
+use crate::catalogue::{Class, Operation, Quote};
+use crate::identity::Client;
+use crate::ids::JobId;
+use crate::ledger::{Fingerprint, Hold};
+
+pub mod answer;
+pub mod answer_refusals;
+pub mod attach_token;
+pub mod authenticate;
+pub mod body;
+pub mod bounds;
+pub mod breaker;
+pub mod classify;
+pub mod exchange;
+mod exchange_task;
+pub mod forward;
+pub mod framing;
+pub mod hold_credits;
+pub mod normalise_path;
+pub mod outcome;
+pub mod policy;
+pub mod quote_body;
+pub mod rates;
+pub mod redact;
+pub mod refusal;
+pub mod server;
+pub mod settle;
+pub mod stack;
+pub mod throttle;
+pub mod trace;
+pub mod upstream;
+
+use body::{AnswerBody, OutgoingBody};
+use exchange::Exchange;
+use policy::Policy;
+use refusal::Refusal;
+
+/// What the stack answers with.
+pub type Answer = Response<AnswerBody>;
+
+/// The future of a layer that decides at once: its own no, or the next layer's future.
+pub type Decided<F> = futures_util::future::Either<std::future::Ready<Result<Answer, Refusal>>, F>;
+
+/// The layer's own no, as a future.
+fn refuse<F>(refusal: Refusal) -> Decided<F> {
+    Decided::Left(std::future::ready(Err(refusal)))
+}
+
+/// Whether calls of this class are priced and held.
+fn is_charged(class: Class) -> bool {
+    matches!(class, Class::Billable | Class::Submit)
+}
+
+/// A request with its record. Left by trace.
+#[derive(Debug)]
+pub struct Traced {
+    /// As it came.
+    pub request: Request<Incoming>,
+    /// What is gathered about it.
+    pub exchange: Arc<Exchange>,
+}
+
+/// A request whose sender is known. Left by authenticate; only a secret makes one.
+#[derive(Debug)]
+pub struct Identified {
+    /// As it came, but for the path once it is normalised.
+    pub request: Request<Incoming>,
+    /// What is gathered about it.
+    pub exchange: Arc<Exchange>,
+    /// Who pays.
+    pub client: Arc<Client>,
+    /// The rules in force when the call arrived; they stay its rules to the end.
+    pub policy: Arc<Policy>,
+}
+
+/// A request whose operation is known and open to its client. Left by classify.
+#[derive(Debug)]
+pub struct Classified {
+    /// The request and its sender.
+    pub identified: Identified,
+    /// What it asks the upstream to do.
+    pub operation: Arc<Operation>,
+    /// The job it asks about, if it is a poll.
+    pub job: Option<JobId>,
+}
+
+/// A request whose price is known: the most it can be charged, and the bytes that say so.
+#[derive(Debug)]
+pub struct Quoted {
+    /// The request without its body.
+    pub request: Request<OutgoingBody>,
+    /// What is gathered about it.
+    pub exchange: Arc<Exchange>,
+    /// Who pays.
+    pub client: Arc<Client>,
+    /// The rules in force.
+    pub policy: Arc<Policy>,
+    /// What it asks the upstream to do.
+    pub operation: Arc<Operation>,
+    /// The job it asks about.
+    pub job: Option<JobId>,
+    /// The most it can cost. `None`: it costs nothing and nothing is held.
+    pub quote: Option<(Quote, Fingerprint)>,
+}
+
+/// A request that may leave: its quote is on disk, or it is free. Left by hold credits.
+#[derive(Debug)]
+pub struct Admitted {
+    /// What will be sent.
+    pub request: Request<OutgoingBody>,
+    /// What is gathered about it.
+    pub exchange: Arc<Exchange>,
+    /// The rules in force.
+    pub policy: Arc<Policy>,
+    /// What it asks the upstream to do.
+    pub operation: Arc<Operation>,
+    /// What its end must be told to.
+    pub pledge: Pledge,
+}
+
+/// What waits for the end of an exchange.
+#[derive(Debug)]
+pub enum Pledge {
+    /// A free operation: nothing.
+    Nothing,
+    /// A hold, which must end.
+    Hold(Hold),
+    /// A poll of this job, whose answer may show the end of the job's hold.
+    Job(JobId),
+}
+
+/// A request that carries the account's token and nothing of the client's credentials.
+#[derive(Debug)]
+pub struct Sealed(Admitted);

@@ -1,0 +1,297 @@
+//! The most a call can cost, from its body.
+//!
+//! - Decides: whether what is priced here is what the upstream will read: JSON, whole, not
+//!   compressed, no query string beside it. Then the quote, by the catalogue.
+//! - Needs: [`Classified`].
+//! - Leaves: [`Quoted`], with exactly the bytes that were priced (with a bound written in where the
+//!   client named none). Operations that cost nothing keep their body unread and have no quote.
+//! - Fails: `unreadable_body`, `body_too_large`, `overloaded` (all kept bodies together are bounded).
+
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use futures_util::future::BoxFuture;
+use http::header::{
+    CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderValue, TRANSFER_ENCODING,
+};
+use http::{Request, Uri};
+use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
+use hyper::body::Incoming;
+use sha2::{Digest, Sha256};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tower::{Layer, Service};
+
+use super::body::OutgoingBody;
+use super::refusal::Refusal;
+use super::{Answer, Classified, Identified, Quoted, is_charged};
+use crate::catalogue::{self, QuoteError};
+use crate::ids::{KeyId, OperationName};
+use crate::ledger::Fingerprint;
+
+/// Makes [`QuoteBody`].
+#[derive(Clone, Debug)]
+pub struct QuoteBodyLayer {
+    /// The largest body of a request, in bytes.
+    pub body_bytes_max: usize,
+    /// The longest a body may take to arrive.
+    pub body_read_timeout: Duration,
+    /// Room for all bodies kept at one time, in bytes.
+    pub kept_bytes: Arc<Semaphore>,
+}
+
+/// See the module.
+#[derive(Clone, Debug)]
+pub struct QuoteBody<S> {
+    inner: S,
+    settings: Arc<QuoteBodyLayer>,
+}
+
+impl<S> Layer<S> for QuoteBodyLayer {
+    type Service = QuoteBody<S>;
+
+    fn layer(&self, inner: S) -> QuoteBody<S> {
+        QuoteBody {
+            inner,
+            settings: Arc::new(self.clone()),
+        }
+    }
+}
+
+impl<S> Service<Classified> for QuoteBody<S>
+where
+    S: Service<Quoted, Response = Answer, Error = Refusal> + Clone + Send + 'static,
+    S::Future: Send,
+{
+    type Response = Answer;
+    type Error = Refusal;
+    type Future = BoxFuture<'static, Result<Answer, Refusal>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Refusal>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, classified: Classified) -> Self::Future {
+        if !is_charged(classified.operation.class) {
+            return Box::pin(
+                self.inner
+                    .call(unpriced(classified, self.settings.body_bytes_max)),
+            );
+        }
+        // The instance that was polled ready goes into the future, its clone stays behind.
+        let spare = self.inner.clone();
+        let mut inner = std::mem::replace(&mut self.inner, spare);
+        let settings = Arc::clone(&self.settings);
+        Box::pin(async move {
+            let quoted = price(classified, &settings).await?;
+            inner.call(quoted).await
+        })
+    }
+}
+
+fn unpriced(classified: Classified, body_bytes_max: usize) -> Quoted {
+    let wrap = |body: Incoming| OutgoingBody::Streamed(Limited::new(body, body_bytes_max));
+    quoted(classified, wrap, None)
+}
+
+fn quoted(
+    classified: Classified,
+    body: impl FnOnce(Incoming) -> OutgoingBody,
+    quote: Option<(catalogue::Quote, Fingerprint)>,
+) -> Quoted {
+    let Identified {
+        request,
+        exchange,
+        client,
+        policy,
+    } = classified.identified;
+    Quoted {
+        request: request.map(body),
+        exchange,
+        client,
+        policy,
+        operation: classified.operation,
+        job: classified.job,
+        quote,
+    }
+}
+
+async fn price(mut classified: Classified, settings: &QuoteBodyLayer) -> Result<Quoted, Refusal> {
+    let request = &mut classified.identified.request;
+    check_head(request.uri(), request.headers())?;
+    let (bytes, room) = read_whole(request, settings).await?;
+    let Identified {
+        client,
+        policy,
+        exchange,
+        ..
+    } = &classified.identified;
+    let operation = &classified.operation;
+    let unbounded = policy.unbounded(&client.team.id);
+    let quote = catalogue::quote(operation, &policy.prices, &bytes, unbounded);
+    let quote = quote.map_err(|error| refusal(&error, &operation.name))?;
+    exchange.facts().quote = Some(quote.amount);
+
+    let sent = quote.body.clone().unwrap_or(bytes);
+    let fingerprint = fingerprint(&client.key, &operation.name, &sent);
+    let headers = classified.identified.request.headers_mut();
+    headers.remove(TRANSFER_ENCODING);
+    headers.insert(CONTENT_LENGTH, HeaderValue::from(sent.len()));
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    let body = OutgoingBody::Full(Full::new(sent), room);
+    Ok(quoted(classified, |_| body, Some((quote, fingerprint))))
+}
+
+/// Everything beside the body that could make the upstream read something else than we do.
+fn check_head(uri: &Uri, headers: &HeaderMap) -> Result<(), Refusal> {
+    let no = |why: &str| Err(Refusal::UnreadableBody(why.into()));
+    if uri.query().is_some() {
+        return no("A billable call is priced by its body alone: send no query string.");
+    }
+    if headers.contains_key(CONTENT_ENCODING) {
+        return no(
+            "A billable call's body cannot be compressed: what it can cost is read from it. Send it without Content-Encoding.",
+        );
+    }
+    let mut types = headers.get_all(CONTENT_TYPE).iter();
+    let (first, second) = (types.next(), types.next());
+    match first {
+        _ if second.is_some() => no("More than one Content-Type is given; send application/json."),
+        Some(value) if !is_json(value) => {
+            no("A billable call's body must be JSON (Content-Type: application/json, in UTF-8).")
+        }
+        _ => Ok(()),
+    }
+}
+
+fn is_json(value: &HeaderValue) -> bool {
+    let text = value.to_str().unwrap_or_default().to_ascii_lowercase();
+    let mut parts = text.split(';').map(str::trim);
+    parts.next() == Some("application/json")
+        && parts.all(|parameter| {
+            parameter.is_empty()
+                || parameter
+                    .strip_prefix("charset=")
+                    .is_some_and(|name| matches!(name.trim_matches('"'), "utf-8" | "utf8"))
+        })
+}
+
+async fn read_whole(
+    request: &mut Request<Incoming>,
+    settings: &QuoteBodyLayer,
+) -> Result<(Bytes, OwnedSemaphorePermit), Refusal> {
+    // Its length, if told, else the most it may have: the room is taken before the bytes come.
+    let upper = http_body::Body::size_hint(request.body()).upper();
+    let room = upper.and_then(|length| usize::try_from(length).ok());
+    let room = room
+        .unwrap_or(settings.body_bytes_max)
+        .min(settings.body_bytes_max);
+    let permits = u32::try_from(room).unwrap_or(u32::MAX);
+    let kept_bytes = Arc::clone(&settings.kept_bytes);
+    let room = kept_bytes
+        .try_acquire_many_owned(permits)
+        .map_err(|_| Refusal::Overloaded("bodies in memory (server.kept_bytes_max)"))?;
+    let body = Limited::new(request.body_mut(), settings.body_bytes_max);
+    match tokio::time::timeout(settings.body_read_timeout, collect(body)).await {
+        Ok(Ok(bytes)) => Ok((bytes, room)),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => {
+            Err(Refusal::BodyTooLarge(settings.body_bytes_max))
+        }
+        Ok(Err(_)) => Err(Refusal::UnreadableBody(
+            "The body broke off before its end.".into(),
+        )),
+        Err(_) => Err(Refusal::UnreadableBody(format!(
+            "The body did not arrive within {:?} (server.body_read_timeout).",
+            settings.body_read_timeout
+        ))),
+    }
+}
+
+/// All bytes of a body; without a copy when they came in one piece.
+async fn collect(mut body: Limited<&mut Incoming>) -> Result<Bytes, super::body::BodyError> {
+    let mut first = Bytes::new();
+    let mut rest = BytesMut::new();
+    while let Some(frame) = body.frame().await {
+        let Ok(data) = frame?.into_data() else {
+            continue;
+        };
+        if first.is_empty() && rest.is_empty() {
+            first = data;
+        } else {
+            if rest.is_empty() {
+                rest.extend_from_slice(&first);
+            }
+            rest.extend_from_slice(&data);
+        }
+    }
+    Ok(if rest.is_empty() {
+        first
+    } else {
+        rest.freeze()
+    })
+}
+
+fn refusal(error: &QuoteError, operation: &OperationName) -> Refusal {
+    match error {
+        QuoteError::Unbounded { field, fits } => Refusal::UnreadableBody(format!(
+            "{operation} without {field} can return (and charge) any number of results, and your team refuses such calls. Send {field}; at most {fits} is possible."
+        )),
+        other => Refusal::UnreadableBody(format!(
+            "What this {operation} call can cost is unknown: {other}."
+        )),
+    }
+}
+
+/// Tells the same call again, also after a restart: same key, same operation, same bytes.
+fn fingerprint(key: &KeyId, operation: &OperationName, body: &[u8]) -> Fingerprint {
+    let mut digest = Sha256::new();
+    for part in [key.as_str().as_bytes(), operation.as_str().as_bytes()] {
+        digest.update(part);
+        digest.update([0]);
+    }
+    digest.update(body);
+    let bytes = digest.finalize();
+    let mut first = [0; 8];
+    first.copy_from_slice(&bytes[..8]);
+    Fingerprint(u64::from_be_bytes(first))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_json_in_utf_8_counts_as_json() {
+        let is = |text: &'static str| is_json(&HeaderValue::from_static(text));
+        assert!(
+            is("application/json")
+                && is("Application/JSON; charset=UTF-8")
+                && is("application/json; charset=\"utf-8\"")
+        );
+        for other in [
+            "",
+            "text/plain",
+            "application/x-www-form-urlencoded",
+            "application/json; charset=utf-16",
+            "application/json, text/plain",
+            "multipart/form-data; boundary=x",
+            "application/jsonp",
+        ] {
+            assert!(!is(other), "{other}");
+        }
+    }
+
+    #[test]
+    fn a_fingerprint_tells_keys_operations_and_bodies_apart() {
+        let of = |key: &str, operation: &str, body: &str| {
+            fingerprint(&key.into(), &operation.into(), body.as_bytes())
+        };
+        let one = of("k", "o", "{}");
+        assert_eq!(one, of("k", "o", "{}"));
+        assert_ne!(one, of("k2", "o", "{}"));
+        assert_ne!(one, of("k", "o2", "{}"));
+        assert_ne!(one, of("k", "o", "{ }"));
+        assert_ne!(of("a", "bc", ""), of("ab", "c", ""));
+    }
+}

@@ -1,0 +1,256 @@
+//! Rates: how often, never how much.
+//!
+//! A rate is a filter and a pace. All calls it covers share one pace, exactly as all calls a
+//! budget covers share one limit; a rate for each key is written as a rate with that key.
+
+use std::collections::BTreeSet;
+use std::num::NonZeroU32;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use governor::clock::{Clock as _, DefaultClock};
+use governor::{DefaultDirectRateLimiter, DefaultKeyedRateLimiter, Quota, RateLimiter};
+
+use crate::credits::Credits;
+use crate::identity::{Client, Priority};
+use crate::ids::{KeyId, OperationName, TeamId};
+
+/// How often something may happen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pace {
+    /// The time that makes room for one call.
+    pub period: Duration,
+    /// Calls that may come at once after a pause.
+    pub burst: NonZeroU32,
+}
+
+impl Pace {
+    fn allowance(self) -> Quota {
+        let period = self.period.max(Duration::from_nanos(1));
+        Quota::with_period(period)
+            .unwrap_or(Quota::per_second(NonZeroU32::MIN))
+            .allow_burst(self.burst)
+    }
+}
+
+/// One rate as it was configured.
+#[derive(Clone, Debug)]
+pub struct RateRule {
+    /// Only this team's calls.
+    pub team: Option<TeamId>,
+    /// Only this key's calls.
+    pub key: Option<KeyId>,
+    /// Only these operations.
+    pub operations: Option<BTreeSet<OperationName>>,
+    /// How often.
+    pub pace: Pace,
+}
+
+/// All rates, each with its state.
+#[derive(Debug, Default)]
+pub struct Rates(Vec<(RateRule, DefaultDirectRateLimiter)>);
+
+/// A rate that had no room, and when it will.
+#[derive(Debug)]
+pub struct OverRate {
+    /// The rate, in words.
+    pub rate: String,
+    /// Until the next call fits.
+    pub wait: Duration,
+}
+
+impl Rates {
+    /// Rates with their full burst available.
+    pub fn new(rules: impl IntoIterator<Item = RateRule>) -> Self {
+        let with_state = |rule: RateRule| {
+            let limiter = RateLimiter::direct(rule.pace.allowance());
+            (rule, limiter)
+        };
+        Self(rules.into_iter().map(with_state).collect())
+    }
+
+    /// Counts one call in every rate that covers it, or names the first that is full.
+    pub fn check(&self, client: &Client, operation: &OperationName) -> Result<(), OverRate> {
+        for (rule, limiter) in &self.0 {
+            if !rule.covers(client, operation) {
+                continue;
+            }
+            if let Err(full) = limiter.check() {
+                return Err(OverRate {
+                    rate: rule.words(),
+                    wait: full.wait_time_from(DefaultClock::default().now()),
+                });
+            }
+        }
+        Ok(())
+    }
+}
+
+impl RateRule {
+    fn covers(&self, client: &Client, operation: &OperationName) -> bool {
+        self.team
+            .as_ref()
+            .is_none_or(|team| *team == client.team.id)
+            && self.key.as_ref().is_none_or(|key| *key == client.key)
+            && self
+                .operations
+                .as_ref()
+                .is_none_or(|names| names.contains(operation))
+    }
+
+    fn words(&self) -> String {
+        let mut words = format!(
+            "of one call per {:?} (burst {})",
+            self.pace.period, self.pace.burst
+        );
+        if let Some(team) = &self.team {
+            words += &format!(" for team {team}");
+        }
+        if let Some(key) = &self.key {
+            words += &format!(" for key {key}");
+        }
+        if let Some(operations) = &self.operations {
+            words += &format!(" for {} operations", operations.len());
+        }
+        words
+    }
+}
+
+/// A floor that slows a priority instead of refusing it.
+#[derive(Clone, Debug)]
+pub struct SlowRule {
+    /// Whom it slows.
+    pub priority: Priority,
+    /// Slows while the balance is below this.
+    pub below: Credits,
+    /// The pace of each team of that priority.
+    pub pace: Pace,
+}
+
+/// All slowing floors, each with its state.
+#[derive(Debug, Default)]
+pub struct Slowing(Vec<SlowFloor>);
+
+#[derive(Debug)]
+struct SlowFloor {
+    rule: SlowRule,
+    active: AtomicBool,
+    teams: DefaultKeyedRateLimiter<TeamId>,
+}
+
+/// A slowing floor ends this share above where it began (one twentieth), so that a balance that
+/// hovers at it does not switch it on and off with each reading.
+const HYSTERESIS_PARTS: i64 = 20;
+
+impl Slowing {
+    /// Floors that are not active until a balance says so.
+    pub fn new(rules: impl IntoIterator<Item = SlowRule>) -> Self {
+        let with_state = |rule: SlowRule| SlowFloor {
+            teams: RateLimiter::keyed(rule.pace.allowance()),
+            active: AtomicBool::new(false),
+            rule,
+        };
+        Self(rules.into_iter().map(with_state).collect())
+    }
+
+    /// Counts a billable call against the floors active for its priority at `balance`.
+    /// The error is the floor, and the wait until the next call fits.
+    pub fn check(
+        &self,
+        client: &Client,
+        balance: Option<Credits>,
+    ) -> Result<(), (Credits, Duration)> {
+        for floor in &self.0 {
+            if floor.rule.priority != client.team.priority || !floor.is_active(balance) {
+                continue;
+            }
+            if let Err(full) = floor.teams.check_key(&client.team.id) {
+                let wait = full.wait_time_from(DefaultClock::default().now());
+                return Err((floor.rule.below, wait));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl SlowFloor {
+    fn is_active(&self, balance: Option<Credits>) -> bool {
+        let below = self.rule.below;
+        let margin = Credits::from_micros(below.micros() / HYSTERESIS_PARTS);
+        let was = self.active.load(Ordering::Relaxed);
+        let is = match balance {
+            Some(balance) if balance < below => true,
+            Some(balance) if balance >= below.saturating_add(margin) => false,
+            _ => was,
+        };
+        if is != was {
+            self.active.store(is, Ordering::Relaxed);
+        }
+        is
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::identity::Team;
+
+    fn client(team: &str, key: &str) -> Client {
+        Client {
+            team: Arc::new(Team {
+                id: team.into(),
+                priority: Priority::Low,
+                unlimited: false,
+            }),
+            key: key.into(),
+            account: false,
+            operations: None,
+        }
+    }
+
+    fn pace(burst: u32) -> Pace {
+        Pace {
+            period: Duration::from_secs(60),
+            burst: NonZeroU32::new(burst).unwrap(),
+        }
+    }
+
+    #[test]
+    fn a_rate_of_one_team_leaves_the_others_alone() {
+        let rates = Rates::new([RateRule {
+            team: Some("growth".into()),
+            key: None,
+            operations: None,
+            pace: pace(2),
+        }]);
+        let search = "search_database_leads".into();
+        assert!(rates.check(&client("growth", "a"), &search).is_ok());
+        assert!(rates.check(&client("growth", "b"), &search).is_ok());
+        let full = rates.check(&client("growth", "c"), &search).unwrap_err();
+        assert!(full.wait > Duration::from_secs(50) && full.wait <= Duration::from_secs(60));
+        assert!(rates.check(&client("sales", "a"), &search).is_ok());
+    }
+
+    #[test]
+    fn a_slowing_floor_begins_below_its_mark_and_ends_clearly_above_it() {
+        let slowing = Slowing::new([SlowRule {
+            priority: Priority::Low,
+            below: Credits::from_micros(100_000_000),
+            pace: pace(1),
+        }]);
+        let team = client("growth", "a");
+        let at =
+            |credits: i64| slowing.check(&team, Some(Credits::from_micros(credits * 1_000_000)));
+        assert!(at(100).is_ok() && at(100).is_ok(), "not slowed at the mark");
+        assert!(at(99).is_ok(), "the first call below it fits the pace");
+        assert!(at(99).is_err());
+        assert!(at(102).is_err(), "still slowed a little above the mark");
+        assert!(
+            slowing.check(&team, None).is_err(),
+            "an unread balance changes nothing"
+        );
+        assert!(at(105).is_ok() && at(105).is_ok());
+    }
+}

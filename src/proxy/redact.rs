@@ -1,0 +1,132 @@
+//! Keeps the account's token out of whatever the upstream says.
+//!
+//! The upstream can echo it: one of its own pages lists full tokens (dossier section 3.6), and an
+//! error page may show the request. Wherever it stands in an answer, each of its bytes becomes an
+//! `x`, so that lengths stay as they were told.
+
+use bytes::{Bytes, BytesMut};
+use memchr::memmem::Finder;
+
+/// Finds one secret and covers it.
+#[derive(Clone)]
+pub struct Redactor {
+    secret: Finder<'static>,
+}
+
+/// A stream's end that may be the beginning of the secret, kept back until more is known.
+#[derive(Debug, Default)]
+pub struct KeptBack(Bytes);
+
+impl KeptBack {
+    /// Whether nothing is kept back.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl std::fmt::Debug for Redactor {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.write_str("Redactor(hidden)")
+    }
+}
+
+impl Redactor {
+    /// Covers `secret`, which is not empty.
+    pub fn new(secret: &str) -> Self {
+        Self {
+            secret: Finder::new(secret.as_bytes()).into_owned(),
+        }
+    }
+
+    /// Whether the secret stands in these bytes.
+    pub fn is_in(&self, bytes: &[u8]) -> bool {
+        self.secret.find(bytes).is_some()
+    }
+
+    /// The bytes with the secret covered; the same bytes, untouched, if it is not there.
+    pub fn cover(&self, bytes: Bytes) -> Bytes {
+        let length = self.secret.needle().len();
+        let Some(first) = self.secret.find(&bytes) else {
+            return bytes;
+        };
+        tracing::error!("the upstream's answer showed the account's token; it was covered");
+        let mut covered = BytesMut::from(&bytes[..]);
+        let mut at = first;
+        loop {
+            covered[at..at + length].fill(b'x');
+            match self.secret.find(&covered[at..]) {
+                Some(next) => at += next,
+                None => return covered.freeze(),
+            }
+        }
+    }
+
+    /// The next part of a stream, covered. What may be the start of the secret waits in `kept`.
+    pub fn cover_next(&self, kept: &mut KeptBack, chunk: Bytes) -> Bytes {
+        let joined = if kept.0.is_empty() {
+            chunk
+        } else {
+            let mut both = BytesMut::from(&kept.0[..]);
+            both.extend_from_slice(&chunk);
+            both.freeze()
+        };
+        let mut covered = self.cover(joined);
+        let hold_back = self.beginning_at_end_of(&covered);
+        kept.0 = covered.split_off(covered.len() - hold_back);
+        covered
+    }
+
+    /// What was kept back, when nothing more comes.
+    pub fn end(&self, kept: &mut KeptBack) -> Bytes {
+        std::mem::take(&mut kept.0)
+    }
+
+    /// The length of the longest end of `bytes` that the secret begins with.
+    fn beginning_at_end_of(&self, bytes: &[u8]) -> usize {
+        let secret = self.secret.needle();
+        let longest = secret.len().saturating_sub(1).min(bytes.len());
+        (1..=longest)
+            .rev()
+            .find(|&length| bytes.ends_with(&secret[..length]))
+            .unwrap_or(0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TEXT: &str = "a s3cret-token b s3cret-tokens3cret-token s3cret-tokes3cret-token";
+
+    #[test]
+    fn the_secret_is_covered_and_every_length_stays() {
+        let redactor = Redactor::new("s3cret-token");
+        let covered = redactor.cover(Bytes::from(TEXT));
+        assert_eq!(covered.len(), TEXT.len());
+        assert!(!redactor.is_in(&covered));
+        assert!(covered.starts_with(b"a xxxxxxxxxxxx b "));
+    }
+
+    #[test]
+    fn a_secret_cut_at_any_place_is_still_covered() {
+        let redactor = Redactor::new("s3cret-token");
+        let whole = redactor.cover(Bytes::from(TEXT));
+        for size in 1..TEXT.len() {
+            let mut kept = KeptBack::default();
+            let mut out = BytesMut::new();
+            for chunk in TEXT.as_bytes().chunks(size) {
+                out.extend_from_slice(&redactor.cover_next(&mut kept, Bytes::from(chunk)));
+            }
+            out.extend_from_slice(&redactor.end(&mut kept));
+            assert_eq!(out, whole, "in chunks of {size}");
+        }
+    }
+
+    #[test]
+    fn an_answer_without_the_secret_is_not_copied() {
+        let redactor = Redactor::new("s3cret-token");
+        let bytes = Bytes::from("nothing to see");
+        let address = bytes.as_ptr();
+        assert_eq!(redactor.cover(bytes).as_ptr(), address);
+    }
+}

@@ -1,0 +1,309 @@
+//! Every "no" of the guard: its reason, status, waiting time and words.
+//!
+//! Refusals are made deep in the stack, beside the rule they come from, and answered at its edge
+//! by [`answer_refusals`](super::answer_refusals). The body is the upstream's own error envelope
+//! with added fields, so that clients written for Generect understand it (dossier section 1.1):
+//! a 402 whose detail begins with `Insufficient funds` makes its SDK and its MCP server stop,
+//! a 429 or 503 with a whole-second `Retry-After` makes the SDK wait (dossier section 6).
+
+use std::time::Duration;
+
+use http::StatusCode;
+use jiff::Timestamp;
+
+use crate::credits::Credits;
+use crate::ids::OperationName;
+use crate::ledger::{AccountShort, HoldError, HoldId, Shortfall};
+
+/// The longest wait a refusal asks for: the SDK caps `Retry-After` there (dossier section 6.1).
+pub const RETRY_AFTER_MAX: Duration = Duration::from_secs(30);
+/// The wait after which room held by other calls may be free again.
+const BUSY_RETRY: Duration = Duration::from_secs(2);
+/// The wait after a fault of the guard itself.
+const FAULT_RETRY: Duration = Duration::from_secs(5);
+
+/// What would have been too much: the request and what stood in its way.
+#[derive(Debug)]
+pub struct Short {
+    /// Every budget, and perhaps the account, that had no room.
+    pub shortfall: Shortfall,
+    /// The operation asked for.
+    pub operation: OperationName,
+    /// The most the call could have been charged.
+    pub asked: Credits,
+    /// Rows, items or records that quote stands for.
+    pub items: u64,
+}
+
+/// The guard's own no.
+#[derive(Debug)]
+pub enum Refusal {
+    /// No key, an unknown key, or two different ones.
+    UnknownKey(&'static str),
+    /// The operation is known, but not for this client.
+    OperationNotAllowed(String),
+    /// Method and path name nothing in the catalogue.
+    UnknownOperation(String),
+    /// What the call would cost cannot be read from its body.
+    UnreadableBody(String),
+    /// The body is larger than the guard takes, in bytes.
+    BodyTooLarge(usize),
+    /// The request's headers contradict each other or are too many.
+    BadRequest(String),
+    /// Budgets or the account are short.
+    Short(Box<Short>),
+    /// The same call was sent before and its outcome is not known.
+    CallInDoubt {
+        /// The hold of the earlier call.
+        hold: HoldId,
+        /// When its outcome became unknown.
+        doubted_at: Timestamp,
+    },
+    /// A rate of the client's is used up for now.
+    RateExceeded {
+        /// Which rate.
+        rate: String,
+        /// When the next call fits.
+        wait: Duration,
+    },
+    /// The account is low and this priority is slowed.
+    AccountSlowed {
+        /// The balance under which it is slowed.
+        below: Credits,
+        /// When the next call fits.
+        wait: Duration,
+    },
+    /// Holds cannot be written.
+    LedgerUnavailable(String),
+    /// A bound of the guard's own is reached.
+    Overloaded(&'static str),
+    /// The guard is shutting down.
+    Draining,
+    /// The upstream kept failing; billable calls wait.
+    UpstreamFailing(Duration),
+    /// No connection was made and nothing was sent.
+    UpstreamUnreachable,
+    /// It was sent, and no (whole) answer came.
+    UpstreamSilent,
+    /// It answered with a redirect, which is never passed on.
+    UpstreamRedirected(StatusCode),
+}
+
+impl Refusal {
+    /// Puts a hold that was not made into words.
+    pub fn from_hold(
+        error: HoldError,
+        operation: OperationName,
+        asked: Credits,
+        items: u64,
+    ) -> Self {
+        match error {
+            HoldError::Short(shortfall) => Self::Short(Box::new(Short {
+                shortfall,
+                operation,
+                asked,
+                items,
+            })),
+            HoldError::InDoubt { hold, doubted_at } => Self::CallInDoubt { hold, doubted_at },
+            HoldError::Unavailable(why) => Self::LedgerUnavailable(why),
+            HoldError::Overloaded => Self::Overloaded("too many calls are waiting for the ledger"),
+            HoldError::Closed => Self::Draining,
+        }
+    }
+
+    /// One word for body, log and metric alike.
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::UnknownKey(_) => "unknown_key",
+            Self::OperationNotAllowed(_) => "operation_not_allowed",
+            Self::UnknownOperation(_) => "unknown_operation",
+            Self::UnreadableBody(_) => "unreadable_body",
+            Self::BodyTooLarge(_) => "body_too_large",
+            Self::BadRequest(_) => "bad_request",
+            Self::Short(short) => short.reason(),
+            Self::CallInDoubt { .. } => "call_in_doubt",
+            Self::RateExceeded { .. } => "rate_exceeded",
+            Self::AccountSlowed { .. } => "account_slowed",
+            Self::LedgerUnavailable(_) => "ledger_unavailable",
+            Self::Overloaded(_) => "overloaded",
+            Self::Draining => "draining",
+            Self::UpstreamFailing(_) => "upstream_failing",
+            Self::UpstreamUnreachable => "upstream_unreachable",
+            Self::UpstreamSilent => "upstream_silent",
+            Self::UpstreamRedirected(_) => "upstream_redirected",
+        }
+    }
+
+    /// The status of the answer.
+    pub fn status(&self) -> StatusCode {
+        match self {
+            Self::UnknownKey(_) => StatusCode::UNAUTHORIZED,
+            Self::OperationNotAllowed(_) | Self::UnknownOperation(_) => StatusCode::FORBIDDEN,
+            Self::UnreadableBody(_) | Self::BadRequest(_) => StatusCode::BAD_REQUEST,
+            Self::BodyTooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::Short(short) => short.status(),
+            Self::RateExceeded { .. } | Self::AccountSlowed { .. } => StatusCode::TOO_MANY_REQUESTS,
+            Self::LedgerUnavailable(_)
+            | Self::Overloaded(_)
+            | Self::Draining
+            | Self::UpstreamFailing(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::UpstreamUnreachable | Self::UpstreamRedirected(_) => StatusCode::BAD_GATEWAY,
+            Self::UpstreamSilent | Self::CallInDoubt { .. } => StatusCode::GATEWAY_TIMEOUT,
+        }
+    }
+
+    /// How long to wait before trying again, where trying again can help. Whole seconds, 1 to 30.
+    pub fn retry_after(&self) -> Option<Duration> {
+        let wait = match self {
+            Self::Short(short) if short.status() != StatusCode::PAYMENT_REQUIRED => BUSY_RETRY,
+            Self::RateExceeded { wait, .. } | Self::AccountSlowed { wait, .. } => *wait,
+            Self::UpstreamFailing(wait) => *wait,
+            Self::LedgerUnavailable(_) | Self::Overloaded(_) | Self::Draining => FAULT_RETRY,
+            _ => return None,
+        };
+        let whole = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+        Some(Duration::from_secs(
+            whole.clamp(1, RETRY_AFTER_MAX.as_secs()),
+        ))
+    }
+
+    /// The sentence a person reads: what happened, to what, and what to do next.
+    pub fn detail(&self) -> String {
+        match self {
+            Self::UnknownKey(why) => format!(
+                "{why}. Send one key of your team's as `Authorization: Token <key>`; the platform owner makes keys with `generect-guard key new`."
+            ),
+            Self::OperationNotAllowed(why)
+            | Self::UnknownOperation(why)
+            | Self::UnreadableBody(why)
+            | Self::BadRequest(why) => why.clone(),
+            Self::BodyTooLarge(limit) => format!(
+                "The body is larger than {limit} bytes (server.body_bytes_max). Send fewer items a call."
+            ),
+            Self::Short(short) => short.detail(),
+            Self::CallInDoubt { hold, doubted_at } => format!(
+                "This very call was sent before (hold {hold}) and its outcome has been unknown since {doubted_at}: it may have been charged, so it is not sent again. Wait for the doubt to end, or ask the platform owner to `resolve {hold}`."
+            ),
+            Self::RateExceeded { rate, .. } => {
+                format!("The rate {rate} is used up for the moment. Try again after the time in Retry-After.")
+            }
+            Self::AccountSlowed { below, .. } => format!(
+                "The account's balance is below {below} credits and calls of this priority are slowed. Try again after the time in Retry-After."
+            ),
+            Self::LedgerUnavailable(_) => "The ledger cannot be written at the moment, so nothing can be held and billable calls are not sent. Free calls go on. Try again shortly.".into(),
+            Self::Overloaded(what) => format!("The guard is at a bound of its own: {what}. Try again shortly."),
+            Self::Draining => "The guard is shutting down and takes no new calls. Try again shortly.".into(),
+            Self::UpstreamFailing(_) => "The upstream has been failing, so billable calls are held back for a moment: each would leave its budget in doubt. Try again after the time in Retry-After.".into(),
+            Self::UpstreamUnreachable => "No connection to the upstream could be made. Nothing was sent and nothing is held; it is safe to try again.".into(),
+            Self::UpstreamSilent => "The call was sent and no whole answer came back. If it was billable it may have been charged: then its hold is in doubt, and the same call is not sent again for some minutes.".into(),
+            Self::UpstreamRedirected(status) => format!(
+                "The upstream answered with a redirect ({status}), which is never passed on. If the call was billable, its hold is in doubt."
+            ),
+        }
+    }
+
+    /// What only the log may say.
+    pub fn hidden_detail(&self) -> Option<&str> {
+        match self {
+            Self::LedgerUnavailable(why) => Some(why),
+            _ => None,
+        }
+    }
+}
+
+impl Short {
+    fn exhausted(&self) -> bool {
+        self.shortfall.budgets.iter().any(|budget| budget.exhausted)
+    }
+
+    /// What no waiting mends comes first: a spent budget, then a low account, then the rest.
+    fn reason(&self) -> &'static str {
+        match &self.shortfall.account {
+            _ if self.exhausted() => "budget_exhausted",
+            Some(AccountShort::Low { busy: false, .. }) => "account_low",
+            Some(AccountShort::Stale { .. }) => "reading_stale",
+            Some(AccountShort::Low { .. }) if self.shortfall.budgets.is_empty() => "account_busy",
+            _ => "budget_busy",
+        }
+    }
+
+    fn status(&self) -> StatusCode {
+        match self.reason() {
+            "budget_exhausted" | "account_low" => StatusCode::PAYMENT_REQUIRED,
+            "reading_stale" => StatusCode::SERVICE_UNAVAILABLE,
+            _ => StatusCode::TOO_MANY_REQUESTS,
+        }
+    }
+
+    /// How many of the call's items would have fitted into `headroom`.
+    pub fn items_that_fit(&self, headroom: Credits) -> u64 {
+        let headroom = u64::try_from(headroom.micros()).unwrap_or(0);
+        let asked = u64::try_from(self.asked.micros()).unwrap_or(0);
+        if asked == 0 {
+            return 0;
+        }
+        let fits = u128::from(headroom) * u128::from(self.items) / u128::from(asked);
+        u64::try_from(fits).unwrap_or(u64::MAX).min(self.items)
+    }
+
+    fn detail(&self) -> String {
+        let mut parts = Vec::new();
+        for budget in &self.shortfall.budgets {
+            let status = &budget.status;
+            let resets = match status.resets_at {
+                Some(at) => format!(", resets at {at}"),
+                None => ", never resets".into(),
+            };
+            let fits = status.headroom().max(Credits::ZERO);
+            let rows = match self.items_that_fit(fits) {
+                0 => String::new(),
+                items if self.items > 1 => {
+                    format!(" (about {items} of the {} items asked for)", self.items)
+                }
+                _ => String::new(),
+            };
+            parts.push(format!(
+                "budget {}: limit {}, settled {}, held {}, this {} call can cost up to {}{resets}; {fits} would fit{rows}",
+                status.id,
+                status.limit.saturating_add(status.granted),
+                status.settled,
+                status.held,
+                self.operation,
+                self.asked,
+            ));
+        }
+        if let Some(account) = &self.shortfall.account {
+            parts.push(account_words(account));
+        }
+        let what = parts.join("; ");
+        match self.reason() {
+            "budget_exhausted" => format!("Insufficient funds in {what}."),
+            "account_low" => format!("Insufficient funds in the account: {what}."),
+            "reading_stale" => format!("Billable calls are held back: {what}."),
+            _ => format!("No room at the moment, other calls hold it: {what}. Try again shortly."),
+        }
+    }
+}
+
+fn account_words(account: &AccountShort) -> String {
+    match account {
+        AccountShort::Low {
+            safe_to_spend,
+            floor,
+            asked,
+            balance,
+            read_at,
+            ..
+        } => format!(
+            "account balance {balance} (read at {read_at}), safe to spend {safe_to_spend}, floor for this priority {floor}, asked {asked}"
+        ),
+        AccountShort::Stale { read_at: Some(at) } => {
+            format!(
+                "the account's balance was last read at {at}, which is too long ago (account.stale_after)"
+            )
+        }
+        AccountShort::Stale { read_at: None } => {
+            "the account's balance has not been read yet".into()
+        }
+    }
+}

@@ -1,0 +1,133 @@
+//! Accepts connections, serves them, and drains.
+//!
+//! HTTP/1.1 only. Header count, header size and the time a head may take are bounded here, where
+//! the bytes are read; a head that breaks a bound is answered 431 or 408 by hyper, or the
+//! connection is closed.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::{Request, Response};
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tower::Service;
+
+use super::framing::WatchedStream;
+use super::trace::TracedBody;
+
+/// After a failed accept (out of file descriptors, mostly) some time for things to get better.
+const ACCEPT_RETRY: Duration = Duration::from_millis(50);
+
+/// Bounds on connections and on the heads of requests.
+#[derive(Clone, Copy, Debug)]
+pub struct ServerSettings {
+    /// Header fields of a request at most.
+    pub headers_max: usize,
+    /// Bytes of a request's head at most. hyper asks for 8 KiB at least.
+    pub header_bytes_max: usize,
+    /// From the first byte of a connection, or the end of the last exchange, to a whole head.
+    pub header_read_timeout: Duration,
+    /// Connections open at one time.
+    pub connections_max: usize,
+}
+
+/// Serves `listener` until `shutdown`, then stops accepting and lets each connection finish what it
+/// is doing. Returns when no connection is left; the caller sets the deadline.
+pub async fn serve<S>(
+    listener: TcpListener,
+    service: S,
+    settings: ServerSettings,
+    shutdown: CancellationToken,
+) where
+    S: Service<Request<Incoming>, Response = Response<TracedBody>, Error = Infallible>
+        + Clone
+        + Send
+        + 'static,
+    S::Future: Send + 'static,
+{
+    let builder = builder(&settings);
+    let connections = TaskTracker::new();
+    let places = Arc::new(Semaphore::new(settings.connections_max));
+    loop {
+        let accepted = tokio::select! {
+            biased;
+            () = shutdown.cancelled() => break,
+            accepted = accept(&listener, &places) => accepted,
+        };
+        let Some((stream, place)) = accepted else {
+            continue;
+        };
+        let (builder, service, shutdown) = (builder.clone(), service.clone(), shutdown.clone());
+        connections.spawn(async move {
+            serve_connection(stream, service, builder, shutdown).await;
+            drop(place);
+        });
+    }
+    drop(listener);
+    connections.close();
+    connections.wait().await;
+}
+
+fn builder(settings: &ServerSettings) -> http1::Builder {
+    let mut builder = http1::Builder::new();
+    builder
+        .timer(TokioTimer::new())
+        .header_read_timeout(settings.header_read_timeout)
+        .max_headers(settings.headers_max)
+        .max_header_size(settings.header_bytes_max)
+        // A client that closes its half and waits is still there to be answered.
+        .half_close(true);
+    builder
+}
+
+/// The next connection, once there is a place for it.
+async fn accept(
+    listener: &TcpListener,
+    places: &Arc<Semaphore>,
+) -> Option<(TcpStream, tokio::sync::OwnedSemaphorePermit)> {
+    let place = Arc::clone(places).acquire_owned().await.ok()?;
+    match listener.accept().await {
+        Ok((stream, _)) => Some((stream, place)),
+        Err(error) => {
+            tracing::warn!(%error, "a connection could not be accepted");
+            tokio::time::sleep(ACCEPT_RETRY).await;
+            None
+        }
+    }
+}
+
+async fn serve_connection<S>(
+    stream: TcpStream,
+    service: S,
+    builder: http1::Builder,
+    shutdown: CancellationToken,
+) where
+    S: Service<Request<Incoming>, Response = Response<TracedBody>, Error = Infallible>
+        + Clone
+        + Send
+        + 'static,
+    S::Future: Send + 'static,
+{
+    // Without it a small answer may wait for the peer's acknowledgement.
+    let _ = stream.set_nodelay(true);
+    let io = TokioIo::new(WatchedStream::new(stream));
+    let connection = builder.serve_connection(io, TowerToHyperService::new(service));
+    tokio::pin!(connection);
+    let ended = tokio::select! {
+        ended = connection.as_mut() => ended,
+        () = shutdown.cancelled() => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = ended {
+        tracing::debug!(%error, "a connection ended early");
+    }
+}

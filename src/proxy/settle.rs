@@ -1,0 +1,183 @@
+//! Tells the ledger how an exchange ended, once, and writes the spend line.
+//!
+//! The spend line (target `spend`) is one event per billable exchange with stable dotted fields:
+//! what was quoted, what was charged, to whom. Never bodies, never query strings, never keys.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use ::metrics::{counter, gauge};
+
+use super::exchange::Exchange;
+use super::outcome::Verdict;
+use super::refusal::Refusal;
+use super::{Pledge, Quoted};
+use crate::catalogue::Operation;
+use crate::credits::Credits;
+use crate::ids::{JobId, OperationName};
+use crate::ledger::{Ending, Evidence, Hold, Ledger};
+use crate::metrics::{self, outcome};
+
+/// The end that a pledge is waiting for, with what is needed to write it down.
+#[derive(Debug)]
+pub struct Settling {
+    /// The record of the exchange.
+    pub exchange: Arc<Exchange>,
+    /// What was called.
+    pub operation: Arc<Operation>,
+    /// What waits for the end.
+    pub pledge: Pledge,
+    /// The books.
+    pub ledger: Ledger,
+}
+
+impl Settling {
+    /// The most the call can cost; zero for what holds nothing.
+    pub fn quote(&self) -> Credits {
+        match &self.pledge {
+            Pledge::Hold(hold) => hold.quote(),
+            Pledge::Job(_) | Pledge::Nothing => Credits::ZERO,
+        }
+    }
+
+    /// Ends the hold as the table says, and writes the spend line.
+    pub async fn end(self, verdict: Verdict) {
+        let Pledge::Hold(hold) = self.pledge else {
+            return;
+        };
+        let (exchange, operation) = (&self.exchange, &self.operation.name);
+        let quote = hold.quote();
+        match verdict {
+            Verdict::End(ending) => {
+                note(exchange, operation, quote, &ending);
+                end_hold(hold, ending);
+            }
+            Verdict::Bind(job) => bind(hold, job, exchange, operation).await,
+        }
+        log_spend(exchange);
+    }
+
+    /// Ends the hold of the job that was polled. It ends once, however often it is polled.
+    pub fn end_job(self, ending: Ending) {
+        if let Pledge::Job(job) = &self.pledge {
+            self.ledger.end_job(job, ending);
+        }
+    }
+}
+
+fn end_hold(hold: Hold, ending: Ending) {
+    match ending {
+        Ending::Settled { charge, evidence } => hold.settle(charge, evidence),
+        Ending::Released { why } => hold.release(&why),
+        Ending::Doubted { why } => hold.doubt(&why),
+    }
+}
+
+/// A job's id reaches the client only after the books have it, or its poll would be nobody's.
+async fn bind(hold: Hold, job: JobId, exchange: &Exchange, operation: &OperationName) {
+    let bound = hold.bind_job(job.clone()).await;
+    let outcome = match bound {
+        Ok(()) => outcome::ACCEPTED,
+        Err(error) => {
+            tracing::error!(%job, %error, "a job could not be bound to its hold, which is in doubt");
+            outcome::IN_DOUBT
+        }
+    };
+    let mut facts = exchange.facts();
+    facts.outcome = Some(outcome);
+    let team = facts
+        .client
+        .as_ref()
+        .map_or(metrics::NOBODY, |client| client.team.id.as_str());
+    if outcome == outcome::IN_DOUBT {
+        count(metrics::DOUBTS, team, operation);
+    }
+}
+
+fn note(exchange: &Exchange, operation: &OperationName, quote: Credits, ending: &Ending) {
+    let mut facts = exchange.facts();
+    let team = facts
+        .client
+        .as_ref()
+        .map_or(metrics::NOBODY, |client| client.team.id.as_str())
+        .to_owned();
+    match ending {
+        Ending::Settled { charge, evidence } => {
+            facts.charge = Some(*charge);
+            facts.outcome = Some(match evidence {
+                Evidence::TestMode => outcome::TEST_MODE,
+                Evidence::Estimated { .. } => outcome::ESTIMATED,
+                _ => outcome::SETTLED,
+            });
+            // What the call did not use of its hold is room again.
+            if let Some(tightest) = &mut facts.tightest {
+                tightest.remaining = tightest
+                    .remaining
+                    .saturating_add(quote.saturating_sub(*charge));
+            }
+            let labels = [
+                (metrics::TEAM, team.clone()),
+                (metrics::OPERATION, operation.to_string()),
+            ];
+            gauge!(metrics::CHARGED, &labels).increment(metrics::credits_as_f64(*charge));
+            if matches!(evidence, Evidence::Estimated { .. }) {
+                count(metrics::ESTIMATED, &team, operation);
+            }
+        }
+        Ending::Released { .. } => {
+            facts.outcome = Some(outcome::RELEASED);
+            if let Some(tightest) = &mut facts.tightest {
+                tightest.remaining = tightest.remaining.saturating_add(quote);
+            }
+        }
+        Ending::Doubted { .. } => {
+            facts.outcome = Some(outcome::IN_DOUBT);
+            count(metrics::DOUBTS, &team, operation);
+        }
+    }
+}
+
+fn count(name: &'static str, team: &str, operation: &OperationName) {
+    counter!(name, metrics::TEAM => team.to_owned(), metrics::OPERATION => operation.to_string())
+        .increment(1);
+}
+
+/// The spend line of a billable call for which no hold was made.
+pub fn log_refused(quoted: &Quoted, refusal: &Refusal) {
+    {
+        let mut facts = quoted.exchange.facts();
+        facts.outcome = Some(outcome::REFUSED);
+        facts.refusal = Some(refusal.reason());
+        facts.guard_time = Some(quoted.exchange.started.elapsed());
+    }
+    log_spend(&quoted.exchange);
+}
+
+fn log_spend(exchange: &Exchange) {
+    let facts = exchange.facts();
+    let text = |amount: Option<Credits>| amount.map(|amount| amount.to_string());
+    let micros = |span: Option<Duration>| {
+        span.map(|span| u64::try_from(span.as_micros()).unwrap_or(u64::MAX))
+    };
+    let outcome = facts.outcome.unwrap_or_default();
+    tracing::info!(
+        target: "spend",
+        {
+        team.id = facts.client.as_ref().map(|client| client.team.id.as_str()),
+        key.id = facts.client.as_ref().map(|client| client.key.as_str()),
+        request.id = %exchange.request_id,
+        hold.id = facts.hold.map(|hold| hold.to_string()),
+        operation = facts.operation.as_ref().map(|name| name.as_str()),
+        outcome,
+        refusal = facts.refusal,
+        quote = text(facts.quote),
+        charge = text(facts.charge),
+        budget.id = facts.tightest.as_ref().map(|tightest| tightest.budget.as_str()),
+        budget.remaining = facts.tightest.as_ref().map(|tightest| tightest.remaining.to_string()),
+        upstream.status = facts.upstream_status,
+        upstream.ms = micros(facts.upstream_time).map(|micros| micros / 1000),
+        guard.us = micros(facts.guard_time),
+        },
+        "billable call {outcome}"
+    );
+}

@@ -1,0 +1,100 @@
+//! THE place where the layers are ordered.
+//!
+//! Read it from top to bottom as a request does. Where a layer changes the request's type, two
+//! swapped lines do not compile; where it does not (answer refusals and bounds, normalise path,
+//! throttle, the place for slots) the test below pins the order.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use http::{Request, Response};
+use hyper::body::Incoming;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+use tower::{Service, ServiceBuilder};
+
+use super::answer_refusals::AnswerRefusalsLayer;
+use super::attach_token::{AttachTokenLayer, Token};
+use super::authenticate::AuthenticateLayer;
+use super::bounds::BoundsLayer;
+use super::classify::ClassifyLayer;
+use super::forward::{Forward, ForwardSettings};
+use super::hold_credits::HoldCreditsLayer;
+use super::normalise_path::NormalisePathLayer;
+use super::policy::Policy;
+use super::quote_body::QuoteBodyLayer;
+use super::throttle::ThrottleLayer;
+use super::trace::{TraceLayer, TracedBody};
+use crate::account::Balance;
+
+/// What the layers are built from.
+#[derive(Clone, Debug)]
+pub struct StackSettings {
+    /// The rules in force, swapped whole when they change.
+    pub policy: Arc<ArcSwap<Policy>>,
+    /// Set when the guard shuts down.
+    pub draining: CancellationToken,
+    /// The account's latest reading.
+    pub balance: watch::Receiver<Option<Balance>>,
+    /// The largest body of a request, in bytes.
+    pub body_bytes_max: usize,
+    /// The longest a body may take to arrive.
+    pub body_read_timeout: Duration,
+    /// The account's token.
+    pub token: Token,
+    /// The exchange with the upstream.
+    pub forward: Arc<ForwardSettings>,
+}
+
+/// The whole life of a call.
+pub fn stack(
+    settings: &StackSettings,
+) -> impl Service<
+    Request<Incoming>,
+    Response = Response<TracedBody>,
+    Error = Infallible,
+    Future: Send + 'static,
+> + Clone
++ Send
++ 'static {
+    let forward = &settings.forward;
+    ServiceBuilder::new()
+        // Outermost: whatever happens below is one line in the log.
+        .layer(TraceLayer)
+        // Inside trace, so that refusals are logged; outside all that can refuse.
+        .layer(AnswerRefusalsLayer)
+        // Before any work is done for a request.
+        .layer(BoundsLayer {
+            body_bytes_max: settings.body_bytes_max,
+            draining: settings.draining.clone(),
+        })
+        // Before anything that tells a stranger about the catalogue.
+        .layer(AuthenticateLayer {
+            policy: Arc::clone(&settings.policy),
+        })
+        // Before classify, which knows one spelling of each path.
+        .layer(NormalisePathLayer)
+        .layer(ClassifyLayer)
+        // Before quote: a client over its rate costs no reading of bodies.
+        .layer(ThrottleLayer {
+            balance: settings.balance.clone(),
+        })
+        .layer(QuoteBodyLayer {
+            body_bytes_max: settings.body_bytes_max,
+            body_read_timeout: settings.body_read_timeout,
+            kept_bytes: Arc::clone(&forward.kept_bytes),
+        })
+        // Here waits, one day, the layer for the upstream's parallel slots: after quote, so that
+        // only readable calls queue, and before hold, so that a call in the queue holds nothing.
+        .layer(HoldCreditsLayer {
+            ledger: forward.ledger.clone(),
+            breaker: Arc::clone(&forward.breaker),
+        })
+        // Last before the wire: no other layer sees the token.
+        .layer(AttachTokenLayer {
+            token: settings.token.clone(),
+        })
+        .service(Forward::new(Arc::clone(forward)))
+}

@@ -1,0 +1,84 @@
+//! How often: rates of teams, keys and operations, and the floors that slow.
+//!
+//! - Decides: whether a call fits its rates now. It never makes a call wait: a guard answers.
+//! - Needs and leaves: [`Classified`].
+//! - Fails: `rate_exceeded`, `account_slowed`, both with the time after which a call fits.
+
+use std::task::{Context, Poll};
+
+use tokio::sync::watch;
+use tower::{Layer, Service};
+
+use super::refusal::Refusal;
+use super::{Answer, Classified, Decided, is_charged, refuse};
+use crate::account::Balance;
+
+/// Makes [`Throttle`].
+#[derive(Clone, Debug)]
+pub struct ThrottleLayer {
+    /// The account's latest reading.
+    pub balance: watch::Receiver<Option<Balance>>,
+}
+
+/// See the module.
+#[derive(Clone, Debug)]
+pub struct Throttle<S> {
+    inner: S,
+    balance: watch::Receiver<Option<Balance>>,
+}
+
+impl<S> Layer<S> for ThrottleLayer {
+    type Service = Throttle<S>;
+
+    fn layer(&self, inner: S) -> Throttle<S> {
+        Throttle {
+            inner,
+            balance: self.balance.clone(),
+        }
+    }
+}
+
+impl<S> Service<Classified> for Throttle<S>
+where
+    S: Service<Classified, Response = Answer, Error = Refusal>,
+{
+    type Response = Answer;
+    type Error = Refusal;
+    type Future = Decided<S::Future>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Refusal>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, classified: Classified) -> Self::Future {
+        match self.check(&classified) {
+            Ok(()) => Decided::Right(self.inner.call(classified)),
+            Err(refusal) => refuse(refusal),
+        }
+    }
+}
+
+impl<S> Throttle<S> {
+    fn check(&self, classified: &Classified) -> Result<(), Refusal> {
+        let client = &classified.identified.client;
+        let policy = &classified.identified.policy;
+        let name = &classified.operation.name;
+        policy
+            .rates
+            .check(client, name)
+            .map_err(|over| Refusal::RateExceeded {
+                rate: over.rate,
+                wait: over.wait,
+            })?;
+        if !is_charged(classified.operation.class) {
+            return Ok(());
+        }
+        let balance = self
+            .balance
+            .borrow()
+            .as_ref()
+            .map(|reading| reading.balance);
+        let slowed = policy.slowing.check(client, balance);
+        slowed.map_err(|(below, wait)| Refusal::AccountSlowed { below, wait })
+    }
+}

@@ -1,0 +1,237 @@
+//! Gives each exchange its record and writes it down at the end.
+//!
+//! - Decides nothing.
+//! - Leaves: [`Traced`]; on the answer `guard-request-id`.
+//! - One line an exchange (target `exchange`), when the last byte has been handed over or the
+//!   client has gone. Money is logged where it moves, not here: see [`settle`](super::settle).
+//!
+//! The request id is a label. A client's own (`x-request-id`) is taken if it is short, plain and
+//! not a part of its credentials; otherwise one is minted. It is never unique and never a key.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use ::metrics::{counter, histogram};
+use bytes::Bytes;
+use futures_util::future::BoxFuture;
+use http::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
+use http::{Request, Response, StatusCode};
+use http_body::{Body, Frame, SizeHint};
+use hyper::body::Incoming;
+use tower::{Layer, Service};
+
+use super::authenticate::X_API_KEY;
+use super::body::{AnswerBody, BodyError};
+use super::exchange::Exchange;
+use super::{Answer, Traced};
+use crate::metrics::{self, NOBODY, NOTHING, OPERATION, OUTCOME, TEAM, outcome};
+
+/// The label of the exchange, on every answer.
+pub const GUARD_REQUEST_ID: HeaderName = HeaderName::from_static("guard-request-id");
+const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// Long enough for a UUID or a trace id, short enough to log.
+const REQUEST_ID_BYTES_MAX: usize = 64;
+
+/// Makes [`Trace`].
+#[derive(Clone, Copy, Debug, Default)]
+pub struct TraceLayer;
+
+/// See the module.
+#[derive(Clone, Debug)]
+pub struct Trace<S>(S);
+
+impl<S> Layer<S> for TraceLayer {
+    type Service = Trace<S>;
+
+    fn layer(&self, inner: S) -> Trace<S> {
+        Trace(inner)
+    }
+}
+
+impl<S> Service<Request<Incoming>> for Trace<S>
+where
+    S: Service<Traced, Response = Answer, Error = std::convert::Infallible>,
+    S::Future: Send + 'static,
+{
+    type Response = Response<TracedBody>;
+    type Error = std::convert::Infallible;
+    type Future = BoxFuture<'static, Result<Self::Response, Self::Error>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        self.0.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Request<Incoming>) -> Self::Future {
+        let exchange = Exchange::begin(request_id(request.headers()));
+        let answer = self.0.call(Traced {
+            request,
+            exchange: Arc::clone(&exchange),
+        });
+        Box::pin(async move {
+            let mut record = Record {
+                exchange,
+                status: None,
+            };
+            let (mut head, body) = answer.await?.into_parts();
+            record.status = Some(head.status);
+            if let Ok(id) = HeaderValue::from_str(&record.exchange.request_id) {
+                head.headers.insert(GUARD_REQUEST_ID, id);
+            }
+            Ok(Response::from_parts(head, TracedBody { body, record }))
+        })
+    }
+}
+
+fn request_id(headers: &HeaderMap) -> Box<str> {
+    let offered = headers
+        .get(X_REQUEST_ID)
+        .and_then(|value| value.to_str().ok())
+        .filter(|id| is_sane(id) && !is_credential(headers, id));
+    match offered {
+        Some(id) => id.into(),
+        None => uuid::Uuid::new_v4().simple().to_string().into(),
+    }
+}
+
+fn is_sane(id: &str) -> bool {
+    (1..=REQUEST_ID_BYTES_MAX).contains(&id.len())
+        && id
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte))
+}
+
+/// Whether a client put its key where everybody can read it.
+fn is_credential(headers: &HeaderMap, id: &str) -> bool {
+    let credentials = headers
+        .get_all(AUTHORIZATION)
+        .iter()
+        .chain(headers.get_all(X_API_KEY));
+    credentials
+        .into_iter()
+        .any(|value| memchr::memmem::find(value.as_bytes(), id.as_bytes()).is_some())
+}
+
+/// Writes the exchange down when it is dropped: after the last byte, or when the client left.
+#[derive(Debug)]
+struct Record {
+    exchange: Arc<Exchange>,
+    status: Option<StatusCode>,
+}
+
+impl Drop for Record {
+    fn drop(&mut self) {
+        let facts = self.exchange.facts();
+        let took = self.exchange.started.elapsed();
+        let team = facts
+            .client
+            .as_ref()
+            .map_or(NOBODY, |client| client.team.id.as_str());
+        let key = facts.client.as_ref().map(|client| client.key.as_str());
+        let operation = facts
+            .operation
+            .as_ref()
+            .map_or(NOTHING, |name| name.as_str());
+        let outcome = match (self.status, facts.refusal, facts.outcome) {
+            (None, ..) => outcome::ABANDONED,
+            (_, Some(_), _) => outcome::REFUSED,
+            (.., Some(outcome)) => outcome,
+            _ => outcome::FREE,
+        };
+        count(team, operation, outcome, took, facts.guard_time);
+        tracing::info!(
+            target: "exchange",
+            {
+            request.id = %self.exchange.request_id,
+            team.id = team,
+            key.id = key,
+            operation,
+            outcome,
+            refusal = facts.refusal,
+            status = self.status.map(|status| status.as_u16()),
+            ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
+            },
+            "exchange ended: {outcome}"
+        );
+    }
+}
+
+fn count(
+    team: &str,
+    operation: &str,
+    outcome: &'static str,
+    took: Duration,
+    own: Option<Duration>,
+) {
+    let labels = [(TEAM, team.to_owned()), (OPERATION, operation.to_owned())];
+    histogram!(metrics::EXCHANGE_TIME, &labels).record(took);
+    if let Some(own) = own {
+        histogram!(metrics::OWN_TIME, &labels).record(own);
+    }
+    let [team, operation] = labels.map(|(_, value)| value);
+    counter!(metrics::REQUESTS, TEAM => team, OPERATION => operation, OUTCOME => outcome)
+        .increment(1);
+}
+
+/// An answer's body that carries the record of its exchange to the end.
+#[derive(Debug)]
+pub struct TracedBody {
+    body: AnswerBody,
+    record: Record,
+}
+
+impl Body for TracedBody {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        Pin::new(&mut self.body).poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {
+        pairs
+            .iter()
+            .map(|(name, value)| (HeaderName::from_static(name), value.parse().unwrap()))
+            .collect()
+    }
+
+    #[test]
+    fn a_sane_request_id_is_taken_as_it_is() {
+        let headers = headers(&[("x-request-id", "job-17.retry_2")]);
+        assert_eq!(&*request_id(&headers), "job-17.retry_2");
+    }
+
+    #[test]
+    fn a_request_id_that_is_long_strange_or_a_key_is_replaced() {
+        let long = "x".repeat(65);
+        for bad in ["", "a b", "x\"y", "ü", long.as_str()] {
+            let minted = request_id(&headers(&[("x-request-id", bad)]));
+            assert_ne!(&*minted, bad);
+            assert_eq!(minted.len(), 32);
+        }
+        let key = [
+            ("x-request-id", "gg_secret"),
+            ("authorization", "Token gg_secret"),
+        ];
+        assert_ne!(&*request_id(&headers(&key)), "gg_secret");
+        let key = [("x-request-id", "gg_secret"), ("x-api-key", "gg_secret")];
+        assert_ne!(&*request_id(&headers(&key)), "gg_secret");
+    }
+}

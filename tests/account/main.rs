@@ -1,0 +1,11 @@
+//! The account client, its watcher and the operator's pages, over real connections.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "the lint spares test functions but not what they call"
+)]
+
+mod admin;
+mod client;
+mod upstream;
+mod watcher;
