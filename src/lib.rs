@@ -14,3 +14,4 @@ pub mod ledger;
 pub mod logging;
 pub mod metrics;
 pub mod proxy;
+pub mod reports;

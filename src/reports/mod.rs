@@ -1,0 +1,15 @@
+//! What the books tell people: how budgets stand, who spent what, which calls are open; and the
+//! entries themselves, for finance.
+//!
+//! Everything here reads beside a running guard and changes nothing. Budgets go by the moment a
+//! call began, spend and exports by the moment it was recorded: a closed month never changes.
+
+mod export;
+mod period;
+mod spend;
+mod text;
+
+pub use export::{ExportError, Format, export};
+pub use period::{ParsePeriodError, Period};
+pub use spend::{BudgetLine, HoldLine, HoldState, SpendLine, SpendReport, spend_report};
+pub use text::spend_text;

@@ -1,0 +1,339 @@
+//! The spend report as tables for a terminal, readable at 100 columns.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
+use comfy_table::{Cell, CellAlignment, ContentArrangement, Table};
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+
+use super::spend::{BudgetLine, HoldLine, HoldState, SpendLine, SpendReport};
+use crate::credits::Credits;
+use crate::ids::BudgetId;
+use crate::ledger::{Budget, WindowRule};
+
+/// What fits a usual terminal and a mail.
+const WIDTH: u16 = 100;
+/// Cells of a budget's bar.
+const BAR: i128 = 18;
+/// Live calls shown; they come and go, and those that matter are jobs and doubts, shown in full.
+const LIVE_SHOWN: usize = 10;
+
+/// Writes the report. `budgets` lends the time zones in which windows are told.
+pub fn spend_text(report: &SpendReport, budgets: &[Budget]) -> String {
+    let mut out = String::new();
+    let _ = writeln!(out, "Budgets at {}", utc(report.as_of));
+    if report.budgets.is_empty() {
+        out.push_str("No budget is configured.\n");
+    } else {
+        let _ = writeln!(out, "{}", budget_table(&report.budgets, budgets));
+        out.push_str("▓ settled  ▒ held, in doubt included  ░ free\n");
+    }
+    let period = report.period;
+    let _ = writeln!(
+        out,
+        "\nSpend recorded from {} up to {}",
+        utc(period.from),
+        utc(period.to)
+    );
+    spend_tables(&mut out, &report.spend);
+    let _ = writeln!(out, "\nOpen calls at {}", utc(report.as_of));
+    hold_table(&mut out, &report.holds);
+    out
+}
+
+fn table(header: &[&str], numbers: &[usize]) -> Table {
+    let mut table = Table::new();
+    table
+        .load_style(UTF8_HORIZONTAL_ONLY)
+        .set_content_arrangement(ContentArrangement::Dynamic)
+        .set_width(WIDTH)
+        .set_header(header.iter().enumerate().map(|(index, name)| {
+            let cell = Cell::new(name);
+            if numbers.contains(&index) {
+                cell.set_alignment(CellAlignment::Right)
+            } else {
+                cell
+            }
+        }));
+    for index in numbers {
+        if let Some(column) = table.column_mut(*index) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+    table
+}
+
+fn budget_table(lines: &[BudgetLine], budgets: &[Budget]) -> Table {
+    let zones: BTreeMap<&BudgetId, TimeZone> = budgets
+        .iter()
+        .map(|budget| {
+            let zone = match &budget.window {
+                WindowRule::Calendar { zone, .. } => zone.clone(),
+                WindowRule::Rolling(_) | WindowRule::Total => TimeZone::UTC,
+            };
+            (&budget.id, zone)
+        })
+        .collect();
+    let header = ["budget", "window", "", "settled", "held", "limit", "left"];
+    let mut table = table(&header, &[3, 4, 5, 6]);
+    for line in lines {
+        let zone = zones.get(&line.id).cloned().unwrap_or(TimeZone::UTC);
+        table.add_row([
+            format!("{}\n{}", line.id, covers(line)),
+            window(line, &zone),
+            bar(line),
+            line.settled.to_string(),
+            held(line),
+            limit(line),
+            line.remaining.to_string(),
+        ]);
+    }
+    table
+}
+
+fn covers(line: &BudgetLine) -> String {
+    let mut parts = Vec::new();
+    if let Some(team) = &line.team {
+        parts.push(format!("team {team}"));
+    }
+    if let Some(key) = &line.key {
+        parts.push(format!("key {key}"));
+    }
+    if let Some(operations) = &line.operations {
+        match operations.first() {
+            Some(only) if operations.len() == 1 => parts.push(only.to_string()),
+            _ => parts.push(format!("{} operations", operations.len())),
+        }
+    }
+    if parts.is_empty() {
+        "every call".to_owned()
+    } else {
+        parts.join(", ")
+    }
+}
+
+fn window(line: &BudgetLine, zone: &TimeZone) -> String {
+    let Some(start) = line.window_start else {
+        return "total".to_owned();
+    };
+    let resets = line
+        .resets_at
+        .map_or_else(|| "-".to_owned(), |at| local(at, zone));
+    format!("from {}\nuntil {resets}", local(start, zone))
+}
+
+/// The moment as people of the zone write it, to the minute; midnight is the date alone.
+fn local(at: Timestamp, zone: &TimeZone) -> String {
+    let zoned = at.to_zoned(zone.clone());
+    let midnight = zoned.time() == jiff::civil::Time::midnight();
+    let format = if midnight { "%F" } else { "%F %H:%M" };
+    zoned.strftime(format).to_string()
+}
+
+fn utc(at: Timestamp) -> String {
+    at.strftime("%F %H:%M UTC").to_string()
+}
+
+fn held(line: &BudgetLine) -> String {
+    if line.in_doubt == Credits::ZERO {
+        line.held.to_string()
+    } else {
+        format!("{}\n{} in doubt", line.held, line.in_doubt)
+    }
+}
+
+fn limit(line: &BudgetLine) -> String {
+    if line.granted == Credits::ZERO {
+        line.limit.to_string()
+    } else {
+        format!("{}\n+{} granted", line.limit, line.granted)
+    }
+}
+
+/// Settled, held and free in proportion. What is not nothing shows at least one cell, so that a
+/// small hold is seen, and a full bar is only ever a full budget.
+fn bar(line: &BudgetLine) -> String {
+    let micros = |amount: Credits| i128::from(amount.micros().max(0));
+    let (settled, held, free) = (
+        micros(line.settled),
+        micros(line.held),
+        micros(line.remaining),
+    );
+    let total = settled + held + free;
+    if total == 0 {
+        return "░".repeat(usize::try_from(BAR).unwrap_or_default());
+    }
+    let share = |part: i128| (part * BAR / total).max(i128::from(part > 0));
+    let mut cells = [share(settled), share(held), share(free)];
+    // What rounding down left over is free if anything is; what lifting up took is the largest's.
+    let spare = BAR - cells.iter().sum::<i128>();
+    if spare > 0 && free > 0 {
+        cells[2] += spare;
+    } else if let Some(largest) = cells.iter_mut().max() {
+        *largest += spare;
+    }
+    ["▓", "▒", "░"]
+        .iter()
+        .zip(cells)
+        .map(|(letter, count)| letter.repeat(usize::try_from(count).unwrap_or_default()))
+        .collect()
+}
+
+fn spend_tables(out: &mut String, lines: &[SpendLine]) {
+    if lines.is_empty() {
+        out.push_str("Nothing was charged.\n");
+        return;
+    }
+    let by: [(&str, fn(&SpendLine) -> String); 3] = [
+        ("team", |line| line.team.to_string()),
+        ("key", |line| line.key.to_string()),
+        ("operation", |line| line.operation.to_string()),
+    ];
+    for (name, group) in by {
+        let mut sums: BTreeMap<String, (u64, Credits)> = BTreeMap::new();
+        for line in lines {
+            let (calls, settled) = sums.entry(group(line)).or_default();
+            *calls = calls.saturating_add(line.calls);
+            *settled = settled.saturating_add(line.settled);
+        }
+        // The largest first; equals by name.
+        let mut sums: Vec<_> = sums.into_iter().collect();
+        sums.sort_by_key(|(_, (_, settled))| std::cmp::Reverse(*settled));
+        let mut table = table(&[name, "calls", "settled"], &[1, 2]);
+        for (group, (calls, settled)) in sums {
+            table.add_row([group, calls.to_string(), settled.to_string()]);
+        }
+        let _ = writeln!(out, "{table}");
+    }
+    let calls: u64 = lines.iter().map(|line| line.calls).sum();
+    let settled: Credits = lines.iter().map(|line| line.settled).sum();
+    let _ = writeln!(out, "{settled} credits for {calls} calls.");
+}
+
+fn hold_table(out: &mut String, lines: &[HoldLine]) {
+    if lines.is_empty() {
+        out.push_str("None.\n");
+        return;
+    }
+    let header = [
+        "hold",
+        "team, key",
+        "operation",
+        "quote",
+        "began (UTC)",
+        "state",
+    ];
+    let mut table = table(&header, &[0, 3]);
+    let mut live = 0;
+    for line in lines {
+        if line.state == HoldState::Live {
+            live += 1;
+            if live > LIVE_SHOWN {
+                continue;
+            }
+        }
+        let state = match &line.why {
+            Some(why) => format!("{}: {}", line.state.as_str(), printable(why)),
+            None => line.state.as_str().to_owned(),
+        };
+        table.add_row([
+            line.id.to_string(),
+            format!("{}\n{}", line.team, line.key),
+            line.operation.to_string(),
+            line.quote.to_string(),
+            line.began_at.strftime("%F\n%T").to_string(),
+            state,
+        ]);
+    }
+    let _ = writeln!(out, "{table}");
+    if live > LIVE_SHOWN {
+        let _ = writeln!(out, "and {} more live calls.", live - LIVE_SHOWN);
+    }
+    let doubts = lines.iter().filter(|line| line.state == HoldState::InDoubt);
+    let (count, sum) = doubts.fold((0_usize, Credits::ZERO), |(count, sum), line| {
+        (count + 1, sum.saturating_add(line.quote))
+    });
+    if count > 0 {
+        let _ = writeln!(
+            out,
+            "{count} in doubt, {sum} credits: counted as spent until reconciliation or `resolve` \
+             decides."
+        );
+    }
+}
+
+/// Reasons may quote what came off the wire: nothing in them may steer a terminal.
+fn printable(text: &str) -> String {
+    text.chars()
+        .map(|letter| if letter.is_control() { ' ' } else { letter })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn line(settled: i64, held: i64, limit: i64) -> BudgetLine {
+        BudgetLine {
+            id: "growth-month".into(),
+            team: Some("growth".into()),
+            key: None,
+            operations: None,
+            window_start: Some("2026-11-01T00:00:00Z".parse().unwrap()),
+            resets_at: Some("2026-12-01T00:00:00Z".parse().unwrap()),
+            limit: Credits::from_micros(limit),
+            granted: Credits::ZERO,
+            settled: Credits::from_micros(settled),
+            held: Credits::from_micros(held),
+            in_doubt: Credits::ZERO,
+            remaining: Credits::from_micros(limit - settled - held),
+        }
+    }
+
+    #[test]
+    fn a_bar_shows_settled_held_and_free_in_proportion() {
+        assert_eq!(bar(&line(90, 45, 180)), "▓▓▓▓▓▓▓▓▓▒▒▒▒░░░░░");
+        assert_eq!(bar(&line(0, 0, 10)), "░".repeat(18));
+        assert_eq!(bar(&line(0, 0, 0)), "░".repeat(18));
+        assert_eq!(bar(&line(20, 0, 10)), "▓".repeat(18), "an overrun");
+        assert_eq!(bar(&line(1, 1, 1_000_000)), format!("▓▒{}", "░".repeat(16)));
+        assert_eq!(
+            bar(&line(999_999, 0, 1_000_000)),
+            format!("{}░", "▓".repeat(17))
+        );
+    }
+
+    #[test]
+    fn moments_are_told_in_the_budgets_own_zone() {
+        let zone = TimeZone::get("Europe/Kyiv").unwrap();
+        assert_eq!(
+            local("2026-10-31T22:00:00Z".parse().unwrap(), &zone),
+            "2026-11-01"
+        );
+        assert_eq!(
+            local("2026-10-31T22:15:00Z".parse().unwrap(), &zone),
+            "2026-11-01 00:15"
+        );
+    }
+
+    #[test]
+    fn what_came_off_the_wire_cannot_steer_a_terminal() {
+        assert_eq!(printable("a\u{1b}[2Jb\r\nc"), "a [2Jb  c");
+    }
+
+    proptest! {
+        #[test]
+        fn a_bar_is_always_as_wide_as_the_others(
+            settled in 0..i64::MAX / 4, held in 0..i64::MAX / 4, limit in 0..i64::MAX / 4,
+        ) {
+            let bar = bar(&line(settled, held, limit));
+            prop_assert_eq!(bar.chars().count(), 18);
+            prop_assert_eq!(bar.contains('▓'), settled > 0);
+            prop_assert_eq!(bar.contains('▒'), held > 0);
+        }
+    }
+}
