@@ -3,3 +3,4 @@
 pub mod clock;
 pub mod credits;
 pub mod ids;
+pub mod simulator;
