@@ -16,7 +16,10 @@ async fn storm(calls: u64, room: u64) {
         Plan::default()
             .team("growth", "")
             .key("growth-crm", "growth", "")
-            .budget("cap", &format!("team = \"growth\"\nlimit = \"{limit}\"\nper = \"total\""))
+            .budget(
+                "cap",
+                &format!("team = \"growth\"\nlimit = \"{limit}\"\nper = \"total\""),
+            )
             .start()
             .await,
     );
@@ -38,15 +41,26 @@ async fn storm(calls: u64, room: u64) {
             other => panic!("{other:?}"),
         }
     }
-    assert_eq!(paid, calls.min(room), "the budget is used up, and not passed");
-    let budget = world.budget_when("cap", |budget| budget.held == Credits::ZERO).await;
+    assert_eq!(
+        paid,
+        calls.min(room),
+        "the budget is used up, and not passed"
+    );
+    let budget = world
+        .budget_when("cap", |budget| budget.held == Credits::ZERO)
+        .await;
     assert!(budget.settled <= limit);
     assert_eq!(budget.settled, world.simulator.truth().total_charged());
     if calls >= room {
-        let answer = world.post(SEARCH, r#"{"job_titles":["late"],"limit_by":1}"#).await;
+        let answer = world
+            .post(SEARCH, r#"{"job_titles":["late"],"limit_by":1}"#)
+            .await;
         assert_eq!((answer.status, answer.refusal()), (402, "budget_exhausted"));
     }
-    Arc::into_inner(world).unwrap().end_with_nothing_open().await;
+    Arc::into_inner(world)
+        .unwrap()
+        .end_with_nothing_open()
+        .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

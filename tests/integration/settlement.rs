@@ -13,7 +13,9 @@ const TEN_ROWS: &str = r#"{"job_titles":["matches:3"],"limit_by":10}"#;
 
 /// What the books hold after all is settled: settled, in doubt.
 async fn books(world: &World) -> (Credits, Credits) {
-    let budget = world.budget_when("growth-month", |budget| budget.held == budget.in_doubt).await;
+    let budget = world
+        .budget_when("growth-month", |budget| budget.held == budget.in_doubt)
+        .await;
     (budget.settled, budget.in_doubt)
 }
 
@@ -28,8 +30,15 @@ async fn a_call_is_held_at_its_most_and_settled_at_what_was_charged() {
     assert_eq!(answer.header("guard-remaining"), "199.94");
     assert_eq!(books(&world).await, (credits("0.06"), Credits::ZERO));
     assert_eq!(world.simulator.truth().total_charged(), credits("0.06"));
-    let kinds: Vec<_> = world.entries().iter().map(|entry| (entry.kind, entry.amount)).collect();
-    let expected = [(EntryKind::Held, credits("0.2")), (EntryKind::Settled, credits("0.06"))];
+    let kinds: Vec<_> = world
+        .entries()
+        .iter()
+        .map(|entry| (entry.kind, entry.amount))
+        .collect();
+    let expected = [
+        (EntryKind::Held, credits("0.2")),
+        (EntryKind::Settled, credits("0.06")),
+    ];
     assert_eq!(kinds, expected);
     world.end_with_nothing_open().await;
 }
@@ -37,9 +46,18 @@ async fn a_call_is_held_at_its_most_and_settled_at_what_was_charged() {
 #[tokio::test]
 async fn a_miss_that_is_refused_with_400_gives_the_hold_back() {
     let world = Plan::one_team("200").start().await;
-    let answer = world.post(ENRICH, r#"{"linkedin_url":"https://www.linkedin.com/in/not-found-1/"}"#).await;
+    let answer = world
+        .post(
+            ENRICH,
+            r#"{"linkedin_url":"https://www.linkedin.com/in/not-found-1/"}"#,
+        )
+        .await;
     assert_eq!(answer.status, 400, "{}", answer.text);
-    assert_eq!(answer.refusal(), "", "the upstream's no is passed on as it came");
+    assert_eq!(
+        answer.refusal(),
+        "",
+        "the upstream's no is passed on as it came"
+    );
     assert_eq!(books(&world).await, (Credits::ZERO, Credits::ZERO));
     assert_eq!(world.entries_of_kind(EntryKind::Released).len(), 1);
     world.end_with_nothing_open().await;
@@ -48,7 +66,9 @@ async fn a_miss_that_is_refused_with_400_gives_the_hold_back() {
 #[tokio::test]
 async fn free_calls_leave_no_trace_in_the_books() {
     let world = Plan::one_team("200").start().await;
-    let answer = world.post("/api/v1/search/database/leads/count/", TEN_ROWS).await;
+    let answer = world
+        .post("/api/v1/search/database/leads/count/", TEN_ROWS)
+        .await;
     assert_eq!(answer.status, 200, "{}", answer.text);
     assert_eq!(answer.json()["data"]["results_count"], 3);
     assert!(world.entries().is_empty());
@@ -74,18 +94,39 @@ async fn unknown_is_not_zero() {
         Fault::LengthTooShort,
         Fault::CutAfterCharge,
         Fault::CutMidBody,
-        Fault::Html { status: 200, charged: true },
-        Fault::Failure { status: 500, charged: true, says_charge: false },
-        Fault::Failure { status: 502, charged: true, says_charge: false },
-        Fault::Redirect { status: 302, charged: true },
+        Fault::Html {
+            status: 200,
+            charged: true,
+        },
+        Fault::Failure {
+            status: 500,
+            charged: true,
+            says_charge: false,
+        },
+        Fault::Failure {
+            status: 502,
+            charged: true,
+            says_charge: false,
+        },
+        Fault::Redirect {
+            status: 302,
+            charged: true,
+        },
     ] {
         let world = Plan::one_team("200").start().await;
         world.simulator.faults().next_on(1, SEARCH, fault.clone());
         let answer = world.post(SEARCH, TEN_ROWS).await;
         assert_eq!(answer.header("guard-charge"), "", "{fault:?}");
         let (settled, in_doubt) = books(&world).await;
-        assert_eq!((settled, in_doubt), (Credits::ZERO, credits("0.2")), "{fault:?}: {answer:?}");
-        assert!(world.simulator.truth().total_charged() <= in_doubt, "{fault:?}");
+        assert_eq!(
+            (settled, in_doubt),
+            (Credits::ZERO, credits("0.2")),
+            "{fault:?}: {answer:?}"
+        );
+        assert!(
+            world.simulator.truth().total_charged() <= in_doubt,
+            "{fault:?}"
+        );
         world.end().await;
     }
 }
@@ -98,13 +139,31 @@ async fn a_charge_is_read_however_it_is_written() {
         (Fault::Meta(MetaFault::BinaryNoise), "0.06"),
         (Fault::Coding(CodingFault::Gzip), "0.06"),
         (Fault::Huge { bytes: 3_000_000 }, "0.06"),
-        (Fault::Failure { status: 500, charged: true, says_charge: true }, "0.06"),
-        (Fault::SlowBody { pause: std::time::Duration::from_millis(2), chunk_bytes: 7 }, "0.06"),
+        (
+            Fault::Failure {
+                status: 500,
+                charged: true,
+                says_charge: true,
+            },
+            "0.06",
+        ),
+        (
+            Fault::SlowBody {
+                pause: std::time::Duration::from_millis(2),
+                chunk_bytes: 7,
+            },
+            "0.06",
+        ),
     ] {
         let world = Plan::one_team("200").start().await;
         world.simulator.faults().next_on(1, SEARCH, fault.clone());
         let answer = world.post(SEARCH, TEN_ROWS).await;
-        assert_eq!(books(&world).await, (credits(charge), Credits::ZERO), "{fault:?} {}", answer.status);
+        assert_eq!(
+            books(&world).await,
+            (credits(charge), Credits::ZERO),
+            "{fault:?} {}",
+            answer.status
+        );
         world.end_with_nothing_open().await;
     }
 }
@@ -112,7 +171,10 @@ async fn a_charge_is_read_however_it_is_written() {
 #[tokio::test]
 async fn a_charge_above_its_hold_is_recorded_in_full() {
     let world = Plan::one_team("200").start().await;
-    world.simulator.faults().next_on(1, SEARCH, Fault::Overrun(credits("5")));
+    world
+        .simulator
+        .faults()
+        .next_on(1, SEARCH, Fault::Overrun(credits("5")));
     let answer = world.post(SEARCH, TEN_ROWS).await;
     let truth = world.simulator.truth().total_charged();
     assert!(truth > credits("0.2"));
@@ -130,7 +192,10 @@ async fn legacy_answers_without_an_amount_are_estimated_and_marked() {
     let truth = world.simulator.truth().total_charged();
     assert_eq!(books(&world).await, (truth, Credits::ZERO));
     let settled = world.entries_of_kind(EntryKind::Settled);
-    assert!(format!("{:?}", settled[0]).contains("stimated"), "{settled:?}");
+    assert!(
+        format!("{:?}", settled[0]).contains("stimated"),
+        "{settled:?}"
+    );
     world.end_with_nothing_open().await;
 }
 
@@ -152,9 +217,18 @@ async fn test_mode_costs_nothing_when_token_and_answer_agree() {
 async fn an_upstream_that_is_not_there_holds_nothing() {
     let plan = Plan::one_team("200").set("upstream", "connect_timeout = \"1s\"");
     let world = plan.start().await;
-    world.simulator.faults().listen(generect_guard::simulator::Listening::Refuse).await;
+    world
+        .simulator
+        .faults()
+        .listen(generect_guard::simulator::Listening::Refuse)
+        .await;
     let answer = world.post(SEARCH, TEN_ROWS).await;
-    assert_eq!((answer.status, answer.refusal()), (502, "upstream_unreachable"), "{}", answer.text);
+    assert_eq!(
+        (answer.status, answer.refusal()),
+        (502, "upstream_unreachable"),
+        "{}",
+        answer.text
+    );
     assert_eq!(books(&world).await, (Credits::ZERO, Credits::ZERO));
     world.end_with_nothing_open().await;
 }

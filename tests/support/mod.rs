@@ -4,7 +4,10 @@
 //! A world must be ended ([`World::end`]), which drains the guard and looks at its books: no hold
 //! may be left live, and the ledger must verify. A test that forgets to is failed by `Drop`.
 
-#![allow(dead_code, reason = "each test binary uses its own part of the harness")]
+#![allow(
+    dead_code,
+    reason = "each test binary uses its own part of the harness"
+)]
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -72,7 +75,10 @@ impl Plan {
         Self::default()
             .team("growth", "")
             .key("growth-crm", "growth", "")
-            .budget("growth-month", &format!("team = \"growth\"\nlimit = {limit}\nper = \"month\""))
+            .budget(
+                "growth-month",
+                &format!("team = \"growth\"\nlimit = {limit}\nper = \"month\""),
+            )
     }
 
     /// Adds a team; `more` is further TOML of it.
@@ -83,7 +89,9 @@ impl Plan {
     /// Adds a key whose secret is [`secret_of`] its id; `more` is further TOML of it.
     pub fn key(self, id: &str, team: &str, more: &str) -> Self {
         let digest = KeyDigest::of(&secret_of(id));
-        self.toml(&format!("[[key]]\nid = \"{id}\"\nteam = \"{team}\"\nsha256 = \"{digest}\"\n{more}"))
+        self.toml(&format!(
+            "[[key]]\nid = \"{id}\"\nteam = \"{team}\"\nsha256 = \"{digest}\"\n{more}"
+        ))
     }
 
     /// Adds a budget by the TOML of its fields.
@@ -132,11 +140,20 @@ impl Plan {
     pub fn config_text(&self, base_url: &str, ledger: &std::path::Path) -> String {
         let section = |name: &str| {
             let lines = self.head.iter().filter(|(section, _)| section == name);
-            lines.map(|(_, line)| format!("{line}\n")).collect::<String>()
+            lines
+                .map(|(_, line)| format!("{line}\n"))
+                .collect::<String>()
         };
         let default = |name: &str, key: &str, line: &str| {
-            let set = self.head.iter().any(|(section, line)| section == name && line.starts_with(key));
-            if set { String::new() } else { format!("{line}\n") }
+            let set = self
+                .head
+                .iter()
+                .any(|(section, line)| section == name && line.starts_with(key));
+            if set {
+                String::new()
+            } else {
+                format!("{line}\n")
+            }
         };
         let mut text = String::new();
         text += "[server]\n";
@@ -165,7 +182,10 @@ impl Plan {
     pub async fn start(mut self) -> World {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let simulator = Simulator::start(listener, self.simulator.clone()).await;
-        let folder = self.folder.take().unwrap_or_else(|| tempfile::tempdir().unwrap());
+        let folder = self
+            .folder
+            .take()
+            .unwrap_or_else(|| tempfile::tempdir().unwrap());
         let guard = self.guard(&simulator, folder.path()).await;
         World {
             simulator,
@@ -184,8 +204,11 @@ impl Plan {
         let text = self.config_text(&base_url, &folder.join("ledger.db"));
         std::fs::write(&path, text).unwrap();
         let environment = Environment::from_iter([("TEST_TOKEN", self.token.as_str())]);
-        let config = config::load(Some(&path), &environment).unwrap_or_else(|errors| panic!("{errors}"));
-        Guard::start(config, self.clock.clone()).await.unwrap_or_else(|error| panic!("{error}"))
+        let config =
+            config::load(Some(&path), &environment).unwrap_or_else(|errors| panic!("{errors}"));
+        Guard::start(config, self.clock.clone())
+            .await
+            .unwrap_or_else(|error| panic!("{error}"))
     }
 }
 
@@ -225,7 +248,9 @@ impl Answered {
 
     /// A header as text, or the empty text.
     pub fn header(&self, name: &str) -> &str {
-        self.headers.get(name).map_or("", |value| value.to_str().unwrap())
+        self.headers
+            .get(name)
+            .map_or("", |value| value.to_str().unwrap())
     }
 
     /// The guard's reason, or the empty text.
@@ -284,7 +309,9 @@ impl World {
     /// POSTs JSON with the key `key`.
     pub async fn post_as(&self, key: &str, path: &str, body: &str) -> Answered {
         let request = self.request(Method::POST, path, key);
-        let request = request.header("content-type", "application/json").body(body.to_owned());
+        let request = request
+            .header("content-type", "application/json")
+            .body(body.to_owned());
         send(request).await.unwrap()
     }
 
@@ -300,17 +327,29 @@ impl World {
 
     /// GETs a page of the admin listener.
     pub async fn admin(&self, path: &str) -> Answered {
-        send(self.http.get(format!("http://{}{path}", self.admin_address))).await.unwrap()
+        send(
+            self.http
+                .get(format!("http://{}{path}", self.admin_address)),
+        )
+        .await
+        .unwrap()
     }
 
     /// One budget as the running guard sees it.
     pub async fn budget(&self, id: &str) -> BudgetStatus {
         let budgets = self.ledger().budgets().await.unwrap();
-        budgets.into_iter().find(|budget| budget.id.as_str() == id).unwrap()
+        budgets
+            .into_iter()
+            .find(|budget| budget.id.as_str() == id)
+            .unwrap()
     }
 
     /// Waits until `done` holds of a budget; endings are queued and not awaited by anybody.
-    pub async fn budget_when(&self, id: &str, done: impl Fn(&BudgetStatus) -> bool) -> BudgetStatus {
+    pub async fn budget_when(
+        &self,
+        id: &str,
+        done: impl Fn(&BudgetStatus) -> bool,
+    ) -> BudgetStatus {
         for _ in 0..500 {
             let budget = self.budget(id).await;
             if done(&budget) {
@@ -328,7 +367,10 @@ impl World {
 
     /// The entries of one kind.
     pub fn entries_of_kind(&self, kind: EntryKind) -> Vec<Entry> {
-        self.entries().into_iter().filter(|entry| entry.kind == kind).collect()
+        self.entries()
+            .into_iter()
+            .filter(|entry| entry.kind == kind)
+            .collect()
     }
 
     /// Drains the guard and checks that its books are sound. Gives back the ledger's folder.
@@ -373,6 +415,9 @@ pub fn entries_of(path: &std::path::Path) -> Vec<Entry> {
 impl Drop for World {
     fn drop(&mut self) {
         let forgotten = self.guard.is_some() && !std::thread::panicking();
-        assert!(!forgotten, "a world was not ended: its books were not looked at");
+        assert!(
+            !forgotten,
+            "a world was not ended: its books were not looked at"
+        );
     }
 }
