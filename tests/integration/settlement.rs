@@ -220,7 +220,7 @@ async fn an_upstream_that_is_not_there_holds_nothing() {
     world
         .simulator
         .faults()
-        .listen(generect_guard::simulator::Listening::Refuse)
+        .listen(generect_guard::simulator::Listening::Refusing)
         .await;
     let answer = world.post(SEARCH, TEN_ROWS).await;
     assert_eq!(
