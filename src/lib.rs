@@ -16,3 +16,4 @@ pub mod logging;
 pub mod metrics;
 pub mod proxy;
 pub mod reports;
+pub mod simulator;

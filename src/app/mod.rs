@@ -43,7 +43,10 @@ const TEST_TOKEN_PREFIX: &str = "test_";
 /// Why the guard does not start. Each says what to look at.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// Another process has the ledger, its file cannot be used, or its books cannot be restored.
+    /// Another process has the ledger, or its file cannot be used.
+    #[error(transparent)]
+    Open(#[from] crate::ledger::store::OpenError),
+    /// Its books cannot be restored.
     #[error(transparent)]
     Ledger(#[from] crate::ledger::LedgerError),
     /// A listener's address cannot be taken.

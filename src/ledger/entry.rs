@@ -268,6 +268,26 @@ pub enum Ending {
     },
 }
 
+/// The largest charge that is one: a thousand million credits. What is above was misread, and must
+/// not be able to overflow a sum in the store.
+const CHARGE_MAX: Credits = Credits::from_micros(1_000_000_000_000_000);
+
+/// Whether an amount can be what the upstream took.
+pub(crate) fn is_charge(amount: Credits) -> bool {
+    (Credits::ZERO..=CHARGE_MAX).contains(&amount)
+}
+
+impl Ending {
+    /// Whether it really ends a hold. A charge that is none leaves it in doubt.
+    pub(crate) fn ends(&self) -> bool {
+        match self {
+            Self::Settled { charge, .. } => is_charge(*charge),
+            Self::Released { .. } => true,
+            Self::Doubted { .. } => false,
+        }
+    }
+}
+
 /// Team, key and operation of a call: what a budget's filter looks at.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Origin {

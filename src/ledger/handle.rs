@@ -6,7 +6,6 @@ use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use ahash::RandomState;
 use arc_swap::{ArcSwap, ArcSwapOption};
 use dashmap::DashMap;
-use jiff::Timestamp;
 use tokio::sync::{Semaphore, mpsc, oneshot};
 
 use crate::clock::Clock;
@@ -19,7 +18,7 @@ use super::request::{
     HoldError, HoldRequest, Job, LedgerError, Reading, Resolution, ResolveError, Settings,
 };
 use super::store::Store;
-use super::writer::{Ended, Request, Target, Writer};
+use super::writer::{Ended, Inbox, Request, Target, Writer};
 
 /// The way to the ledger. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -27,13 +26,19 @@ pub struct Ledger {
     shared: Arc<Shared>,
 }
 
-/// What the handles, the holds and the writer share.
+/// The ways to the writer, which the handles and the holds share.
 #[derive(Debug)]
 pub(super) struct Shared {
     /// Bounded: callers that wait for an answer.
     pub(super) requests: mpsc::Sender<Request>,
-    /// Without a bound of its own: every sender owns a place (see `places`) or an open job.
+    /// Without a bound of its own: every sender owns a place (see [`Known`]) or an open job.
     endings: mpsc::UnboundedSender<Ended>,
+    known: Arc<Known>,
+}
+
+/// What handles and writer know of each other without a message.
+#[derive(Debug)]
+pub(super) struct Known {
     /// One per hold under way.
     pub(super) places: Arc<Semaphore>,
     pub(super) jobs: DashMap<JobId, JobState, RandomState>,
@@ -47,7 +52,6 @@ pub(super) struct Shared {
 #[derive(Debug)]
 pub(super) struct JobState {
     pub(super) job: Job,
-    pub(super) began_at: Timestamp,
     /// What was queued for it already, so that a job asked after a thousand times is queued twice
     /// at most: once in doubt, once with its end.
     queued: AtomicU8,
@@ -57,19 +61,19 @@ const DOUBT_QUEUED: u8 = 1;
 const END_QUEUED: u8 = 2;
 
 impl JobState {
-    pub(super) fn new(job: Job, began_at: Timestamp) -> Self {
+    pub(super) fn new(job: Job) -> Self {
         Self {
             job,
-            began_at,
             queued: AtomicU8::new(0),
         }
     }
 
     /// Whether this ending still has something to say. Remembers it.
     fn queue(&self, ending: &Ending) -> bool {
-        let bit = match ending {
-            Ending::Doubted { .. } => DOUBT_QUEUED,
-            Ending::Settled { .. } | Ending::Released { .. } => END_QUEUED,
+        let bit = if ending.ends() {
+            END_QUEUED
+        } else {
+            DOUBT_QUEUED
         };
         let before = self.queued.fetch_or(bit, Ordering::AcqRel);
         before & (bit | END_QUEUED) == 0
@@ -98,16 +102,25 @@ impl Ledger {
         let (request_sender, requests) = mpsc::channel(settings.queue_max.max(1));
         let (ending_sender, endings) = mpsc::unbounded_channel();
         let places = settings.live_holds_max.clamp(1, Semaphore::MAX_PERMITS);
-        let shared = Arc::new(Shared {
-            requests: request_sender,
-            endings: ending_sender,
+        let known = Arc::new(Known {
             places: Arc::new(Semaphore::new(places)),
             jobs: DashMap::with_hasher(RandomState::new()),
             reading: ArcSwapOption::empty(),
             writable: AtomicBool::new(true),
             failure: ArcSwap::default(),
         });
-        let writer = Writer::open(store, settings, clock, &shared, requests, endings)?;
+        let shared = Arc::new(Shared {
+            requests: request_sender,
+            endings: ending_sender,
+            known: Arc::clone(&known),
+        });
+        let inbox = Inbox {
+            requests,
+            endings,
+            shared: Arc::downgrade(&shared),
+            known,
+        };
+        let writer = Writer::open(store, &settings, clock, inbox)?;
         Ok((Self { shared }, writer))
     }
 
@@ -119,10 +132,10 @@ impl Ledger {
     pub async fn hold(&self, request: HoldRequest) -> Result<Hold, HoldError> {
         if !self.writable() {
             return Err(HoldError::Unavailable(
-                self.shared.failure.load().to_string(),
+                self.shared.known.failure.load().to_string(),
             ));
         }
-        let place = Arc::clone(&self.shared.places)
+        let place = Arc::clone(&self.shared.known.places)
             .try_acquire_owned()
             .map_err(|_| HoldError::Overloaded)?;
         let (reply, answer) = oneshot::channel();
@@ -147,13 +160,17 @@ impl Ledger {
 
     /// The hold of a job. Known for at least 25 hours after the call began, across restarts.
     pub fn job(&self, job: &JobId) -> Option<Job> {
-        self.shared.jobs.get(job).map(|state| state.job.clone())
+        self.shared
+            .known
+            .jobs
+            .get(job)
+            .map(|state| state.job.clone())
     }
 
     /// Ends a job's hold. Queued like any ending; a job that has ended, or is not known, is left
     /// alone, so that one charge is one however often it is seen.
     pub fn end_job(&self, job: &JobId, ending: Ending) {
-        let hold = match self.shared.jobs.get(job) {
+        let hold = match self.shared.known.jobs.get(job) {
             Some(state) if state.job.open && state.queue(&ending) => state.job.hold,
             _ => return,
         };
@@ -185,7 +202,7 @@ impl Ledger {
 
     /// Tells the latest reading of the account. An older one than the last is ignored.
     pub fn observe(&self, reading: Reading) {
-        self.shared.reading.rcu(|last| match last {
+        self.shared.known.reading.rcu(|last| match last {
             Some(last) if last.started_at > reading.started_at => Some(Arc::clone(last)),
             _ => Some(Arc::new(reading)),
         });
@@ -212,7 +229,7 @@ impl Ledger {
 
     /// Whether the last write, or a probe since, succeeded.
     pub fn writable(&self) -> bool {
-        self.shared.writable.load(Ordering::Acquire)
+        self.shared.known.writable.load(Ordering::Acquire)
     }
 
     /// Writes everything that is queued; then the writer ends. Holds that end later are found open

@@ -17,7 +17,7 @@ use crate::credits::Credits;
 use crate::ids::JobId;
 
 use super::budget::BudgetStatus;
-use super::entry::{Ending, Entry, EntryKind, Fingerprint, HoldId, Note, Origin};
+use super::entry::{Ending, Entry, EntryKind, Fingerprint, HoldId, Note, Origin, is_charge};
 use super::hold::Made;
 use super::request::{
     Decision, HoldError, HoldRequest, Reading, Resolution, ResolveError, Settings, Shortfall,
@@ -30,10 +30,6 @@ use repeats::Repeats;
 use tally::{Amounts, Tally, credits};
 
 pub(super) use restore::budget_statuses;
-
-/// The largest charge that is one: a thousand million credits. What is above was misread, and must
-/// not be able to overflow a sum in the store.
-const CHARGE_MAX: Credits = Credits::from_micros(1_000_000_000_000_000);
 
 /// How long a job stays known after its call began: an hour more than the 25 that are promised.
 const JOB_KNOWN: SignedDuration = SignedDuration::from_hours(26);
@@ -66,6 +62,7 @@ struct OpenCall {
 struct KnownJob {
     hold: HoldId,
     began_at: Timestamp,
+    caller: u32,
 }
 
 impl OpenCall {
@@ -80,6 +77,16 @@ impl OpenCall {
     fn micros(&self) -> i128 {
         i128::from(self.quote.micros())
     }
+}
+
+/// An ending that was decided, and what it means beyond its entry.
+#[derive(Clone, Debug)]
+pub(super) struct Decided {
+    pub(super) entry: Entry,
+    /// What was held for it.
+    pub(super) quote: Credits,
+    /// The job it was bound to.
+    pub(super) job: Option<JobId>,
 }
 
 /// A decision about a hold that is not there to decide about.
@@ -200,7 +207,7 @@ impl Book {
 
     /// Decides what an ending records, and takes it into the books as entry `seq`. `None`: nothing,
     /// because the hold has ended, or is in doubt already and stays so.
-    pub(super) fn end(&mut self, hold: HoldId, ending: Ending, seq: i64) -> Option<Entry> {
+    pub(super) fn end(&mut self, hold: HoldId, ending: Ending, seq: i64) -> Option<Decided> {
         let call = self.open.get(&hold)?;
         let (kind, amount, note) = match ending {
             Ending::Settled { charge, evidence } if is_charge(charge) => {
@@ -217,9 +224,25 @@ impl Book {
         if kind == EntryKind::Doubted && call.doubted_at.is_some() {
             return None;
         }
-        let entry = self.entry_about(hold, call, kind, amount, note, seq);
-        self.apply(&entry);
-        Some(entry)
+        self.decide(hold, kind, amount, note, seq)
+    }
+
+    fn decide(
+        &mut self,
+        hold: HoldId,
+        kind: EntryKind,
+        amount: Credits,
+        note: Note,
+        seq: i64,
+    ) -> Option<Decided> {
+        let call = self.open.get(&hold)?;
+        let decided = Decided {
+            entry: self.entry_about(hold, call, kind, amount, note, seq),
+            quote: call.quote,
+            job: call.job.clone(),
+        };
+        self.apply(&decided.entry);
+        Some(decided)
     }
 
     /// Decides about a job that wants to be bound to a hold, and takes it into the books.
@@ -244,7 +267,7 @@ impl Book {
         hold: HoldId,
         resolution: &Resolution,
         seq: i64,
-    ) -> Result<Option<Entry>, ResolveError> {
+    ) -> Result<Option<Decided>, ResolveError> {
         let Some(call) = self.open.get(&hold) else {
             return Ok(None);
         };
@@ -262,9 +285,7 @@ impl Book {
             who: resolution.who.clone(),
             reason: resolution.reason.clone(),
         });
-        let entry = self.entry_about(hold, call, kind, amount, note, seq);
-        self.apply(&entry);
-        Ok(Some(entry))
+        Ok(self.decide(hold, kind, amount, note, seq))
     }
 
     fn entry_about(
@@ -361,7 +382,12 @@ impl Book {
             self.repeats.doubted(fingerprint, hold, at);
         }
         if let Some(job) = &call.job {
-            self.know_job(job.clone(), hold, call.began_at);
+            let known = KnownJob {
+                hold,
+                began_at: call.began_at,
+                caller: call.caller,
+            };
+            self.jobs.insert(job.clone(), known);
         }
         self.open.insert(hold, call);
     }
@@ -385,10 +411,6 @@ impl Book {
                 self.repeats.ended(fingerprint, hold);
             }
         }
-    }
-
-    fn know_job(&mut self, job: JobId, hold: HoldId, began_at: Timestamp) {
-        self.jobs.insert(job, KnownJob { hold, began_at });
     }
 
     fn count_held(&mut self, call: &OpenCall, sign: i128) {
@@ -430,8 +452,4 @@ impl Book {
             }
         }
     }
-}
-
-fn is_charge(charge: Credits) -> bool {
-    (Credits::ZERO..=CHARGE_MAX).contains(&charge)
 }

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 use crate::credits::Credits;
-use crate::ids::JobId;
+use crate::ids::{JobId, OperationName, TeamId};
 use crate::ledger::budget::{Budget, BudgetStatus};
 use crate::ledger::entry::{HoldId, Origin};
 use crate::ledger::request::Settings;
@@ -17,7 +17,7 @@ use crate::ledger::window::{
 
 use super::callers::Callers;
 use super::tally::{Amounts, Tally};
-use super::{Book, OpenCall};
+use super::{Book, KnownJob, OpenCall};
 
 impl Book {
     /// The books at `now`, or at the time of the last entry if that is later.
@@ -41,8 +41,13 @@ impl Book {
             book.take_up(hold);
         }
         for entry in reader.bound(book.jobs_known_from())? {
-            if let Some(job) = entry.job {
-                book.know_job(job, entry.hold, entry.began_at);
+            if let Some(job) = entry.job.clone() {
+                let known = KnownJob {
+                    hold: entry.hold,
+                    began_at: entry.began_at,
+                    caller: book.callers.find(&entry.origin()),
+                };
+                book.jobs.insert(job, known);
             }
         }
         Ok(book)
@@ -97,13 +102,18 @@ impl Book {
         holds
     }
 
-    /// Every known job: its hold, who submitted what, when, and whether it is open.
-    pub(in crate::ledger) fn known_jobs(
-        &self,
-    ) -> impl Iterator<Item = (&JobId, HoldId, Timestamp, bool)> {
+    /// Who submitted a known job, and what.
+    pub(in crate::ledger) fn job_origin(&self, job: &JobId) -> Option<(TeamId, OperationName)> {
+        let known = self.jobs.get(job)?;
+        let origin = self.callers.origin(known.caller);
+        Some((origin.team.clone(), origin.operation.clone()))
+    }
+
+    /// Every known job: its hold, and whether it is open.
+    pub(in crate::ledger) fn known_jobs(&self) -> impl Iterator<Item = (&JobId, HoldId, bool)> {
         self.jobs.iter().map(|(job, known)| {
             let open = self.open.contains_key(&known.hold);
-            (job, known.hold, known.began_at, open)
+            (job, known.hold, open)
         })
     }
 }

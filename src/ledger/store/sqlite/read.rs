@@ -12,7 +12,7 @@ use crate::credits::Credits;
 use crate::ids::JobId;
 use crate::ledger::entry::{Entry, EntryKind, Fingerprint, HoldId, Note, NoteKind, Origin};
 use crate::ledger::store::{BeganSum, Derived, OpenHold, Reader, Spend, StoreError, SumRow, Tail};
-use crate::ledger::window::{QUARTER_MICROS, at_micros, quarter_start};
+use crate::ledger::window::{QUARTER_MICROS, at_micros, quarter_of, quarter_start};
 
 use super::connection::open_reading;
 use super::mark;
@@ -309,12 +309,7 @@ impl Reader for SqliteReader {
     fn spend(&self, from: Timestamp, to: Timestamp) -> Result<Vec<Spend>, StoreError> {
         let mut sums = BTreeMap::new();
         self.in_one_view(&mut || {
-            let (first, end) = (quarter_from(from), quarter_from(to) - 1);
-            let end = if quarter_start(end + 1) <= to {
-                end + 1
-            } else {
-                end
-            };
+            let (first, end) = (quarter_from(from), quarter_of(to));
             if first >= end {
                 return self.add_recorded(from, to, &mut sums);
             }

@@ -1,0 +1,66 @@
+//! What the writer is told and asked.
+
+use tokio::sync::{OwnedSemaphorePermit, oneshot};
+
+use crate::ids::JobId;
+use crate::ledger::budget::{Budget, BudgetStatus};
+use crate::ledger::entry::{Ending, Entry, HoldId};
+use crate::ledger::hold::Delivery;
+use crate::ledger::request::{HoldError, HoldRequest, LedgerError, Resolution, ResolveError};
+
+/// What somebody waits for.
+#[derive(Debug)]
+pub(in crate::ledger) enum Request {
+    Hold {
+        request: HoldRequest,
+        place: OwnedSemaphorePermit,
+        reply: oneshot::Sender<Result<Delivery, HoldError>>,
+    },
+    Bind {
+        hold: HoldId,
+        job: JobId,
+        place: OwnedSemaphorePermit,
+        reply: oneshot::Sender<Result<(), LedgerError>>,
+    },
+    Resolve {
+        hold: HoldId,
+        resolution: Resolution,
+        reply: oneshot::Sender<Result<Entry, ResolveError>>,
+    },
+    Budgets {
+        reply: oneshot::Sender<Vec<BudgetStatus>>,
+    },
+    SetBudgets {
+        budgets: Vec<Budget>,
+        reply: oneshot::Sender<Result<(), LedgerError>>,
+    },
+    Close {
+        reply: oneshot::Sender<Result<(), LedgerError>>,
+    },
+}
+
+/// What nobody waits for.
+#[derive(Debug)]
+pub(in crate::ledger) struct Ended {
+    pub(in crate::ledger) target: Target,
+    pub(in crate::ledger) ending: Ending,
+    /// Given back when the ending is on disk.
+    pub(in crate::ledger) place: Option<OwnedSemaphorePermit>,
+}
+
+/// Whose hold ends.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::ledger) enum Target {
+    /// The call's own.
+    Hold(HoldId),
+    /// A job's.
+    Job(HoldId),
+}
+
+impl Target {
+    pub(super) fn hold(self) -> HoldId {
+        match self {
+            Self::Hold(hold) | Self::Job(hold) => hold,
+        }
+    }
+}

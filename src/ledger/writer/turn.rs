@@ -1,0 +1,331 @@
+//! One turn of the loop: decide, commit, answer.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use tokio::sync::oneshot;
+use tokio::time::Instant;
+
+use crate::ids::JobId;
+use crate::ledger::book::Decided;
+use crate::ledger::entry::{Ending, Entry, EntryKind, HoldId};
+use crate::ledger::handle::JobState;
+use crate::ledger::hold::{Delivery, Hold};
+use crate::ledger::request::{HoldError, Job, LedgerError, Resolution, ResolveError};
+use crate::ledger::store::StoreError;
+
+use super::batch::{Batch, WaitingBind, WaitingHold, WaitingResolve};
+use super::{ENDINGS_MAX, Ended, FORGET_EVERY, Next, Request, Writer, telemetry};
+
+impl Writer {
+    /// Takes everything gathered through the books and to the disk.
+    pub(super) fn turn(&mut self) -> Next {
+        self.move_time();
+        for ended in std::mem::take(&mut self.waiting_endings) {
+            self.end(ended);
+        }
+        for request in std::mem::take(&mut self.waiting_requests) {
+            self.take(request);
+        }
+        self.commit();
+        self.forget_old_jobs();
+        if self.closing.is_empty() {
+            Next::Turn
+        } else {
+            Next::End
+        }
+    }
+
+    pub(super) fn move_time(&mut self) {
+        self.book.advance(self.clock.now());
+        if let Some(reading) = self.inbox.known.reading.load().as_deref() {
+            self.book.observe(*reading);
+        }
+    }
+
+    fn next_seq(&self) -> i64 {
+        let waiting = i64::try_from(self.batch.entries.len()).unwrap_or(i64::MAX);
+        self.last_seq + waiting + 1
+    }
+
+    /// An ending. Decided once, here; from now on it is only a matter of writing it.
+    pub(super) fn end(&mut self, ended: Ended) {
+        let hold = ended.target.hold();
+        let seq = self.next_seq();
+        if let Some(decided) = self.book.end(hold, ended.ending, seq) {
+            self.keep(decided);
+        }
+        self.batch.places.extend(ended.place);
+    }
+
+    fn keep(&mut self, decided: Decided) {
+        telemetry::report_overrun(&decided);
+        let ends = decided.entry.kind != EntryKind::Doubted;
+        if let Some(job) = decided.job {
+            self.batch.left.push(decided.entry.hold);
+            if ends {
+                self.batch.ended_jobs.push(job);
+            }
+        }
+        self.batch.entries.push(decided.entry);
+    }
+
+    fn take(&mut self, request: Request) {
+        if self.unsure.is_some() {
+            return self.refuse(request); // A commit inside this very turn has failed.
+        }
+        match request {
+            Request::Hold {
+                request,
+                place,
+                reply,
+            } => {
+                let seq = self.next_seq();
+                match self.book.hold(request, seq) {
+                    Ok((entry, made)) => {
+                        self.batch.entries.push(entry);
+                        self.batch.holds.push(WaitingHold { made, place, reply });
+                    }
+                    // Nobody minds if the caller has left.
+                    Err(refused) => drop(reply.send(Err(refused))),
+                }
+            }
+            Request::Bind {
+                hold,
+                job,
+                place,
+                reply,
+            } => self.bind(WaitingBind {
+                hold,
+                job,
+                place,
+                reply,
+            }),
+            Request::Resolve {
+                hold,
+                resolution,
+                reply,
+            } => self.resolve(hold, &resolution, reply),
+            Request::Budgets { reply } => drop(reply.send(self.book.statuses())),
+            Request::SetBudgets { budgets, reply } => {
+                // What is decided must be in the store before it is read.
+                self.commit();
+                let answer = if self.unsure.is_some() || !self.batch.entries.is_empty() {
+                    Err(LedgerError::Store(StoreError::Failed(self.failure())))
+                } else {
+                    let read = self.book.set_budgets(self.store.reader(), budgets);
+                    read.map_err(LedgerError::from)
+                };
+                drop(reply.send(answer));
+            }
+            Request::Close { reply } => self.closing.push(reply),
+        }
+    }
+
+    /// Binds a hold to its job; a job that belongs to another hold already puts this one in doubt.
+    pub(super) fn bind(&mut self, waiting: WaitingBind) {
+        if let Some(holder) = self.book.job_holder(&waiting.job) {
+            let WaitingBind {
+                hold,
+                job,
+                place,
+                reply,
+            } = waiting;
+            let why = format!("the upstream named job {job}, which is bound to hold {holder}");
+            self.end(Ended {
+                target: super::Target::Hold(hold),
+                ending: Ending::Doubted { why },
+                place: Some(place),
+            });
+            drop(reply.send(Err(LedgerError::JobTaken { job, hold: holder })));
+            return;
+        }
+        let seq = self.next_seq();
+        match self.book.bind(waiting.hold, waiting.job.clone(), seq) {
+            Ok(entry) => {
+                self.batch.entries.push(entry);
+                self.batch.binds.push(waiting);
+            }
+            // Cannot be: whoever binds owns the hold.
+            Err(_) => drop(waiting.reply.send(Err(LedgerError::Closed))),
+        }
+    }
+
+    fn resolve(
+        &mut self,
+        hold: HoldId,
+        resolution: &Resolution,
+        reply: oneshot::Sender<Result<Entry, ResolveError>>,
+    ) {
+        let seq = self.next_seq();
+        match self.book.resolve(hold, resolution, seq) {
+            Ok(Some(decided)) => {
+                let entry = decided.entry.clone();
+                self.keep(decided);
+                self.batch.resolved.push(WaitingResolve { entry, reply });
+            }
+            Ok(None) => drop(reply.send(Err(self.why_not_open(hold)))),
+            Err(refused) => drop(reply.send(Err(refused))),
+        }
+    }
+
+    fn why_not_open(&self, hold: HoldId) -> ResolveError {
+        if let Some(entry) = self.batch.ending_of(hold) {
+            let how = entry.kind;
+            return ResolveError::AlreadyEnded { hold, how };
+        }
+        let reader = self.store.reader();
+        let made = reader.entries(hold.get().saturating_sub(1), 1);
+        let is_hold = made.map(|entries| {
+            let mut entries = entries.into_iter();
+            entries.any(|entry| entry.kind == EntryKind::Held && entry.hold == hold)
+        });
+        match is_hold {
+            Ok(true) => match reader.ending_of(hold) {
+                Ok(Some(how)) => ResolveError::AlreadyEnded { hold, how },
+                Ok(None) => ResolveError::NoSuchHold(hold),
+                Err(error) => ResolveError::Ledger(error.into()),
+            },
+            Ok(false) => ResolveError::NoSuchHold(hold),
+            Err(error) => ResolveError::Ledger(error.into()),
+        }
+    }
+
+    /// Writes the batch and answers everybody who waits for it.
+    pub(super) fn commit(&mut self) {
+        if self.batch.entries.is_empty() {
+            self.batch.places.clear();
+            return;
+        }
+        if self.unsure.is_some() {
+            return; // Failing: recovery writes it.
+        }
+        let started = Instant::now();
+        match self.store.append(&self.batch.entries) {
+            Ok(()) => {
+                let entries = u32::try_from(self.batch.entries.len()).unwrap_or(u32::MAX);
+                telemetry::committed(entries, started.elapsed(), self.book.open_count());
+                self.written();
+            }
+            Err(error) => self.commit_failed(&error),
+        }
+    }
+
+    /// The whole batch is on disk.
+    pub(super) fn written(&mut self) {
+        let batch = std::mem::take(&mut self.batch);
+        self.last_seq = batch
+            .entries
+            .last()
+            .map_or(self.last_seq, |entry| entry.seq);
+        self.deliver(batch.holds);
+        for waiting in batch.binds {
+            self.publish_job(waiting.job, waiting.hold);
+            self.job_places.insert(waiting.hold, waiting.place);
+            drop(waiting.reply.send(Ok(())));
+        }
+        for waiting in batch.resolved {
+            // After a failure its number may be another than the one it was decided under.
+            let decided = waiting.entry;
+            let mut entries = batch.entries.iter();
+            let written =
+                entries.find(|entry| entry.hold == decided.hold && entry.kind == decided.kind);
+            let entry = written.cloned().unwrap_or(decided);
+            drop(waiting.reply.send(Ok(entry)));
+        }
+        self.settle_places(&batch.ended_jobs, &batch.left);
+    }
+
+    fn deliver(&self, holds: Vec<WaitingHold>) {
+        if holds.is_empty() {
+            return;
+        }
+        let shared = self.inbox.shared.upgrade();
+        for WaitingHold { made, place, reply } in holds {
+            // Without a handle there is nobody to answer; the next start finds the hold open.
+            if let Some(shared) = &shared {
+                let hold = Hold::new(made, Arc::clone(shared), place);
+                drop(reply.send(Ok(Delivery::new(hold))));
+            }
+        }
+    }
+
+    pub(super) fn publish_job(&self, job: JobId, hold: HoldId) {
+        let Some((team, operation)) = self.book.job_origin(&job) else {
+            return;
+        };
+        let state = Job {
+            hold,
+            team,
+            operation,
+            open: true,
+        };
+        let jobs = &self.inbox.known.jobs;
+        jobs.insert(job, JobState::new(state));
+    }
+
+    pub(super) fn settle_places(&mut self, ended_jobs: &[JobId], left: &[HoldId]) {
+        for job in ended_jobs {
+            if let Some(mut state) = self.inbox.known.jobs.get_mut(job) {
+                state.job.open = false;
+            }
+        }
+        for hold in left {
+            self.job_places.remove(hold);
+        }
+    }
+
+    fn forget_old_jobs(&mut self) {
+        let now = self.clock.now();
+        if now.duration_since(self.forgot_at) >= FORGET_EVERY {
+            self.forgot_at = now;
+            for job in self.book.forget_old_jobs() {
+                self.inbox.known.jobs.remove(&job);
+            }
+        }
+    }
+
+    pub(super) fn failure(&self) -> String {
+        self.inbox.known.failure.load().to_string()
+    }
+
+    /// Everything that can still be done at the end: what is queued is written, who waits is told.
+    pub(super) fn finish(&mut self) {
+        self.inbox.requests.close();
+        while let Ok(request) = self.inbox.requests.try_recv() {
+            match request {
+                Request::Hold { reply, .. } => drop(reply.send(Err(HoldError::Closed))),
+                Request::Close { reply } => self.closing.push(reply),
+                Request::Bind { .. } => self.take(request),
+                Request::Resolve { .. } | Request::Budgets { .. } | Request::SetBudgets { .. } => {}
+            }
+        }
+        self.inbox.endings.close();
+        self.move_time();
+        while let Ok(ended) = self.inbox.endings.try_recv() {
+            self.end(ended);
+            if self.batch.entries.len() >= ENDINGS_MAX {
+                self.commit();
+            }
+        }
+        self.commit();
+        let outcome = if self.batch.entries.is_empty() {
+            Ok(())
+        } else {
+            self.recover().map_err(LedgerError::from)
+        };
+        let writable = outcome.is_ok();
+        self.inbox.known.writable.store(writable, Ordering::Release);
+        for reply in self.closing.drain(..) {
+            drop(reply.send(outcome.clone()));
+        }
+        let unwritten = std::mem::replace(&mut self.batch, Batch::default());
+        if !unwritten.entries.is_empty() {
+            let entries = unwritten.entries.len();
+            tracing::error!(
+                entries,
+                "the ledger was closed with entries that could not be written; their holds will be in doubt"
+            );
+        }
+    }
+}

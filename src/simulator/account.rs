@@ -1,0 +1,427 @@
+//! The pretend account: a balance, what is set aside of it, and every movement.
+//!
+//! Money is set aside when a call is accepted and the unused part is given back when it is settled
+//! (dossier section 4.2). All of it happens under one short lock, so that at every moment
+//! `balance = start + top-ups − charges − what was spent elsewhere`, to the micro-credit.
+
+use std::sync::{Arc, Mutex};
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::jobs::{JobFamily, JobView, Jobs, NewJob};
+use super::locked;
+use super::settings::{
+    BalanceShown, JobErrorCharge, JobPace, Recording, SimulatorSettings, TransactionGrain,
+};
+use super::transactions::{Row, RowStatus, Rows};
+use super::truth::{Charged, Delivery};
+use crate::credits::Credits;
+
+/// What a movement is written under.
+#[derive(Clone, Debug)]
+pub(crate) struct Cause {
+    /// The operation's documented path.
+    pub(crate) path: &'static str,
+    /// Type of its transactions.
+    pub(crate) kind: &'static str,
+    /// Key in the usage breakdown.
+    pub(crate) usage: &'static str,
+    /// A legacy operation: its rows carry the kind as `balance_type`.
+    pub(crate) legacy: bool,
+    pub(crate) token: Arc<str>,
+    pub(crate) request: u64,
+    pub(crate) marker: Option<String>,
+    pub(crate) body_sha256: String,
+}
+
+/// So many units at so much each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Line {
+    pub(crate) units: u64,
+    pub(crate) unit: Credits,
+}
+
+/// One unit of so much.
+pub(crate) fn line_of(unit: Credits) -> Line {
+    Line { units: 1, unit }
+}
+
+/// The sum of lines.
+pub(crate) fn sum(lines: &[Line]) -> Credits {
+    lines
+        .iter()
+        .map(|line| line.unit.checked_times(line.units).unwrap_or(Credits::MAX))
+        .sum()
+}
+
+/// Money set aside for one accepted call. Must be settled.
+#[derive(Debug)]
+#[must_use]
+pub(crate) struct Aside {
+    cause: Cause,
+    amount: Credits,
+    accepted_at: Timestamp,
+    row: Option<usize>,
+}
+
+/// The balance does not cover what would have to be set aside.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct FundsShort;
+
+/// The account and its books.
+pub(crate) struct Account {
+    books: Mutex<Books>,
+}
+
+struct Books {
+    start: Credits,
+    balance: Credits,
+    aside: Credits,
+    charged: Credits,
+    elsewhere: Credits,
+    thin_rows: (i64, u64),
+    settled: u64,
+    charges: Vec<Kept>,
+    rows: Rows,
+    jobs: Jobs,
+    policy: Policy,
+}
+
+/// What the books need of the settings.
+#[derive(Clone, Copy)]
+struct Policy {
+    keep: bool,
+    grain: TransactionGrain,
+    pace: JobPace,
+    error_charge: JobErrorCharge,
+}
+
+impl Policy {
+    fn of(settings: &SimulatorSettings) -> Self {
+        Self {
+            keep: settings.recording == Recording::Everything,
+            grain: settings.transaction_grain,
+            pace: settings.job_pace,
+            error_charge: settings.job_error_charge,
+        }
+    }
+}
+
+struct Kept {
+    charged: Charged,
+    usage: &'static str,
+    delivery: Delivery,
+}
+
+/// Totals for `accounts/me` and `users/me`.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Standing {
+    pub(crate) balance: Credits,
+    pub(crate) aside: Credits,
+}
+
+impl Standing {
+    /// The balance as the account shows it.
+    pub(crate) fn shown(self, how: BalanceShown) -> Credits {
+        match how {
+            BalanceShown::Gross => self.balance,
+            BalanceShown::Net => self.balance.saturating_sub(self.aside),
+        }
+    }
+}
+
+impl Account {
+    pub(crate) fn new(settings: &SimulatorSettings) -> Self {
+        Self {
+            books: Mutex::new(Books {
+                start: settings.balance,
+                balance: settings.balance,
+                aside: Credits::ZERO,
+                charged: Credits::ZERO,
+                elsewhere: Credits::ZERO,
+                thin_rows: (0, 0),
+                settled: 0,
+                charges: Vec::new(),
+                rows: Rows::default(),
+                jobs: Jobs::new(settings.seed),
+                policy: Policy::of(settings),
+            }),
+        }
+    }
+
+    /// Takes over changed settings.
+    pub(crate) fn follow(&self, settings: &SimulatorSettings) {
+        locked(&self.books).policy = Policy::of(settings);
+    }
+
+    /// Accepts a call that may cost up to `amount`. A call that can cost nothing is accepted at
+    /// any balance; all others need a positive one that covers them.
+    pub(crate) fn set_aside(
+        &self,
+        cause: Cause,
+        amount: Credits,
+        now: Timestamp,
+    ) -> Result<Aside, FundsShort> {
+        let books = &mut *locked(&self.books);
+        books.tick(now);
+        let free = books.balance.saturating_sub(books.aside);
+        if amount > Credits::ZERO && free < amount {
+            return Err(FundsShort);
+        }
+        books.aside = books.aside.saturating_add(amount);
+        let row = (books.policy.keep && amount > Credits::ZERO)
+            .then(|| books.rows.add(&cause, amount, RowStatus::Pending, now, now));
+        Ok(Aside {
+            cause,
+            amount,
+            accepted_at: now,
+            row,
+        })
+    }
+
+    /// Charges `lines` and gives the rest back. Answers the charge.
+    pub(crate) fn settle(
+        &self,
+        aside: Aside,
+        lines: &[Line],
+        delivery: &Delivery,
+        now: Timestamp,
+    ) -> Credits {
+        locked(&self.books).settle(aside, lines, delivery, None, now)
+    }
+
+    /// Turns what was set aside into a bulk job and answers its id.
+    pub(crate) fn begin_job(&self, aside: Option<Aside>, job: NewJob, now: Timestamp) -> String {
+        locked(&self.books).jobs.begin(aside, job, now)
+    }
+
+    /// One poll of a job; a step, if polls are the pace. `None`: unknown, foreign or expired.
+    pub(crate) fn poll(
+        &self,
+        id: &str,
+        family: JobFamily,
+        now: Timestamp,
+    ) -> Option<(JobView, Delivery)> {
+        let books = &mut *locked(&self.books);
+        books.tick(now);
+        if let JobPace::Polls(polls) = books.policy.pace {
+            books.jobs.step(id, family, polls);
+        }
+        books.settle_ended_jobs(now);
+        books.jobs.view(id, family)
+    }
+
+    /// Moves every open job one step: `pending`, `processing`, `completed`.
+    pub(crate) fn advance_jobs(&self, now: Timestamp) {
+        let books = &mut *locked(&self.books);
+        books.jobs.advance_all();
+        books.settle_ended_jobs(now);
+    }
+
+    /// Ends every open job. Answers how many there were.
+    pub(crate) fn end_jobs(&self, in_error: bool, now: Timestamp) -> usize {
+        let books = &mut *locked(&self.books);
+        let ended = books.jobs.end_all(in_error);
+        books.settle_ended_jobs(now);
+        ended
+    }
+
+    /// Adds money.
+    pub(crate) fn top_up(&self, amount: Credits, now: Timestamp) {
+        let books = &mut *locked(&self.books);
+        books.start = books.start.saturating_add(amount);
+        books.balance = books.balance.saturating_add(amount);
+        books.rows.add_plain("top_up", amount, now);
+    }
+
+    /// Money that somebody else took, around the API.
+    pub(crate) fn spend_elsewhere(&self, kind: &'static str, amount: Credits, now: Timestamp) {
+        let books = &mut *locked(&self.books);
+        books.elsewhere = books.elsewhere.saturating_add(amount);
+        books.balance = books.balance.saturating_sub(amount);
+        let taken = Credits::ZERO.saturating_sub(amount);
+        books.rows.add_plain(kind, taken, now);
+    }
+
+    pub(crate) fn standing(&self, now: Timestamp) -> Standing {
+        let books = &mut *locked(&self.books);
+        books.tick(now);
+        Standing {
+            balance: books.balance,
+            aside: books.aside,
+        }
+    }
+
+    /// Whether start, charges and balance agree to the micro.
+    pub(crate) fn adds_up(&self) -> bool {
+        let books = locked(&self.books);
+        let gone = books.charged.saturating_add(books.elsewhere);
+        books.start.saturating_sub(gone) == books.balance
+    }
+
+    pub(crate) fn total_charged(&self) -> Credits {
+        locked(&self.books).charged
+    }
+
+    pub(crate) fn charges(&self) -> Vec<Charged> {
+        let books = locked(&self.books);
+        let shown = |kept: &Kept| Charged {
+            delivered: kept.delivery.is_done(),
+            ..kept.charged.clone()
+        };
+        books.charges.iter().map(shown).collect()
+    }
+
+    /// Charges settled in `[from, to)`, as (usage key, path, moment, amount).
+    pub(crate) fn spent(
+        &self,
+        from: Timestamp,
+        to: Timestamp,
+    ) -> Vec<(&'static str, &'static str, Timestamp, Credits)> {
+        let books = locked(&self.books);
+        let mut spent = Vec::new();
+        for kept in &books.charges {
+            let at = kept.charged.at;
+            if at >= from && at < to {
+                spent.push((kept.usage, kept.charged.path, at, kept.charged.amount));
+            }
+        }
+        spent
+    }
+
+    /// The transaction rows, in order of their writing.
+    pub(crate) fn rows(&self, now: Timestamp) -> Vec<Row> {
+        let books = &mut *locked(&self.books);
+        books.tick(now);
+        books.rows.all().to_vec()
+    }
+
+    /// Takes `rows` of the day's free thin rows, if there are as many left.
+    pub(crate) fn take_thin_rows(&self, rows: u64, daily: u64, now: Timestamp) -> bool {
+        let books = &mut *locked(&self.books);
+        let today = now.as_second().div_euclid(86_400);
+        let (day, taken) = books.thin_rows;
+        let taken = if day == today { taken } else { 0 };
+        if taken >= daily {
+            return false;
+        }
+        books.thin_rows = (today, taken.saturating_add(rows));
+        true
+    }
+}
+
+/// How long a job can be polled (dossier section 5).
+const JOB_LIFE: SignedDuration = SignedDuration::from_hours(24);
+
+impl Books {
+    /// What time alone brings about: jobs that complete by themselves, jobs that expire.
+    fn tick(&mut self, now: Timestamp) {
+        if self.jobs.is_empty() {
+            return;
+        }
+        if let JobPace::After(span) = self.policy.pace {
+            self.jobs.end_older_than(span, now);
+        }
+        // Accepted work runs to its end even if nobody looked (dossier section 4.2).
+        self.jobs.end_older_than(JOB_LIFE, now);
+        self.settle_ended_jobs(now);
+        self.jobs.forget_older_than(JOB_LIFE, now);
+    }
+
+    fn settle_ended_jobs(&mut self, now: Timestamp) {
+        for ended in self.jobs.take_ended(self.policy.error_charge) {
+            let charge = match ended.aside {
+                Some(aside) => self.settle(
+                    aside,
+                    &ended.lines,
+                    &ended.delivery,
+                    Some(ended.id.clone()),
+                    now,
+                ),
+                None => sum(&ended.lines),
+            };
+            self.jobs.charged(&ended.id, charge);
+        }
+    }
+
+    fn settle(
+        &mut self,
+        aside: Aside,
+        lines: &[Line],
+        delivery: &Delivery,
+        job: Option<String>,
+        now: Timestamp,
+    ) -> Credits {
+        let amount = sum(lines);
+        self.aside = self.aside.saturating_sub(aside.amount);
+        self.balance = self.balance.saturating_sub(amount);
+        self.charged = self.charged.saturating_add(amount);
+        self.settled += 1;
+        if !self.policy.keep {
+            return amount;
+        }
+        self.write_rows(&aside, lines, amount, now);
+        let Aside {
+            cause,
+            amount: set_aside,
+            accepted_at,
+            ..
+        } = aside;
+        self.charges.push(Kept {
+            charged: Charged {
+                sequence: self.settled,
+                at: now,
+                accepted_at,
+                path: cause.path,
+                token: cause.token,
+                amount,
+                set_aside,
+                units: lines.iter().map(|line| line.units).sum(),
+                request: cause.request,
+                marker: cause.marker,
+                body_sha256: cause.body_sha256,
+                job,
+                delivered: false,
+            },
+            usage: cause.usage,
+            delivery: delivery.clone(),
+        });
+        amount
+    }
+
+    /// The pending row becomes `success` with the charge, or `error` when all was given back.
+    fn write_rows(&mut self, aside: &Aside, lines: &[Line], amount: Credits, now: Timestamp) {
+        let Some(pending) = aside.row else {
+            // Nothing had been set aside, yet something was charged (an overrun of a free call).
+            if amount > Credits::ZERO {
+                self.rows
+                    .add(&aside.cause, amount, RowStatus::Success, now, now);
+            }
+            return;
+        };
+        if amount == Credits::ZERO {
+            self.rows.end(pending, aside.amount, RowStatus::Error, now);
+            return;
+        }
+        if self.policy.grain == TransactionGrain::PerRequest {
+            self.rows.end(pending, amount, RowStatus::Success, now);
+            return;
+        }
+        let mut units = lines
+            .iter()
+            .flat_map(|line| (0..line.units).map(|_| line.unit))
+            .filter(|unit| *unit > Credits::ZERO);
+        if let Some(first) = units.next() {
+            self.rows.end(pending, first, RowStatus::Success, now);
+        }
+        for unit in units {
+            self.rows.add(
+                &aside.cause,
+                unit,
+                RowStatus::Success,
+                aside.accepted_at,
+                now,
+            );
+        }
+    }
+}

@@ -1,0 +1,447 @@
+//! One exchange, from the last byte of the request to the reply.
+//!
+//! The order is the framework's: path, slash, credentials, method, cap, body, acceptance (money set
+//! aside), work, settlement, answer. A fault stands in before acceptance or after settlement, so
+//! what is true about the money never depends on how the answer ends.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use bytes::Bytes;
+use http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
+use http::request::Parts;
+use http::{HeaderMap, Method, Request, Response, StatusCode};
+use http_body_util::BodyExt;
+use hyper::body::Incoming;
+use jiff::Timestamp;
+
+use super::access::{self, Bearer};
+use super::account::{Account, Cause, line_of, sum};
+use super::answer::{self, Answer, Shape};
+use super::bodies::{self, Json, Unreadable};
+use super::faults::{self, Ending, Fault, Faults};
+use super::operations::{self, Call, Forced, WebhookList, Work};
+use super::reply::{Cut, Reply, ReplyBody};
+use super::routes::{self, Endpoint, Found, Route};
+use super::settings::{LegacyAmounts, Recording, SimulatorSettings};
+use super::slots::{Slot, Slots};
+use super::truth::{Arrivals, Delivery, RequestSeen, digest};
+use crate::credits::Credits;
+
+/// Chooses a fault for one call, by its name.
+pub(crate) const FAULT_HEADER: &str = "x-simulator-fault";
+/// Is kept with the charge, so that a test can find its call again.
+pub(crate) const MARKER_HEADER: &str = "x-simulator-marker";
+const BEHAVIOUR_HEADER: &str = "x-generect-test-behaviour";
+
+/// Everything the exchanges of one simulator share.
+pub(crate) struct Service {
+    pub(crate) settings: ArcSwap<SimulatorSettings>,
+    pub(crate) account: Arc<Account>,
+    pub(crate) arrivals: Arc<Arrivals>,
+    pub(crate) slots: Arc<Slots>,
+    pub(crate) faults: Arc<Faults>,
+    pub(crate) webhooks: WebhookList,
+}
+
+/// A request whose body has been read.
+struct Arrived {
+    head: Parts,
+    body: Bytes,
+    sequence: u64,
+    settings: Arc<SimulatorSettings>,
+    now: Timestamp,
+}
+
+/// What an operation came to, before it is written.
+struct Outcome {
+    answer: Answer,
+    charge: Credits,
+    delivery: Delivery,
+}
+
+impl Outcome {
+    fn unpriced(answer: Answer) -> Self {
+        Self {
+            answer,
+            charge: Credits::ZERO,
+            delivery: Delivery::default(),
+        }
+    }
+}
+
+impl Service {
+    /// Answers one request, or cuts its connection.
+    pub(crate) async fn answer(
+        self: Arc<Self>,
+        request: Request<Incoming>,
+    ) -> Result<Response<ReplyBody>, Cut> {
+        let (head, body) = request.into_parts();
+        let body = body.collect().await.map_err(|_| Cut)?.to_bytes();
+        let settings = self.settings.load_full();
+        let arrived = Arrived {
+            sequence: self.arrivals.request(),
+            now: settings.clock.now(),
+            head,
+            body,
+            settings,
+        };
+        self.keep(&arrived);
+        let settings = &arrived.settings;
+        let path = arrived.head.uri.path();
+        let (route, segment) = match routes::find(path) {
+            Found::Route { route, segment } => (route, segment),
+            Found::NeedsSlash => {
+                let query = arrived.head.uri.query();
+                let moved = access::without_slash(&arrived.head.method, path, query, settings);
+                return Ok(unpriced(moved, settings));
+            }
+            Found::Unknown => {
+                let missing = Answer::refusal(StatusCode::NOT_FOUND, "Not found.");
+                return Ok(unpriced(missing, settings));
+            }
+        };
+        let bearer = match known(&arrived, route) {
+            Ok(bearer) => bearer,
+            Err(refusal) => return Ok(unpriced(refusal, settings)),
+        };
+        let fault = self.fault(&arrived, route, bearer.test);
+        if let Some(fault) = fault.as_ref().filter(|fault| fault.spares_the_account())
+            && let Some(ending) = faults::instead_of_the_call(fault, Credits::ZERO, settings)
+        {
+            return end(ending, Delivery::default()).await;
+        }
+        if route.endpoint == Endpoint::Me
+            && let Some(Fault::Account(kind)) = &fault
+        {
+            if let faults::Nonsense::Slow(wait) = kind {
+                tokio::time::sleep(*wait).await;
+            }
+            if let Some(reply) = faults::nonsense(*kind) {
+                return Ok(reply.into_response(Delivery::default()));
+            }
+        }
+        let slot = match route.scope {
+            Some(scope) => match self.slots.take(scope, settings.parallel_caps) {
+                Some(slot) => Some(slot),
+                None => {
+                    let after = settings.rate_limit_headers.then_some(1);
+                    return Ok(unpriced(faults::throttled(after), settings));
+                }
+            },
+            None => None,
+        };
+        let limits = slot
+            .as_ref()
+            .filter(|_| settings.rate_limit_headers)
+            .map(|slot| (slot.scope, slot.remaining));
+        let outcome = self
+            .run(
+                &arrived,
+                route,
+                segment.as_deref(),
+                &bearer,
+                fault.as_ref(),
+                slot,
+            )
+            .await;
+        let outcome = match outcome {
+            Ok(outcome) => outcome,
+            Err(refusal) => Outcome::unpriced(refusal),
+        };
+        let mut extra = HeaderMap::new();
+        if bearer.test {
+            let name = HeaderName::from_static("x-generect-mode");
+            extra.insert(name, HeaderValue::from_static("test"));
+        }
+        if let Some((scope, remaining)) = limits {
+            let name = HeaderName::from_static;
+            extra.insert(name("x-ratelimit-limit"), scope.cap().into());
+            extra.insert(name("x-ratelimit-remaining"), remaining.into());
+            extra.insert(
+                name("x-ratelimit-scope"),
+                HeaderValue::from_static(scope.name()),
+            );
+        }
+        finish(outcome, fault.as_ref(), &bearer, settings, extra).await
+    }
+
+    fn keep(&self, arrived: &Arrived) {
+        if arrived.settings.recording != Recording::Everything {
+            return;
+        }
+        self.arrivals.keep(RequestSeen {
+            sequence: arrived.sequence,
+            at: arrived.now,
+            method: arrived.head.method.clone(),
+            path: arrived.head.uri.path().to_owned(),
+            query: arrived.head.uri.query().map(str::to_owned),
+            headers: arrived.head.headers.clone(),
+            body: arrived.body.clone(),
+            body_sha256: digest(&arrived.body),
+        });
+    }
+
+    /// The fault of this call. A test token is never made to misbehave: it has its own means.
+    fn fault(&self, arrived: &Arrived, route: &Route, test: bool) -> Option<Fault> {
+        if test {
+            return None;
+        }
+        if arrived.settings.faults_by_header
+            && let Some(name) = text_of(&arrived.head.headers, FAULT_HEADER)
+            && let Ok(fault) = name.parse()
+        {
+            return Some(fault);
+        }
+        self.faults.pick(arrived.head.uri.path(), route.priced)
+    }
+
+    /// Reads the body and does the operation.
+    async fn run(
+        &self,
+        arrived: &Arrived,
+        route: &'static Route,
+        segment: Option<&str>,
+        bearer: &Bearer,
+        fault: Option<&Fault>,
+        slot: Option<Slot>,
+    ) -> Result<Outcome, Answer> {
+        let settings = &arrived.settings;
+        let body = read_body(arrived)?;
+        let mut call = Call {
+            settings,
+            account: &self.account,
+            webhooks: &self.webhooks,
+            route,
+            method: &arrived.head.method,
+            segment,
+            query: arrived.head.uri.query(),
+            body: &body,
+            now: arrived.now,
+            test: bearer.test,
+            finds_nothing: false,
+        };
+        if bearer.test {
+            self.force(&mut call, arrived).await?;
+        }
+        if !route.priced {
+            let (answer, delivery) = operations::free(&call);
+            return Ok(Outcome {
+                answer,
+                charge: Credits::ZERO,
+                delivery: delivery.unwrap_or_default(),
+            });
+        }
+        let mut work = operations::priced(&call)?;
+        if let Some(Fault::Overrun(extra)) = fault {
+            overrun(&mut work, *extra);
+        }
+        if bearer.test {
+            return Ok(self.rehearse(work, arrived.now));
+        }
+        self.perform(work, arrived, route, bearer, slot).await
+    }
+
+    /// What a test token forces, and what it cannot use.
+    async fn force(&self, call: &mut Call<'_>, arrived: &Arrived) -> Result<(), Answer> {
+        if matches!(
+            call.route.endpoint,
+            Endpoint::Webhooks | Endpoint::Webhook | Endpoint::WebhookTest | Endpoint::Data
+        ) {
+            return Err(Answer::refusal(
+                StatusCode::NOT_IMPLEMENTED,
+                "This endpoint does not support test mode yet. Use a live API key.",
+            ));
+        }
+        let header = text_of(&arrived.head.headers, BEHAVIOUR_HEADER);
+        match operations::forced(header, call.body) {
+            Some(Forced::NotFound) => call.finds_nothing = true,
+            Some(Forced::InsufficientFunds) => return Err(faults::funds_short(call.settings)),
+            Some(Forced::RateLimited) => return Err(faults::throttled(Some(1))),
+            Some(Forced::UpstreamError) => {
+                return Err(Answer::refusal(
+                    StatusCode::BAD_GATEWAY,
+                    "Upstream data source is temporarily unavailable. Please retry.",
+                ));
+            }
+            Some(Forced::Slow(wait)) => tokio::time::sleep(wait).await,
+            None => {}
+        }
+        Ok(())
+    }
+
+    /// Test mode: the amounts of a live call, and no money.
+    fn rehearse(&self, work: Work, now: Timestamp) -> Outcome {
+        let charge = sum(&work.lines);
+        let answer = match work.job {
+            Some(job) => {
+                let total = job.rows.len();
+                operations::accepted(&self.account.begin_job(None, job, now), total)
+            }
+            None => work.answer,
+        };
+        Outcome {
+            answer,
+            charge,
+            delivery: Delivery::default(),
+        }
+    }
+
+    /// Sets money aside, waits as long as the work takes, charges.
+    async fn perform(
+        &self,
+        work: Work,
+        arrived: &Arrived,
+        route: &'static Route,
+        bearer: &Bearer,
+        slot: Option<Slot>,
+    ) -> Result<Outcome, Answer> {
+        let settings = &arrived.settings;
+        let cause = cause(arrived, route, bearer);
+        let Ok(aside) = self.account.set_aside(cause, work.at_most, arrived.now) else {
+            return Err(faults::funds_short(settings));
+        };
+        if let Some(job) = work.job {
+            let total = job.rows.len();
+            let id = self.account.begin_job(Some(aside), job, arrived.now);
+            return Ok(Outcome::unpriced(operations::accepted(&id, total)));
+        }
+        let delivery = Delivery::default();
+        let charge = if settings.latency.is_zero() {
+            self.account
+                .settle(aside, &work.lines, &delivery, arrived.now)
+        } else {
+            // Accepted work runs to its end even if the caller goes away meanwhile.
+            let account = Arc::clone(&self.account);
+            let settings = Arc::clone(settings);
+            let (lines, marked) = (work.lines, delivery.clone());
+            let finishing = tokio::spawn(async move {
+                tokio::time::sleep(settings.latency).await;
+                drop(slot);
+                account.settle(aside, &lines, &marked, settings.clock.now())
+            });
+            finishing.await.unwrap_or_default()
+        };
+        Ok(Outcome {
+            answer: work.answer,
+            charge,
+            delivery,
+        })
+    }
+}
+
+/// Credentials first, then the method, as the framework has it. Log-in needs no token.
+fn known(arrived: &Arrived, route: &Route) -> Result<Bearer, Answer> {
+    let bearer = if route.endpoint == Endpoint::Login {
+        Bearer {
+            token: "".into(),
+            test: false,
+        }
+    } else {
+        access::authenticate(&arrived.head.headers, &arrived.settings)?
+    };
+    match access::by_method(&arrived.head.method, route) {
+        Some(answer) => Err(answer),
+        None => Ok(bearer),
+    }
+}
+
+fn read_body(arrived: &Arrived) -> Result<Json, Answer> {
+    if arrived.head.method == Method::GET || arrived.head.method == Method::HEAD {
+        return Ok(Json::Map(Vec::new()));
+    }
+    let kind = text_of(&arrived.head.headers, CONTENT_TYPE.as_str());
+    bodies::read(kind, &arrived.body).map_err(|unreadable| match unreadable {
+        Unreadable::Malformed(text) => Answer::refusal(StatusCode::BAD_REQUEST, &text),
+        Unreadable::MediaType(text) => Answer::refusal(StatusCode::UNSUPPORTED_MEDIA_TYPE, &text),
+    })
+}
+
+/// Makes the charge `extra` more than the call could have cost.
+fn overrun(work: &mut Work, extra: Credits) {
+    match &mut work.job {
+        Some(job) => job.overrun = extra,
+        None => {
+            let missing = work.at_most.saturating_sub(sum(&work.lines));
+            work.lines.push(line_of(missing.saturating_add(extra)));
+        }
+    }
+}
+
+fn cause(arrived: &Arrived, route: &'static Route, bearer: &Bearer) -> Cause {
+    let keep = arrived.settings.recording == Recording::Everything;
+    Cause {
+        path: route.path,
+        kind: route.kind,
+        usage: route.usage,
+        legacy: route.is_legacy(),
+        token: Arc::clone(&bearer.token),
+        request: arrived.sequence,
+        marker: text_of(&arrived.head.headers, MARKER_HEADER).map(str::to_owned),
+        body_sha256: if keep {
+            digest(&arrived.body)
+        } else {
+            String::new()
+        },
+    }
+}
+
+fn text_of<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    headers.get(name).and_then(|value| value.to_str().ok())
+}
+
+/// An answer that no operation gave and no fault touches.
+fn unpriced(answer: Answer, settings: &SimulatorSettings) -> Response<ReplyBody> {
+    let outcome = Outcome::unpriced(answer);
+    reply_of(&outcome, None, settings).into_response(outcome.delivery)
+}
+
+/// Writes an outcome as a reply.
+fn reply_of(outcome: &Outcome, fault: Option<&Fault>, settings: &SimulatorSettings) -> Reply {
+    let money = settings.legacy_amounts == LegacyAmounts::Money;
+    let answer = &outcome.answer;
+    let stated = match &answer.shape {
+        Shape::Legacy { count, .. } if !money => count.to_string(),
+        Shape::Legacy { .. } => Credits::ZERO.saturating_sub(outcome.charge).to_string(),
+        Shape::Envelope { states, .. } => states.unwrap_or(outcome.charge).to_string(),
+        Shape::Plain(_) | Shape::Nothing => String::new(),
+    };
+    let writing = faults::writing(fault, &stated, settings.answer_bytes_min);
+    let body = answer::write(&answer.shape, outcome.charge, money, &writing);
+    let mut reply = Reply::json(answer.status, body);
+    for (name, value) in &answer.headers {
+        reply.set(HeaderName::from_static(name), value);
+    }
+    reply
+}
+
+async fn finish(
+    outcome: Outcome,
+    fault: Option<&Fault>,
+    bearer: &Bearer,
+    settings: &SimulatorSettings,
+    extra: HeaderMap,
+) -> Result<Response<ReplyBody>, Cut> {
+    let mut reply = reply_of(&outcome, fault, settings);
+    reply.headers.extend(extra);
+    let ending = match fault {
+        None => Ending::Reply(reply, Duration::ZERO),
+        Some(fault) => faults::instead_of_the_call(fault, outcome.charge, settings)
+            .unwrap_or_else(|| faults::dress(fault, reply, &bearer.token)),
+    };
+    end(ending, outcome.delivery).await
+}
+
+async fn end(ending: Ending, delivery: Delivery) -> Result<Response<ReplyBody>, Cut> {
+    match ending {
+        Ending::Cut => Err(Cut),
+        Ending::Silence => std::future::pending().await,
+        Ending::Reply(reply, wait) => {
+            if !wait.is_zero() {
+                tokio::time::sleep(wait).await;
+            }
+            Ok(reply.into_response(delivery))
+        }
+    }
+}
