@@ -1,3 +1,7 @@
-//! The binary.
+//! The binary: parses the command line, runs the command, ends with its exit code.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    generect_guard::cli::main()
+}

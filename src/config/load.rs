@@ -1,5 +1,6 @@
 //! From a path and the environment to a [`Config`], or to every mistake there is.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use super::complaint::{Complaint, Complaints, ConfigErrors};
@@ -37,6 +38,28 @@ pub fn load_books(path: Option<&Path>, environment: &Environment) -> Result<Book
         ledger: config.ledger,
         budgets: config.budgets,
         teams: config.teams,
+    })
+}
+
+/// The ids a configuration names, whether or not it is right otherwise.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Declared {
+    /// The teams.
+    pub teams: BTreeSet<String>,
+    /// The keys.
+    pub keys: BTreeSet<String>,
+}
+
+/// Reads the ids only: for making the first key of a configuration that is not right without it.
+///
+/// # Errors
+///
+/// The file cannot be read or is no TOML.
+pub fn declared(path: Option<&Path>, environment: &Environment) -> Result<Declared, ConfigErrors> {
+    let file = tree::read(&text(path)?, environment, &mut Complaints::default())?;
+    Ok(Declared {
+        teams: file.team.into_iter().filter_map(|team| team.id).collect(),
+        keys: file.key.into_iter().filter_map(|key| key.id).collect(),
     })
 }
 

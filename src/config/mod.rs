@@ -18,8 +18,9 @@ mod values;
 
 pub use complaint::{Complaint, ConfigErrors};
 pub use environment::Environment;
-pub use load::{load, load_books};
+pub use load::{Declared, declared, load, load_books};
 pub use settings::{
     Account, Books, Breaker, Config, Floor, FloorAction, LedgerFile, LogFormat, Logging, Pace,
     Rate, Server, TeamSettings, Upstream,
 };
+pub use validate::is_id;

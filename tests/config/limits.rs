@@ -8,7 +8,7 @@ use generect_guard::identity::Priority;
 use generect_guard::ledger::{CalendarUnit, WindowRule};
 use jiff::SignedDuration;
 
-use crate::support::{GOOD, good, instead, mistakes, warned, wrong};
+use crate::support::{GOOD, good, instead, mistakes, rows, told, warned, wrong};
 
 /// The good configuration and one more of a list.
 fn and(kind: &str, lines: &str) -> String {
@@ -19,101 +19,35 @@ fn budget(lines: &str) -> String {
     and("budget", &format!("id = \"b\"\n{lines}"))
 }
 
+/// lines | where the mistake is told | what is told
+const BUDGETS: &str = r#"
+    limit = 1 | budget.b.per | missing & rolling
+    per = "day" | budget.b.limit | missing
+    limit = -1\nper = "day" | budget.b.limit | below zero
+    limit = 0.0000001\nper = "day" | budget.b.limit | finer than a micro-credit
+    limit = "much"\nper = "day" | budget.b.limit | not a decimal number
+    limit = inf\nper = "day" | budget.b.limit | finite
+    limit = true\nper = "day" | budget.b.limit | amount of credits
+    limit = 1\nper = "fortnight" | budget.b.per | "fortnight" & month
+    limit = 1\nper = 7 | budget.b.per | expected day, week
+    limit = 1\nper = { rolling = "30s" } | budget.b.per.rolling | 30s & 1m
+    limit = 1\nper = { rolling = "367d" } | budget.b.per.rolling | 366d
+    limit = 1\nper = { rolling = "day" } | budget.b.per.rolling | no span of time
+    limit = 1\nper = { roling = "1h" } | budget.b.per.roling | rolling?
+    limit = 1\nper = {} | budget.b.per.rolling | missing
+    limit = 1\nper = "day"\ntimezone = "Mars/Base" | budget.b.timezone | IANA
+    limit = 1\nper = "day"\nteam = "grouth" | budget.b.team | mean growth?
+    limit = 1\nper = "day"\nkey = "forms" | budget.b.key | no key "forms"
+    limit = 1\nper = "day"\noperations = ["x"] | budget.b.operations | "x"
+    limit = 1\nper = "day"\noperations = [] | budget.b.operations | empty
+    limit = 1\nper = "day"\noperations = ["preview_leads_count"] | budget.b.operations | takes nothing
+    limit = 1\nper = "day"\nzone = "UTC" | budget.b.zone | no setting
+"#;
+
 #[test]
 fn one_mistake_in_a_budget_is_told() {
-    let table: &[(&str, &str, &[&str])] = &[
-        ("limit = 1", "budget.b.per", &["missing", "rolling"]),
-        ("per = \"day\"", "budget.b.limit", &["missing"]),
-        (
-            "limit = -1\nper = \"day\"",
-            "budget.b.limit",
-            &["below zero"],
-        ),
-        (
-            "limit = 0.0000001\nper = \"day\"",
-            "budget.b.limit",
-            &["finer than a micro-credit"],
-        ),
-        (
-            "limit = \"much\"\nper = \"day\"",
-            "budget.b.limit",
-            &["not a decimal number"],
-        ),
-        ("limit = inf\nper = \"day\"", "budget.b.limit", &["finite"]),
-        (
-            "limit = true\nper = \"day\"",
-            "budget.b.limit",
-            &["amount of credits"],
-        ),
-        (
-            "limit = 1\nper = \"fortnight\"",
-            "budget.b.per",
-            &["\"fortnight\"", "month"],
-        ),
-        (
-            "limit = 1\nper = 7",
-            "budget.b.per",
-            &["expected day, week"],
-        ),
-        (
-            "limit = 1\nper = { rolling = \"30s\" }",
-            "budget.b.per.rolling",
-            &["30s", "1m"],
-        ),
-        (
-            "limit = 1\nper = { rolling = \"367d\" }",
-            "budget.b.per.rolling",
-            &["366d"],
-        ),
-        (
-            "limit = 1\nper = { rolling = \"day\" }",
-            "budget.b.per.rolling",
-            &["no span of time"],
-        ),
-        (
-            "limit = 1\nper = { roling = \"1h\" }",
-            "budget.b.per.roling",
-            &["rolling?"],
-        ),
-        ("limit = 1\nper = {}", "budget.b.per.rolling", &["missing"]),
-        (
-            "limit = 1\nper = \"day\"\ntimezone = \"Mars/Base\"",
-            "budget.b.timezone",
-            &["IANA"],
-        ),
-        (
-            "limit = 1\nper = \"day\"\nteam = \"grouth\"",
-            "budget.b.team",
-            &["mean growth?"],
-        ),
-        (
-            "limit = 1\nper = \"day\"\nkey = \"forms\"",
-            "budget.b.key",
-            &["no key \"forms\""],
-        ),
-        (
-            "limit = 1\nper = \"day\"\noperations = [\"x\"]",
-            "budget.b.operations",
-            &["\"x\""],
-        ),
-        (
-            "limit = 1\nper = \"day\"\noperations = []",
-            "budget.b.operations",
-            &["empty"],
-        ),
-        (
-            "limit = 1\nper = \"day\"\noperations = [\"preview_leads_count\"]",
-            "budget.b.operations",
-            &["takes nothing"],
-        ),
-        (
-            "limit = 1\nper = \"day\"\nzone = \"UTC\"",
-            "budget.b.zone",
-            &["no setting"],
-        ),
-    ];
-    for (lines, path, words) in table {
-        wrong(&budget(lines), path, words);
+    for [lines, path, words] in rows(BUDGETS) {
+        wrong(&budget(&lines.replace("\\n", "\n")), path, &told(words));
     }
 }
 
@@ -281,57 +215,27 @@ fn one_mistake_is_not_told_twice_by_the_rule_about_covering() {
     );
 }
 
+/// lines | where the mistake is told | what is told
+const FLOORS: &str = r#"
+    priority = "low"\naction = "refuse" | floor.#1.below | missing
+    below = -5\npriority = "low"\naction = "refuse" | floor.#1.below | below zero
+    below = 5\naction = "refuse" | floor.#1.priority | missing
+    below = 5\npriority = "all"\naction = "refuse" | floor.#1.priority | high
+    below = 5\npriority = "low" | floor.#1.action | missing & slow_to
+    below = 5\npriority = "low"\naction = "stop" | floor.#1.action | refuse
+    below = 5\npriority = "low"\naction = { slow = "1/s" } | floor.#1.action.slow | slow_to
+    below = 5\npriority = "low"\naction = { slow_to = "0/s" } | floor.#1.action.slow_to | 30/min
+    below = 5\npriority = "low"\naction = {} | floor.#1.action.slow_to | missing
+"#;
+
 #[test]
 fn one_mistake_in_a_floor_is_told() {
-    let table: &[(&str, &str, &[&str])] = &[
-        (
-            "priority = \"low\"\naction = \"refuse\"",
-            "floor.#1.below",
-            &["missing"],
-        ),
-        (
-            "below = -5\npriority = \"low\"\naction = \"refuse\"",
-            "floor.#1.below",
-            &["below zero"],
-        ),
-        (
-            "below = 5\naction = \"refuse\"",
-            "floor.#1.priority",
-            &["missing"],
-        ),
-        (
-            "below = 5\npriority = \"all\"\naction = \"refuse\"",
-            "floor.#1.priority",
-            &["high"],
-        ),
-        (
-            "below = 5\npriority = \"low\"",
-            "floor.#1.action",
-            &["missing", "slow_to"],
-        ),
-        (
-            "below = 5\npriority = \"low\"\naction = \"stop\"",
-            "floor.#1.action",
-            &["refuse"],
-        ),
-        (
-            "below = 5\npriority = \"low\"\naction = { slow = \"1/s\" }",
-            "floor.#1.action.slow",
-            &["slow_to"],
-        ),
-        (
-            "below = 5\npriority = \"low\"\naction = { slow_to = \"0/s\" }",
-            "floor.#1.action.slow_to",
-            &["30/min"],
-        ),
-        (
-            "below = 5\npriority = \"low\"\naction = {}",
-            "floor.#1.action.slow_to",
-            &["missing"],
-        ),
-    ];
-    for (lines, path, words) in table {
-        wrong(&and("floor", lines), path, words);
+    for [lines, path, words] in rows(FLOORS) {
+        wrong(
+            &and("floor", &lines.replace("\\n", "\n")),
+            path,
+            &told(words),
+        );
     }
     let twice = |one: &str, other: &str| {
         format!(
@@ -391,40 +295,30 @@ fn floors_are_found_by_priority() {
     assert_eq!((pace.period, pace.burst.get()), (Duration::from_secs(2), 1));
 }
 
+/// lines | where the mistake is told | what is told
+const RATES: &str = r#"
+    burst = 1 | rate.#1.per_second | missing
+    per_second = 0 | rate.#1.per_second | zero
+    per_second = 0.0 | rate.#1.per_second | zero
+    per_second = -1 | rate.#1.per_second | -1
+    per_second = "fast" | rate.#1.per_second | such as 5
+    per_second = 2000000000 | rate.#1.per_second | too large
+    per_second = 1\nburst = 0 | rate.#1.burst | zero
+    per_second = 1\nburst = 1.5 | rate.#1.burst | 1.5
+    per_second = 1\nteam = "x" | rate.#1.team | no team
+    per_second = 1\nkey = "x" | rate.#1.key | no key
+    per_second = 1\noperations = ["x"] | rate.#1.operations | no operation
+    per_second = 1\noperations = ["token_login"] | rate.#1.operations | denied
+"#;
+
 #[test]
 fn one_mistake_in_a_rate_is_told() {
-    let table: &[(&str, &str, &[&str])] = &[
-        ("burst = 1", "rate.#1.per_second", &["missing"]),
-        ("per_second = 0", "rate.#1.per_second", &["zero"]),
-        ("per_second = 0.0", "rate.#1.per_second", &["zero"]),
-        ("per_second = -1", "rate.#1.per_second", &["-1"]),
-        (
-            "per_second = \"fast\"",
-            "rate.#1.per_second",
-            &["such as 5"],
-        ),
-        (
-            "per_second = 2000000000",
-            "rate.#1.per_second",
-            &["too large"],
-        ),
-        ("per_second = 1\nburst = 0", "rate.#1.burst", &["zero"]),
-        ("per_second = 1\nburst = 1.5", "rate.#1.burst", &["1.5"]),
-        ("per_second = 1\nteam = \"x\"", "rate.#1.team", &["no team"]),
-        ("per_second = 1\nkey = \"x\"", "rate.#1.key", &["no key"]),
-        (
-            "per_second = 1\noperations = [\"x\"]",
-            "rate.#1.operations",
-            &["no operation"],
-        ),
-        (
-            "per_second = 1\noperations = [\"token_login\"]",
-            "rate.#1.operations",
-            &["denied"],
-        ),
-    ];
-    for (lines, path, words) in table {
-        wrong(&and("rate", lines), path, words);
+    for [lines, path, words] in rows(RATES) {
+        wrong(
+            &and("rate", &lines.replace("\\n", "\n")),
+            path,
+            &told(words),
+        );
     }
     let twice = format!(
         "{}[[rate]]\nper_second = 2\n",

@@ -3,7 +3,7 @@
 use generect_guard::catalogue::Unbounded;
 use generect_guard::identity::{Directory, KeyDigest, Priority};
 
-use crate::support::{GOOD, TOKEN, good, instead, mistakes, warned, wrong};
+use crate::support::{GOOD, TOKEN, good, instead, mistakes, rows, told, warned, wrong};
 
 fn digest(letter: &str) -> String {
     letter.repeat(64)
@@ -76,81 +76,33 @@ fn ids_are_short_plain_and_used_once() {
     wrong(&instead("id = \"all\"\n", ""), "budget.#1.id", &["missing"]);
 }
 
+/// line | what stands in its place | where the mistake is told | what is told
+const KEYS: &str = r#"
+    team = "growth" | team = "grwth" | key.crm.team | did you mean growth?
+    team = "growth" | team = "marketing-ops" | key.crm.team | no team
+    SHA256 |  | key.crm.sha256 | missing & key new
+    SHA256 | sha256 = "9f86d0" | key.crm.sha256 | 64 hexadecimal
+    SHA256 | sha256 = 5 | key.crm.sha256 | not a text
+    id = "crm" | id = "crm"\naccount = 1 | key.crm.account | boolean
+    id = "crm" | id = "crm"\noperations = [] | key.crm.operations | empty
+    id = "crm" | id = "crm"\noperations = ["email_fnd"] | key.crm.operations | "email_fnd" & did you mean email_find?
+    id = "crm" | id = "crm"\noperations = ["mail*"] | key.crm.operations | "mail*" names no operation
+    id = "crm" | id = "crm"\noperations = ["*_find"] | key.crm.operations | names no operation
+    id = "crm" | id = "crm"\noperations = ["email_find", "accounts_me"] | key.crm.operations | account = true
+    id = "crm" | id = "crm"\noperations = ["email_find", "api_tokens_list"] | key.crm.operations | denied to every key
+    id = "crm" | id = "crm"\noperations = [7] | key.crm.operations | expected a string
+"#;
+
 #[test]
 fn one_mistake_in_a_key_is_told() {
     let whole = format!("sha256 = \"{}\"", digest("1"));
-    let table: &[(&str, &str, &str, &[&str])] = &[
-        (
-            "team = \"growth\"",
-            "team = \"grwth\"",
-            "key.crm.team",
-            &["did you mean growth?"],
-        ),
-        (
-            "team = \"growth\"",
-            "team = \"marketing-ops\"",
-            "key.crm.team",
-            &["no team"],
-        ),
-        (&whole, "", "key.crm.sha256", &["missing", "key new"]),
-        (
-            &whole,
-            "sha256 = \"9f86d0\"",
-            "key.crm.sha256",
-            &["64 hexadecimal"],
-        ),
-        (&whole, "sha256 = 5", "key.crm.sha256", &["not a text"]),
-        (
-            "id = \"crm\"",
-            "id = \"crm\"\naccount = 1",
-            "key.crm.account",
-            &["boolean"],
-        ),
-        (
-            "id = \"crm\"",
-            "id = \"crm\"\noperations = []",
-            "key.crm.operations",
-            &["empty"],
-        ),
-        (
-            "id = \"crm\"",
-            "id = \"crm\"\noperations = [\"email_fnd\"]",
-            "key.crm.operations",
-            &["\"email_fnd\"", "did you mean email_find?"],
-        ),
-        (
-            "id = \"crm\"",
-            "id = \"crm\"\noperations = [\"mail*\"]",
-            "key.crm.operations",
-            &["\"mail*\" names no operation"],
-        ),
-        (
-            "id = \"crm\"",
-            "id = \"crm\"\noperations = [\"*_find\"]",
-            "key.crm.operations",
-            &["names no operation"],
-        ),
-        (
-            "id = \"crm\"",
-            "id = \"crm\"\noperations = [\"email_find\", \"accounts_me\"]",
-            "key.crm.operations",
-            &["account = true"],
-        ),
-        (
-            "id = \"crm\"",
-            "id = \"crm\"\noperations = [\"email_find\", \"api_tokens_list\"]",
-            "key.crm.operations",
-            &["denied to every key"],
-        ),
-        (
-            "id = \"crm\"",
-            "id = \"crm\"\noperations = [7]",
-            "key.crm.operations",
-            &["expected a string"],
-        ),
-    ];
-    for (line, other, path, words) in table {
-        wrong(&instead(line, other), path, words);
+    for [line, other, path, words] in rows(KEYS) {
+        let line = line.replace("SHA256", &whole);
+        wrong(
+            &instead(&line, &other.replace("\\n", "\n")),
+            path,
+            &told(words),
+        );
     }
     // Without a team the key is nobody's, and the budget then covers nobody: told once.
     wrong(

@@ -8,7 +8,7 @@ use generect_guard::config::LogFormat;
 use generect_guard::ledger::{AccountRule, BalanceIs, WhenStale};
 use jiff::SignedDuration;
 
-use crate::support::{Folder, GOOD, good, load_with, mistakes, warned, with, wrong};
+use crate::support::{Folder, GOOD, good, load_with, mistakes, rows, told, warned, with, wrong};
 
 #[test]
 fn a_good_configuration_has_no_warnings_and_the_defaults_that_are_documented() {
@@ -31,347 +31,81 @@ fn a_good_configuration_has_no_warnings_and_the_defaults_that_are_documented() {
     assert_eq!(config.prices.legacy_amounts(), LegacyAmounts::Counts);
 }
 
+/// section | line | where the mistake is told | what is told
+const MISTAKES: &str = r#"
+    server | listen = "localhost:8080" | server.listen | "127.0.0.1:8080"
+    server | listen = "127.0.0.1" | server.listen | port
+    server | listen = 8080 | server.listen | expected a string
+    server | admin_listen = "127.0.0.1:8080" | server.admin_listen | taken
+    server | admin_listen = "127.0.0.1:x" | server.admin_listen | no address
+    server | header_count_max = 0 | server.header_count_max | from 1
+    server | header_count_max = -1 | server.header_count_max | -1
+    server | header_bytes_max = 100 | server.header_bytes_max | 8192
+    server | header_bytes_max = "64kb" | server.header_bytes_max | 64KiB
+    server | header_read_timeout = "0s" | server.header_read_timeout | zero & 75s
+    server | header_read_timeout = "soon" | server.header_read_timeout | 30s
+    server | header_read_timeout = "-3s" | server.header_read_timeout | negative
+    server | stalled_client_timeout = 30 | server.stalled_client_timeout | 30s
+    server | drain_timeout = "0s" | server.drain_timeout | zero
+    server | body_bytes_max = 0 | server.body_bytes_max | out of bounds
+    server | kept_bytes_max = "1MiB" | server.kept_bytes_max | at least 2097152
+    server | answer_bytes_kept = "1GiB" | server.answer_bytes_kept | bounds
+    server | connections_max = 0 | server.connections_max | from 1
+    server | connections_max = nan | server.connections_max | finite
+    server | listn = 1 | server.listn | no setting & did you mean listen?
+    server | tls = true | server.tls | no setting & known here & drain_timeout
+    upstream | base_url = "api.generect.com" | upstream.base_url | scheme
+    upstream | base_url = "ftp://api.generect.com" | upstream.base_url | https
+    upstream | base_url = "https://a.example/api" | upstream.base_url | path
+    upstream | base_url = "https://a.example/?x=1" | upstream.base_url | query
+    upstream | base_url = "https://u:p@a.example" | upstream.base_url | user name
+    upstream | base_url = "not a url" | upstream.base_url | no URL
+    upstream | connect_timeout = "0s" | upstream.connect_timeout | zero
+    upstream | response_timeout = "0ms" | upstream.response_timeout | zero
+    upstream | pool_idle_timeout = "0s" | upstream.pool_idle_timeout | zero
+    upstream | idle_connections_max = 1.5 | upstream.idle_connections_max | 1.5
+    upstream | ca_file = "/nowhere/ca.pem" | upstream.ca_file | /nowhere/ca.pem
+    upstream | proxy = "proxy.example:3128" | upstream.proxy | no http
+    upstream.breaker | failures = 0 | upstream.breaker.failures | from 1
+    upstream.breaker | within = "0s" | upstream.breaker.within | zero
+    upstream.breaker | pause = "0s" | upstream.breaker.pause | zero
+    upstream.breaker | failure = 3 | upstream.breaker.failure | failures?
+    ledger | path = "" | ledger.path | empty
+    ledger | repeat_window = "25h" | ledger.repeat_window | too long & 24h
+    account | poll_interval = "10ms" | account.poll_interval | 1s
+    account | stale_after = "30s" | account.stale_after | poll_interval
+    account | lag = "2d" | account.lag | too long
+    account | when_stale = "ask" | account.when_stale | refuse or allow
+    account | balance_is = "nett" | account.balance_is | gross or net
+    log | format = "xml" | log.format | auto, json or text
+    log | level = "loud" | log.level | error, warn, info, debug or trace
+    catalogue | file = "/nowhere/c.toml" | catalogue.file | /nowhere/c.toml
+    catalogue | legacy_amounts = "x" | catalogue.legacy_amounts | counts or money
+    serve | listen = "" | serve | no setting & did you mean server?
+"#;
+
 #[test]
 fn one_mistake_in_a_section_is_told_with_its_path_and_what_to_write() {
-    let table: &[(&str, &str, &str, &[&str])] = &[
-        (
-            "server",
-            "listen = \"localhost:8080\"",
-            "server.listen",
-            &["\"127.0.0.1:8080\""],
-        ),
-        (
-            "server",
-            "listen = \"127.0.0.1\"",
-            "server.listen",
-            &["port"],
-        ),
-        (
-            "server",
-            "listen = 8080",
-            "server.listen",
-            &["expected a string"],
-        ),
-        (
-            "server",
-            "admin_listen = \"127.0.0.1:8080\"",
-            "server.admin_listen",
-            &["taken"],
-        ),
-        (
-            "server",
-            "admin_listen = \"127.0.0.1:x\"",
-            "server.admin_listen",
-            &["no address"],
-        ),
-        (
-            "server",
-            "header_count_max = 0",
-            "server.header_count_max",
-            &["from 1"],
-        ),
-        (
-            "server",
-            "header_count_max = -1",
-            "server.header_count_max",
-            &["-1"],
-        ),
-        (
-            "server",
-            "header_bytes_max = 100",
-            "server.header_bytes_max",
-            &["8192"],
-        ),
-        (
-            "server",
-            "header_bytes_max = \"64kb\"",
-            "server.header_bytes_max",
-            &["64KiB"],
-        ),
-        (
-            "server",
-            "header_read_timeout = \"0s\"",
-            "server.header_read_timeout",
-            &["zero", "75s"],
-        ),
-        (
-            "server",
-            "header_read_timeout = \"soon\"",
-            "server.header_read_timeout",
-            &["30s"],
-        ),
-        (
-            "server",
-            "header_read_timeout = \"-3s\"",
-            "server.header_read_timeout",
-            &["negative"],
-        ),
-        (
-            "server",
-            "stalled_client_timeout = 30",
-            "server.stalled_client_timeout",
-            &["30s"],
-        ),
-        (
-            "server",
-            "drain_timeout = \"0s\"",
-            "server.drain_timeout",
-            &["zero"],
-        ),
-        (
-            "server",
-            "body_bytes_max = 0",
-            "server.body_bytes_max",
-            &["out of bounds"],
-        ),
-        (
-            "server",
-            "kept_bytes_max = \"1MiB\"",
-            "server.kept_bytes_max",
-            &["at least 2097152"],
-        ),
-        (
-            "server",
-            "answer_bytes_kept = \"1GiB\"",
-            "server.answer_bytes_kept",
-            &["bounds"],
-        ),
-        (
-            "server",
-            "connections_max = 0",
-            "server.connections_max",
-            &["from 1"],
-        ),
-        (
-            "server",
-            "connections_max = nan",
-            "server.connections_max",
-            &["finite"],
-        ),
-        (
-            "server",
-            "listn = 1",
-            "server.listn",
-            &["no setting", "did you mean listen?"],
-        ),
-        (
-            "server",
-            "tls = true",
-            "server.tls",
-            &["no setting", "known here", "drain_timeout"],
-        ),
-        (
-            "upstream",
-            "base_url = \"api.generect.com\"",
-            "upstream.base_url",
-            &["scheme"],
-        ),
-        (
-            "upstream",
-            "base_url = \"ftp://api.generect.com\"",
-            "upstream.base_url",
-            &["https"],
-        ),
-        (
-            "upstream",
-            "base_url = \"https://a.example/api\"",
-            "upstream.base_url",
-            &["path"],
-        ),
-        (
-            "upstream",
-            "base_url = \"https://a.example/?x=1\"",
-            "upstream.base_url",
-            &["query"],
-        ),
-        (
-            "upstream",
-            "base_url = \"https://u:p@a.example\"",
-            "upstream.base_url",
-            &["user name"],
-        ),
-        (
-            "upstream",
-            "base_url = \"not a url\"",
-            "upstream.base_url",
-            &["no URL"],
-        ),
-        (
-            "upstream",
-            "connect_timeout = \"0s\"",
-            "upstream.connect_timeout",
-            &["zero"],
-        ),
-        (
-            "upstream",
-            "response_timeout = \"0ms\"",
-            "upstream.response_timeout",
-            &["zero"],
-        ),
-        (
-            "upstream",
-            "pool_idle_timeout = \"0s\"",
-            "upstream.pool_idle_timeout",
-            &["zero"],
-        ),
-        (
-            "upstream",
-            "idle_connections_max = 1.5",
-            "upstream.idle_connections_max",
-            &["1.5"],
-        ),
-        (
-            "upstream",
-            "ca_file = \"/nowhere/ca.pem\"",
-            "upstream.ca_file",
-            &["/nowhere/ca.pem"],
-        ),
-        (
-            "upstream",
-            "proxy = \"proxy.example:3128\"",
-            "upstream.proxy",
-            &["no http"],
-        ),
-        (
-            "upstream.breaker",
-            "failures = 0",
-            "upstream.breaker.failures",
-            &["from 1"],
-        ),
-        (
-            "upstream.breaker",
-            "within = \"0s\"",
-            "upstream.breaker.within",
-            &["zero"],
-        ),
-        (
-            "upstream.breaker",
-            "pause = \"0s\"",
-            "upstream.breaker.pause",
-            &["zero"],
-        ),
-        (
-            "upstream.breaker",
-            "failure = 3",
-            "upstream.breaker.failure",
-            &["failures?"],
-        ),
-        ("ledger", "path = \"\"", "ledger.path", &["empty"]),
-        (
-            "ledger",
-            "repeat_window = \"25h\"",
-            "ledger.repeat_window",
-            &["too long", "24h"],
-        ),
-        (
-            "account",
-            "poll_interval = \"10ms\"",
-            "account.poll_interval",
-            &["1s"],
-        ),
-        (
-            "account",
-            "stale_after = \"30s\"",
-            "account.stale_after",
-            &["poll_interval"],
-        ),
-        ("account", "lag = \"2d\"", "account.lag", &["too long"]),
-        (
-            "account",
-            "when_stale = \"ask\"",
-            "account.when_stale",
-            &["refuse or allow"],
-        ),
-        (
-            "account",
-            "balance_is = \"nett\"",
-            "account.balance_is",
-            &["gross or net"],
-        ),
-        (
-            "log",
-            "format = \"xml\"",
-            "log.format",
-            &["auto, json or text"],
-        ),
-        (
-            "log",
-            "level = \"loud\"",
-            "log.level",
-            &["error, warn, info, debug or trace"],
-        ),
-        (
-            "catalogue",
-            "file = \"/nowhere/c.toml\"",
-            "catalogue.file",
-            &["/nowhere/c.toml"],
-        ),
-        (
-            "catalogue",
-            "legacy_amounts = \"x\"",
-            "catalogue.legacy_amounts",
-            &["counts or money"],
-        ),
-        (
-            "serve",
-            "listen = \"\"",
-            "serve",
-            &["no setting", "did you mean server?"],
-        ),
-    ];
-    for (section, line, path, words) in table {
-        wrong(&with(section, line), path, words);
+    for [section, line, path, words] in rows(MISTAKES) {
+        wrong(&with(section, line), path, &told(words));
     }
 }
 
+/// section | line | where the warning is told | what is told
+const RISKS: &str = r#"
+    server | listen = "0.0.0.0:8080" | server.listen | unencrypted
+    server | listen = "[::]:9000" | server.listen | unencrypted
+    server | admin_listen = "10.0.0.1:8081" | server.admin_listen | spend
+    server | drain_timeout = "10s" | server.drain_timeout | in doubt
+    upstream | response_timeout = "400s" | upstream.response_timeout | in doubt
+    upstream | base_url = "http://a.example" | upstream.base_url | unencrypted
+    ledger | repeat_window = "0s" | ledger.repeat_window | twice
+"#;
+
 #[test]
 fn what_is_risky_but_possible_is_warned_of() {
-    let table: &[(&str, &str, &str, &[&str])] = &[
-        (
-            "server",
-            "listen = \"0.0.0.0:8080\"",
-            "server.listen",
-            &["unencrypted"],
-        ),
-        (
-            "server",
-            "listen = \"[::]:9000\"",
-            "server.listen",
-            &["unencrypted"],
-        ),
-        (
-            "server",
-            "admin_listen = \"10.0.0.1:8081\"",
-            "server.admin_listen",
-            &["spend"],
-        ),
-        (
-            "server",
-            "drain_timeout = \"10s\"",
-            "server.drain_timeout",
-            &["in doubt"],
-        ),
-        (
-            "upstream",
-            "response_timeout = \"400s\"",
-            "upstream.response_timeout",
-            &["in doubt"],
-        ),
-        (
-            "upstream",
-            "base_url = \"http://a.example\"",
-            "upstream.base_url",
-            &["unencrypted"],
-        ),
-        (
-            "ledger",
-            "repeat_window = \"0s\"",
-            "ledger.repeat_window",
-            &["twice"],
-        ),
-    ];
-    for (section, line, path, words) in table {
-        warned(&with(section, line), path, words);
+    for [section, line, path, words] in rows(RISKS) {
+        warned(&with(section, line), path, &told(words));
     }
     for quiet in [
         "http://127.0.0.1:9",

@@ -117,3 +117,20 @@ pub fn instead(line: &str, other: &str) -> String {
     assert!(GOOD.contains(line), "{line}");
     GOOD.replace(line, other)
 }
+
+/// The rows of a table written as text, cells apart by ` | `.
+pub fn rows<const N: usize>(table: &str) -> Vec<[&str; N]> {
+    let rows: Vec<_> = table
+        .lines()
+        .map(str::trim)
+        .filter(|line| !line.is_empty())
+        .map(|line| line.split(" | ").collect::<Vec<_>>().try_into().unwrap())
+        .collect();
+    assert!(rows.len() > 3, "the table is read wrongly");
+    rows
+}
+
+/// The texts of a cell, apart by ` & `.
+pub fn told(cell: &str) -> Vec<&str> {
+    cell.split(" & ").collect()
+}

@@ -17,6 +17,8 @@ mod upstream;
 
 use std::sync::Arc;
 
+pub use scalars::is_id;
+
 use super::complaint::{Complaint, Complaints, ConfigErrors};
 use super::file::File;
 use super::settings::Config;

@@ -1,6 +1,7 @@
 //! Rules for single values: each gives the value, or complains and gives the default, so that
 //! the rest can still be looked at.
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::ops::RangeInclusive;
 use std::time::Duration;
@@ -10,8 +11,18 @@ use jiff::SignedDuration;
 use crate::config::complaint::Complaints;
 use crate::config::values::{ByteCount, Span};
 
-/// The letters of an id: they stand in URLs, metric labels and file names without quoting.
+/// Longer ids would tear tables and labels.
 const ID_LENGTH_MAX: usize = 64;
+
+/// What an id may be.
+const ID_HINT: &str = "1 to 64 of the letters A-Z a-z 0-9 . _ -";
+
+/// Whether a text may be the id of a team, key or budget: such texts stand in URLs, metric labels
+/// and TOML without quoting.
+pub fn is_id(text: &str) -> bool {
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
+    (1..=ID_LENGTH_MAX).contains(&text.len()) && text.bytes().all(allowed)
+}
 
 /// A span of time that must not be zero.
 pub(super) fn span(
@@ -158,21 +169,15 @@ pub(super) fn id<'a>(
     complaints: &mut Complaints,
     item: &str,
     value: Option<&'a str>,
-    used: &mut std::collections::BTreeSet<&'a str>,
+    used: &mut BTreeSet<&'a str>,
 ) -> Option<&'a str> {
     let path = format!("{item}.id");
     let Some(text) = value else {
         complaints.missing(path, "every one needs a permanent id of its own");
         return None;
     };
-    let fits = (1..=ID_LENGTH_MAX).contains(&text.len());
-    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
-    if !fits || !text.bytes().all(allowed) {
-        complaints.error(
-            path,
-            format!("{text:?} is no id"),
-            format!("1 to {ID_LENGTH_MAX} of the letters A-Z a-z 0-9 . _ -"),
-        );
+    if !is_id(text) {
+        complaints.error(path, format!("{text:?} is no id"), ID_HINT);
         return None;
     }
     if !used.insert(text) {

@@ -1,97 +1,96 @@
 //! Rules of `[server]`.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use super::scalars;
 use crate::config::complaint::Complaints;
 use crate::config::file::ServerFile;
 use crate::config::settings::Server;
+use crate::config::values::{ByteCount, Span};
 
 const KIB: usize = 1 << 10;
 const MIB: usize = 1 << 20;
 
 /// Checks the listeners and their bounds.
 pub(super) fn server(file: &ServerFile, complaints: &mut Complaints) -> Server {
-    let c = complaints;
-    let local = |port| SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port);
-    let seconds = Duration::from_secs;
+    let mut c = Section { complaints };
     let server = Server {
-        listen: scalars::address(c, "server.listen", file.listen.as_deref(), local(8080)),
-        admin_listen: scalars::address(
-            c,
-            "server.admin_listen",
-            file.admin_listen.as_deref(),
-            local(8081),
-        ),
-        header_count_max: usize::try_from(scalars::count(
-            c,
-            "server.header_count_max",
-            file.header_count_max,
-            100,
-            1..=1000,
-        ))
-        .unwrap_or(usize::MAX),
+        listen: c.address("listen", file.listen.as_deref(), 8080),
+        admin_listen: c.address("admin_listen", file.admin_listen.as_deref(), 8081),
+        header_count_max: c.count("header_count_max", file.header_count_max, 100, 1..=1000),
         // hyper's buffer cannot be made smaller than 8 KiB.
-        header_bytes_max: scalars::bytes(
-            c,
-            "server.header_bytes_max",
+        header_bytes_max: c.bytes(
+            "header_bytes_max",
             file.header_bytes_max,
             64 * KIB,
             8 * KIB..=MIB,
         ),
-        header_read_timeout: scalars::span(
-            c,
-            "server.header_read_timeout",
-            file.header_read_timeout,
-            seconds(75),
-        ),
-        body_bytes_max: scalars::bytes(
-            c,
-            "server.body_bytes_max",
-            file.body_bytes_max,
-            MIB,
-            KIB..=64 * MIB,
-        ),
-        body_read_timeout: scalars::span(
-            c,
-            "server.body_read_timeout",
-            file.body_read_timeout,
-            seconds(30),
-        ),
-        kept_bytes_max: scalars::bytes(
-            c,
-            "server.kept_bytes_max",
+        header_read_timeout: c.span("header_read_timeout", file.header_read_timeout, 75),
+        body_bytes_max: c.bytes("body_bytes_max", file.body_bytes_max, MIB, KIB..=64 * MIB),
+        body_read_timeout: c.span("body_read_timeout", file.body_read_timeout, 30),
+        kept_bytes_max: c.bytes(
+            "kept_bytes_max",
             file.kept_bytes_max,
             256 * MIB,
-            KIB..=64 * 1024 * MIB,
+            KIB..=64 * KIB * MIB,
         ),
-        answer_bytes_kept: scalars::bytes(
-            c,
-            "server.answer_bytes_kept",
+        answer_bytes_kept: c.bytes(
+            "answer_bytes_kept",
             file.answer_bytes_kept,
             MIB,
             0..=64 * MIB,
         ),
-        stalled_client_timeout: scalars::span(
-            c,
-            "server.stalled_client_timeout",
-            file.stalled_client_timeout,
-            seconds(30),
-        ),
-        connections_max: usize::try_from(scalars::count(
-            c,
-            "server.connections_max",
-            file.connections_max,
-            4096,
-            1..=1_000_000,
-        ))
-        .unwrap_or(usize::MAX),
-        drain_timeout: scalars::span(c, "server.drain_timeout", file.drain_timeout, seconds(310)),
+        stalled_client_timeout: c.span("stalled_client_timeout", file.stalled_client_timeout, 30),
+        connections_max: c.count("connections_max", file.connections_max, 4096, 1..=1_000_000),
+        drain_timeout: c.span("drain_timeout", file.drain_timeout, 310),
     };
-    listeners(&server, c);
-    kept(&server, c);
+    listeners(&server, complaints);
+    kept(&server, complaints);
     server
+}
+
+/// The section's name in front of each setting's.
+struct Section<'a> {
+    complaints: &'a mut Complaints,
+}
+
+impl Section<'_> {
+    fn address(&mut self, name: &str, value: Option<&str>, port: u16) -> SocketAddr {
+        let default = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port);
+        scalars::address(self.complaints, &path(name), value, default)
+    }
+
+    fn span(&mut self, name: &str, value: Option<Span>, default_s: u64) -> Duration {
+        let default = Duration::from_secs(default_s);
+        scalars::span(self.complaints, &path(name), value, default)
+    }
+
+    fn bytes(
+        &mut self,
+        name: &str,
+        value: Option<ByteCount>,
+        default: usize,
+        bounds: RangeInclusive<usize>,
+    ) -> usize {
+        scalars::bytes(self.complaints, &path(name), value, default, bounds)
+    }
+
+    fn count(
+        &mut self,
+        name: &str,
+        value: Option<u32>,
+        default: u32,
+        bounds: RangeInclusive<u32>,
+    ) -> usize {
+        let count = scalars::count(self.complaints, &path(name), value, default, bounds);
+        usize::try_from(count).unwrap_or(usize::MAX)
+    }
+}
+
+fn path(name: &str) -> String {
+    format!("server.{name}")
 }
 
 fn listeners(server: &Server, complaints: &mut Complaints) {

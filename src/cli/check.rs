@@ -1,0 +1,47 @@
+//! `check`: is the configuration right? By the code that `serve` runs.
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use crate::cli::Context;
+use crate::config::{self, Config};
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// Fail if there are warnings
+    #[arg(long)]
+    strict: bool,
+}
+
+pub(super) fn run(args: &Args, context: &Context, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
+    let config = config::load(context.config(), &context.environment)?;
+    writeln!(out, "{} can be served.", context.config.display())?;
+    summary(&config, out)?;
+    for warning in &config.warnings {
+        writeln!(out, "warning: {warning}")?;
+    }
+    if args.strict && !config.warnings.is_empty() {
+        return Ok(ExitCode::FAILURE);
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn summary(config: &Config, out: &mut dyn Write) -> std::io::Result<()> {
+    writeln!(out, "  clients   http://{}", config.server.listen)?;
+    writeln!(out, "  admin     http://{}", config.server.admin_listen)?;
+    writeln!(out, "  upstream  {}", config.upstream.base_url)?;
+    writeln!(out, "  ledger    {}", config.ledger.path.display())?;
+    let counts = [
+        (config.teams.len(), "team"),
+        (config.clients.len(), "key"),
+        (config.budgets.len(), "budget"),
+        (config.floors.len(), "floor"),
+        (config.rates.len(), "rate"),
+        (config.catalogue.operations().count(), "operation"),
+    ];
+    let counts = counts.map(|(count, name)| {
+        let ending = if count == 1 { "" } else { "s" };
+        format!("{count} {name}{ending}")
+    });
+    writeln!(out, "  {}", counts.join(", "))
+}

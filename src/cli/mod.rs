@@ -1,0 +1,131 @@
+//! The command line: one file a command.
+//!
+//! Exit codes: 0 it worked; 1 it did not; 2 the configuration or the command line is wrong. What was
+//! asked for goes to standard output, everything else to standard error.
+
+mod backup;
+mod books;
+mod check;
+mod export;
+mod key;
+mod report;
+mod verify;
+
+use std::io::{self, BufWriter, ErrorKind, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::clock::Clock;
+use crate::config::{ConfigErrors, Environment};
+
+/// Where the configuration is when nobody says.
+const CONFIG_PATH: &str = "./generect-guard.toml";
+/// The variable that says where it is.
+const CONFIG_VARIABLE: &str = "GUARD_CONFIG";
+/// The exit code of a wrong configuration; clap uses the same for a wrong command line.
+const EXIT_CONFIG: u8 = 2;
+
+/// A budget proxy in front of the Generect API.
+#[derive(Debug, Parser)]
+#[command(
+    name = "generect-guard",
+    version,
+    about,
+    disable_help_subcommand = true
+)]
+struct Cli {
+    /// The configuration file [default: $GUARD_CONFIG, else ./generect-guard.toml]
+    #[arg(long, global = true, value_name = "PATH")]
+    config: Option<PathBuf>,
+
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Check the configuration, by the code that `serve` runs
+    Check(check::Args),
+    /// Make keys
+    #[command(subcommand)]
+    Key(key::Command),
+    /// Show budgets, spend, and the calls that have not ended
+    Report(report::Args),
+    /// Write the entries of a period, for finance
+    Export(export::Args),
+    /// Check the whole ledger against itself
+    Verify,
+    /// Copy the ledger, also beside a running guard
+    Backup(backup::Args),
+}
+
+/// What every command is given.
+struct Context {
+    config: PathBuf,
+    environment: Environment,
+    clock: Clock,
+}
+
+impl Context {
+    fn config(&self) -> Option<&Path> {
+        Some(&self.config)
+    }
+}
+
+/// Runs the command the process was started with.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let environment = Environment::of_process();
+    let config = cli
+        .config
+        .or_else(|| environment.get(CONFIG_VARIABLE).map(PathBuf::from))
+        .unwrap_or_else(|| PathBuf::from(CONFIG_PATH));
+    let context = Context {
+        config,
+        environment,
+        clock: Clock::system(),
+    };
+    let mut out = BufWriter::new(io::stdout().lock());
+    let ended = run(cli.command, &context, &mut out).and_then(|code| {
+        out.flush()?;
+        Ok(code)
+    });
+    ended.unwrap_or_else(|error| explain(&error))
+}
+
+fn run(command: Command, context: &Context, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
+    match command {
+        Command::Check(args) => check::run(&args, context, out),
+        Command::Key(command) => key::run(&command, context, out),
+        Command::Report(args) => report::run(&args, context, out),
+        Command::Export(args) => export::run(&args, context, out),
+        Command::Verify => verify::run(context, out),
+        Command::Backup(args) => backup::run(&args, context, out),
+    }
+}
+
+/// Says why a command failed, and which exit code that is.
+fn explain(error: &anyhow::Error) -> ExitCode {
+    // Whoever reads the output may stop early (`| head`): that is no failure.
+    let closed = |cause: &(dyn std::error::Error + 'static)| {
+        cause
+            .downcast_ref::<io::Error>()
+            .is_some_and(|error| error.kind() == ErrorKind::BrokenPipe)
+    };
+    if error.chain().any(closed) {
+        return ExitCode::SUCCESS;
+    }
+    note(&format!("error: {error:#}"));
+    if error.is::<ConfigErrors>() {
+        ExitCode::from(EXIT_CONFIG)
+    } else {
+        ExitCode::FAILURE
+    }
+}
+
+/// Tells a person something beside the output. If even that cannot be written, nobody is there.
+fn note(text: &str) {
+    let _ = writeln!(io::stderr().lock(), "{text}");
+}
