@@ -36,7 +36,11 @@ pub(super) fn run(args: Args, context: &Context) -> anyhow::Result<ExitCode> {
         hold: args.hold,
         charge: args.charge,
         reason: args.reason,
-        who: context.environment.get("USER").unwrap_or("unnamed").to_owned(),
+        who: context
+            .environment
+            .get("USER")
+            .unwrap_or("unnamed")
+            .to_owned(),
     };
     let path = &books.ledger.path;
     let reply = match control::ask(&control::socket_path(path), &command) {
@@ -57,10 +61,14 @@ pub(super) fn run(args: Args, context: &Context) -> anyhow::Result<ExitCode> {
 fn alone(path: &std::path::Path, command: Command, context: &Context) -> anyhow::Result<Reply> {
     // Opening for writing would make a ledger where none is.
     if !path.exists() {
-        bail!("there is no ledger at {}; check ledger.path", path.display());
+        bail!(
+            "there is no ledger at {}; check ledger.path",
+            path.display()
+        );
     }
     let (lock, store) = open_locked(path, context.clock.now())?;
-    let (ledger, writer) = Ledger::open(Box::new(store), Settings::default(), context.clock.clone())?;
+    let (ledger, writer) =
+        Ledger::open(Box::new(store), Settings::default(), context.clock.clone())?;
     let writer = writer.spawn()?;
     let runtime = tokio::runtime::Builder::new_current_thread().build()?;
     let reply = runtime.block_on(async {

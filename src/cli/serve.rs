@@ -20,7 +20,11 @@ pub(super) fn run(_: &Args, context: &Context) -> anyhow::Result<ExitCode> {
     let config = config::load(context.config(), &context.environment)?;
     let secrets = Secrets::new();
     secrets.register(config.upstream.token.expose());
-    logging::install(&logging_settings(&config), context.environment.get("RUST_LOG"), &secrets)?;
+    logging::install(
+        &logging_settings(&config),
+        context.environment.get("RUST_LOG"),
+        &secrets,
+    )?;
     for warning in &config.warnings {
         tracing::warn!("{warning}");
     }
@@ -49,7 +53,9 @@ async fn serve(config: Config, context: &Context) -> anyhow::Result<ExitCode> {
     tracing::info!("told to stop: no new calls, running ones finish; a second signal ends at once");
     tokio::spawn(async move {
         signals.wait().await;
-        note("ended at once by a second signal; open holds stay and are in doubt at the next start");
+        note(
+            "ended at once by a second signal; open holds stay and are in doubt at the next start",
+        );
         std::process::exit(EXIT_AT_ONCE);
     });
     Ok(match guard.drain().await {
@@ -58,7 +64,10 @@ async fn serve(config: Config, context: &Context) -> anyhow::Result<ExitCode> {
             ExitCode::SUCCESS
         }
         Drained::CallsLeft(calls) => {
-            tracing::warn!(calls, "stopped at the drain timeout; the calls left are in doubt at the next start");
+            tracing::warn!(
+                calls,
+                "stopped at the drain timeout; the calls left are in doubt at the next start"
+            );
             ExitCode::FAILURE
         }
         Drained::Unflushed => ExitCode::FAILURE,

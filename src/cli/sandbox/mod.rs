@@ -6,6 +6,7 @@ mod traffic;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use tokio::net::TcpListener;
@@ -71,6 +72,8 @@ async fn sandbox(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
     ));
     let lines = traffic::drive(guard.address, &simulator).await?;
     note(&lines);
+    // Endings that nobody waits for may take some milliseconds to reach the disk.
+    tokio::time::sleep(Duration::from_millis(50)).await;
     note(&report(&ledger, &budgets, context)?);
     note(&format!(
         "The simulator charged {} credits in all and has {} left.",

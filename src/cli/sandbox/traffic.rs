@@ -29,7 +29,7 @@ const CALLS: &[Call] = &[
         shows: "a search is held at its most (10 rows) and settled at what came (3 rows)",
         secret: "sandbox-growth",
         path: SEARCH,
-        body: r#"{"job_titles": ["cto", "matches:3"], "limit_by": 10}"#,
+        body: r#"{"job_titles": ["matches:3"], "limit_by": 10}"#,
     },
     Call {
         shows: "a search without a bound gets its team's: 25 rows",
@@ -91,11 +91,17 @@ async fn job(client: &Client, out: &mut String) -> anyhow::Result<()> {
         body: r#"{"leads": [{"first_name": "Person", "last_name": "One", "domain": "example.com"}]}"#,
     };
     let answer = client.show(&submit, out).await?;
-    let job = answer["meta"]["job_id"].as_str().context("the job has no id")?;
+    let job = answer["meta"]["job_id"]
+        .as_str()
+        .context("the job has no id")?;
     for _ in 0..3 {
         let answer = client.poll(&format!("{BULK}{job}/"), submit.secret).await?;
         if answer["meta"]["status"] == "completed" {
-            let _ = writeln!(out, "  … and a poll that shows its end settles it: {}\n", answer["meta"]["amount_charged"]);
+            let _ = writeln!(
+                out,
+                "  … and a poll that shows its end settles it: {}\n",
+                answer["meta"]["amount_charged"]
+            );
             return Ok(());
         }
     }
