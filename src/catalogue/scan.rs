@@ -140,7 +140,8 @@ impl Scanner {
             self.state = State::Done;
         }
         match self.state {
-            State::Done if self.utf8.is_whole() => Ok(()),
+            // A character that is cut stands in a string, and a string that is cut is not done.
+            State::Done => Ok(()),
             State::Failed => Err(self.failure),
             _ => Err("cut short"),
         }
@@ -441,10 +442,6 @@ impl Utf8 {
             }
             Err(_) => false,
         }
-    }
-
-    fn is_whole(&self) -> bool {
-        self.length == 0
     }
 }
 
