@@ -1,6 +1,11 @@
 //! Style as a test: which part may import which, how long files and functions are, where floats
 //! may stand, and whether what the documents name is really there.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test fails by panicking, in the functions it calls too"
+)]
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
