@@ -247,7 +247,9 @@ fn verify_names_what_does_not_agree() {
         let place = Place::file();
         drop(told(&place));
         let connection = rusqlite::Connection::open(place.path()).unwrap();
-        connection.execute_batch("PRAGMA foreign_keys = OFF").unwrap();
+        connection
+            .execute_batch("PRAGMA foreign_keys = OFF")
+            .unwrap();
         connection.execute_batch(sql).unwrap();
         drop(connection);
         place.reader().verify(&mut |_, _| {})
