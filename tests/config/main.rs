@@ -1,5 +1,7 @@
 //! The configuration and the commands that need no running guard.
 
+mod books;
+mod commands;
 mod example;
 mod limits;
 mod people;
