@@ -223,7 +223,9 @@ async fn a_report_in_text_fits_a_terminal_and_cannot_steer_it() {
     }
     for words in [
         "growth-month",
-        "from 2025-12-01",
+        "from 2025-12-01 ",
+        "frees 2025-12-01 23:",
+        "last 24h",
         "4 in doubt",
         "▓▒▒▒▒▒▒▒▒▒░░░░░░░░",
         "0.08 credits for 2 calls.",
@@ -269,12 +271,6 @@ async fn the_report_command_reads_beside_a_running_guard_and_without_the_token()
     let text = books.run(&["report"]);
     assert_eq!(text.code, 0, "{text:?}");
     assert!(text.out.contains("Nothing was charged."), "{text:?}");
-    for arguments in [
-        &["report", "--from", "yesterday"][..],
-        &["report", "--from", "2025-12-01", "--to", "2025-11-01"],
-    ] {
-        assert_eq!(books.run(arguments).code, 1);
-    }
     live.release("done");
     books.close().await;
 }
@@ -441,6 +437,24 @@ async fn a_backup_is_a_whole_ledger_and_never_written_over_another_file() {
         .folder
         .run_bare(&["verify", "--config", "copy.toml"], &[]);
     assert_eq!(verified.code, 0, "{verified:?}");
+    live.release("done");
+    books.close().await;
+}
+
+#[tokio::test]
+async fn a_reader_that_stops_early_is_no_failure() {
+    let (books, live) = Books::filled().await;
+    let mut child = std::process::Command::new(env!("CARGO_BIN_EXE_generect-guard"))
+        .args(["report", "--config", "guard.toml"])
+        .current_dir(books.folder.dir.path())
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    drop(child.stdout.take());
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    assert_eq!(output.stderr, b"");
     live.release("done");
     books.close().await;
 }
