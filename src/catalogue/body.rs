@@ -12,6 +12,8 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
+use super::scan::plain_length;
+
 /// Nesting a body may have. Documented bodies have five levels; a parser that recurses needs an
 /// end.
 const DEPTH_MAX: usize = 64;
@@ -283,9 +285,7 @@ impl<'a> Parser<'a> {
         let mut decoded: Option<String> = None;
         loop {
             let start = self.at;
-            while !matches!(self.peek(), None | Some(b'"' | b'\\' | 0..=0x1f)) {
-                self.at += 1;
-            }
+            self.at += plain_length(&self.bytes[start..]);
             let plain = &self.text[start..self.at];
             match self.peek() {
                 Some(b'"') => {

@@ -30,5 +30,5 @@ pub use file::{CatalogueError, Complaint};
 pub use operation::{
     Class, Count, Evidence, Extra, ExtraUnits, Operation, Part, Place, RowLimit, Slots,
 };
-pub use price::{LegacyAmounts, PriceName, Prices, UnknownPrice};
+pub use price::{LegacyAmounts, PriceError, PriceName, Prices};
 pub use quote::{Quote, QuoteError, Unbounded, quote};

@@ -60,12 +60,12 @@ pub struct Prices {
     legacy_amounts: LegacyAmounts,
 }
 
-/// A price was given a name the catalogue does not use, or less than nothing.
+/// Why a price was not changed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum UnknownPrice {
+pub enum PriceError {
     /// No operation has a price of this name.
     #[error("no operation has a price named {0}")]
-    Name(String),
+    Unknown(String),
     /// A price below zero.
     #[error("the price {0} would be below zero")]
     Negative(String),
@@ -84,16 +84,16 @@ impl Prices {
 
     /// Changes one price. The name must already be one of the catalogue's, so that a misspelt
     /// name cannot leave the old price standing unseen.
-    pub fn set(&mut self, name: &str, price: Credits) -> Result<(), UnknownPrice> {
+    pub fn set(&mut self, name: &str, price: Credits) -> Result<(), PriceError> {
         if price.is_negative() {
-            return Err(UnknownPrice::Negative(name.to_owned()));
+            return Err(PriceError::Negative(name.to_owned()));
         }
         match self.by_name.get_mut(name) {
             Some(known) => {
                 *known = price;
                 Ok(())
             }
-            None => Err(UnknownPrice::Name(name.to_owned())),
+            None => Err(PriceError::Unknown(name.to_owned())),
         }
     }
 
@@ -124,11 +124,11 @@ mod tests {
         let before = prices.clone();
         assert_eq!(
             prices.set("phone", Credits::ZERO),
-            Err(UnknownPrice::Name("phone".to_owned()))
+            Err(PriceError::Unknown("phone".to_owned()))
         );
         assert_eq!(
             prices.set("phones", Credits::from_micros(-1)),
-            Err(UnknownPrice::Negative("phones".to_owned()))
+            Err(PriceError::Negative("phones".to_owned()))
         );
         assert_eq!(prices, before);
         prices.set("phones", Credits::from_micros(5)).unwrap();

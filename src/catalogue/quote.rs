@@ -43,7 +43,7 @@ pub enum QuoteError {
     #[error("{0}")]
     Unreadable(String),
     /// The body has no bound and its team wants one.
-    #[error("{field} is missing; at most {fits} would fit")]
+    #[error("{field} is missing; a bound of at most {fits} would fit")]
     Unbounded {
         /// The field that would bound it, dotted.
         field: String,

@@ -128,7 +128,7 @@ impl Scanner {
                 | State::Exponent
                 | State::ExponentSign
                 | State::ExponentDigits => self.in_number(chunk, at, sink),
-                _ => self.between(chunk[at], at, sink),
+                _ => self.between(chunk, at, sink),
             };
         }
     }
@@ -140,7 +140,8 @@ impl Scanner {
             self.state = State::Done;
         }
         match self.state {
-            State::Done if self.utf8.is_whole() => Ok(()),
+            // A character that is cut stands in a string, and a string that is cut is not done.
+            State::Done => Ok(()),
             State::Failed => Err(self.failure),
             _ => Err("cut short"),
         }
@@ -151,27 +152,43 @@ impl Scanner {
         self.failure = what;
     }
 
-    /// Between tokens.
+    /// Between tokens. What mostly follows at once is taken at once: a comma by a name, a name by
+    /// its colon.
     #[inline]
-    fn between(&mut self, byte: u8, at: usize, sink: &mut impl Sink) -> usize {
-        match (self.state, byte) {
-            (_, b' ' | b'\t' | b'\n' | b'\r') => {}
-            (State::Value | State::FirstValue, _) => self.begin(byte, sink),
-            (State::FirstName | State::Name, b'"') => {
-                self.is_name = true;
-                self.state = State::Text;
-                sink.text_start(true);
+    fn between(&mut self, chunk: &[u8], at: usize, sink: &mut impl Sink) -> usize {
+        let byte = chunk[at];
+        if matches!(byte, b' ' | b'\t' | b'\n' | b'\r') {
+            return at + 1;
+        }
+        match self.state {
+            State::Value | State::FirstValue => self.begin(byte, sink),
+            State::FirstName | State::Name if byte == b'"' => self.begin_name(sink),
+            State::FirstName if byte == b'}' => self.close(sink),
+            State::Colon if byte == b':' => self.state = State::Value,
+            State::After => {
+                let in_object = self.objects & 1 == 1;
+                match (byte, in_object) {
+                    (b',', true) if chunk.get(at + 1) == Some(&b'"') => {
+                        self.begin_name(sink);
+                        return at + 2;
+                    }
+                    (b',', true) => self.state = State::Name,
+                    (b',', false) => self.state = State::Value,
+                    (b'}', true) | (b']', false) => self.close(sink),
+                    _ => self.fail("not JSON"),
+                }
             }
-            (State::FirstName, b'}') => self.close(sink),
-            (State::Colon, b':') => self.state = State::Value,
-            (State::After, b',') if self.objects & 1 == 1 => self.state = State::Name,
-            (State::After, b',') => self.state = State::Value,
-            (State::After, b'}') if self.objects & 1 == 1 => self.close(sink),
-            (State::After, b']') if self.objects & 1 == 0 => self.close(sink),
-            (State::Done, _) => self.fail("something after the end of the document"),
+            State::Done => self.fail("something after the end of the document"),
             _ => self.fail("not JSON"),
         }
         at + 1
+    }
+
+    #[inline]
+    fn begin_name(&mut self, sink: &mut impl Sink) {
+        self.is_name = true;
+        self.state = State::Text;
+        sink.text_start(true);
     }
 
     /// The first byte of a value.
@@ -245,13 +262,17 @@ impl Scanner {
             sink.text(&rest[..length]);
         }
         match rest.get(length) {
-            Some(b'"') => {
-                if self.is_name {
-                    self.state = State::Colon;
-                } else {
-                    self.value_ended();
+            Some(b'"') if self.is_name => {
+                sink.text_end(true);
+                if rest.get(length + 1) == Some(&b':') {
+                    self.state = State::Value;
+                    return at + length + 2;
                 }
-                sink.text_end(self.is_name);
+                self.state = State::Colon;
+            }
+            Some(b'"') => {
+                self.value_ended();
+                sink.text_end(false);
             }
             Some(b'\\') => self.state = State::Escape,
             Some(_) => self.fail("a control character in a string"),
@@ -365,7 +386,7 @@ impl Scanner {
 /// How many bytes from the start are plain text: no quote, no backslash, no control character.
 /// Eight at a time, because most of an answer is text nobody looks at.
 #[inline]
-fn plain_length(bytes: &[u8]) -> usize {
+pub(super) fn plain_length(bytes: &[u8]) -> usize {
     const ONES: u64 = u64::from_ne_bytes([1; 8]);
     const TOPS: u64 = u64::from_ne_bytes([0x80; 8]);
     let (eights, rest) = bytes.as_chunks::<8>();
@@ -421,10 +442,6 @@ impl Utf8 {
             }
             Err(_) => false,
         }
-    }
-
-    fn is_whole(&self) -> bool {
-        self.length == 0
     }
 }
 

@@ -9,6 +9,9 @@ mod check;
 mod export;
 mod key;
 mod report;
+mod resolve;
+mod sandbox;
+mod serve;
 mod verify;
 
 use std::io::{self, BufWriter, ErrorKind, Write};
@@ -47,6 +50,19 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Run the guard until SIGTERM or SIGINT
+    Serve(serve::Args),
+    /// Try everything out: a simulated Generect, the guard, and a little traffic
+    Sandbox(sandbox::Args),
+    #[command(flatten)]
+    Answering(Answering),
+    /// End a hold in doubt by your own decision
+    Resolve(resolve::Args),
+}
+
+/// The commands whose standard output is what was asked for. The others speak through the log.
+#[derive(Debug, Subcommand)]
+enum Answering {
     /// Check the configuration, by the code that `serve` runs
     Check(check::Args),
     /// Make keys
@@ -88,22 +104,31 @@ pub fn main() -> ExitCode {
         environment,
         clock: Clock::system(),
     };
-    let mut out = BufWriter::new(io::stdout().lock());
-    let ended = run(cli.command, &context, &mut out).and_then(|code| {
-        out.flush()?;
-        Ok(code)
-    });
-    ended.unwrap_or_else(|error| explain(&error))
+    run(cli.command, &context).unwrap_or_else(|error| explain(&error))
 }
 
-fn run(command: Command, context: &Context, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
+fn run(command: Command, context: &Context) -> anyhow::Result<ExitCode> {
     match command {
-        Command::Check(args) => check::run(&args, context, out),
-        Command::Key(command) => key::run(&command, context, out),
-        Command::Report(args) => report::run(&args, context, out),
-        Command::Export(args) => export::run(&args, context, out),
-        Command::Verify => verify::run(context, out),
-        Command::Backup(args) => backup::run(&args, context, out),
+        Command::Serve(args) => serve::run(&args, context),
+        Command::Sandbox(args) => sandbox::run(&args, context),
+        Command::Resolve(args) => resolve::run(args, context),
+        Command::Answering(command) => {
+            let mut out = BufWriter::new(io::stdout().lock());
+            let code = answer(command, context, &mut out)?;
+            out.flush()?;
+            Ok(code)
+        }
+    }
+}
+
+fn answer(command: Answering, context: &Context, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
+    match command {
+        Answering::Check(args) => check::run(&args, context, out),
+        Answering::Key(command) => key::run(&command, context, out),
+        Answering::Report(args) => report::run(&args, context, out),
+        Answering::Export(args) => export::run(&args, context, out),
+        Answering::Verify => verify::run(context, out),
+        Answering::Backup(args) => backup::run(&args, context, out),
     }
 }
 

@@ -178,6 +178,8 @@ fn count(
 #[derive(Debug)]
 pub struct TracedBody {
     body: AnswerBody,
+    /// Written down when it is dropped, with the body.
+    #[expect(dead_code, reason = "it is there to be dropped")]
     record: Record,
 }
 

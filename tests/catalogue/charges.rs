@@ -156,8 +156,9 @@ fn an_answer_that_is_not_one_document_says_nothing() {
     cut.extend_from_slice(b"\xc3\"}");
     let answer = read_in_pieces("email_find", &cut, 1);
     assert!(matches!(answer.charge, Charge::Unreadable(_)));
-    let deep = "[".repeat(200) + &"]".repeat(200);
-    assert!(matches!(charge(&deep), Charge::Unreadable(_)));
+    let nested = |depth: usize| "[".repeat(depth) + &"]".repeat(depth);
+    assert_eq!(charge(&nested(128)), Charge::Missing);
+    assert!(matches!(charge(&nested(129)), Charge::Unreadable(_)));
 }
 
 #[test]

@@ -2,7 +2,8 @@
 
 use crate::catalogue::scan::{Sink, Word};
 
-/// Bytes of a name that are kept: one more than the longest that is looked for.
+/// Bytes of a name that are kept: more than the longest that is looked for has, so that a name
+/// that is cut is never one of them.
 const NAME_BYTES_MAX: usize = 16;
 /// Bytes of a value that are kept: a number of an amount has at most some sixty, an id fewer, and
 /// what is looked for in a `detail` stands at its start.
@@ -111,12 +112,7 @@ impl Capture {
     }
 
     fn choose_slot(&mut self) {
-        let name = if self.name.is_cut {
-            &[]
-        } else {
-            self.name.bytes()
-        };
-        self.slot = match (self.level(), name) {
+        self.slot = match (self.level(), self.name.bytes()) {
             (Level::Root, b"meta") => Slot::Meta,
             (Level::Root, b"amount") => Slot::Amount,
             (Level::Root, b"detail") => Slot::Detail,

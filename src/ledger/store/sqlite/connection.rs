@@ -65,8 +65,11 @@ pub(super) fn open_writing(path: &Path) -> Result<Connection, StoreError> {
         ));
     }
     // FULL: a commit returns only after the log is synced. The checkpoints are another thread's work.
+    // Foreign keys are not checked for each entry: their numbers were looked up a moment before, and
+    // `verify` finds a name that is missing.
     connection.execute_batch(
-        "PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 0; PRAGMA temp_store = MEMORY; \
+        "PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 0; PRAGMA foreign_keys = OFF; \
+         PRAGMA temp_store = MEMORY; \
          PRAGMA cache_size = -32768;",
     )?;
     migrate(&mut connection, path)?;

@@ -1,0 +1,414 @@
+//! What must hold for every input: windows tile time, and the books agree with a naive model,
+//! whatever happens in whatever order, and also after every restart.
+
+use std::collections::BTreeSet;
+
+use generect_guard::clock::Clock;
+use generect_guard::ledger::{
+    Budget, BudgetStatus, CalendarUnit, Filter, Hold, HoldError, Ledger, WindowRule,
+};
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
+use proptest::prelude::*;
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+
+use crate::support::{NOON, Place, at, budget, calendar, micros, request, settle, with_budgets};
+
+const UNITS: [CalendarUnit; 5] = [
+    CalendarUnit::Day,
+    CalendarUnit::Week,
+    CalendarUnit::Month,
+    CalendarUnit::Quarter,
+    CalendarUnit::Year,
+];
+
+/// The instant lies in its window, and the windows beside it meet it without gap or overlap.
+fn assert_tiles(unit: CalendarUnit, zone: &TimeZone, now: Timestamp) {
+    let rule = WindowRule::Calendar {
+        unit,
+        zone: zone.clone(),
+    };
+    let window = rule.window_at(now);
+    let told = || format!("{unit:?} {:?} at {now}: {window:?}", zone.iana_name());
+    let (start, end) = (window.start.unwrap(), window.end.unwrap());
+    assert!(start <= now && now < end, "{}", told());
+    let tick = SignedDuration::from_micros(1);
+    assert_eq!(rule.window_at(start), window, "{}", told());
+    assert_eq!(rule.window_at(end - tick), window, "{}", told());
+    assert_eq!(rule.window_at(end).start, Some(end), "{}", told());
+    assert_eq!(rule.window_at(start - tick).end, Some(start), "{}", told());
+}
+
+#[test]
+fn windows_tile_time_in_every_zone_around_every_clock_change() {
+    let from = at("2024-01-01T00:00:00Z");
+    let to = at("2028-01-01T00:00:00Z");
+    for name in jiff::tz::db().available() {
+        let zone = TimeZone::get(name.as_str()).unwrap();
+        let changes = zone
+            .following(from)
+            .take_while(|change| change.timestamp() < to);
+        let mut moments = changes
+            .map(|change| change.timestamp())
+            .take(6)
+            .collect::<Vec<_>>();
+        moments.push(at("2024-02-29T12:00:00Z"));
+        moments.push(at("2026-01-31T23:59:59.999999Z"));
+        for moment in moments {
+            for hours in [-24, 0, 24] {
+                for unit in UNITS {
+                    assert_tiles(unit, &zone, moment + SignedDuration::from_hours(hours));
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_day_that_was_skipped_or_lived_twice_still_tiles() {
+    // Samoa went over the date line on 30 December 2011; Kwajalein on 21 August 1993.
+    for (zone, around) in [
+        ("Pacific/Apia", "2011-12-30T10:00:00Z"),
+        ("Pacific/Kwajalein", "1993-08-21T12:00:00Z"),
+        ("America/Sao_Paulo", "2018-11-04T03:00:00Z"), // Midnight does not exist.
+        ("Asia/Beirut", "2022-03-27T00:00:00Z"),
+        ("America/Havana", "2023-11-05T05:00:00Z"), // Midnight comes twice.
+        ("Africa/Monrovia", "1972-01-07T00:44:30Z"),
+    ] {
+        let zone = TimeZone::get(zone).unwrap();
+        for minutes in (-3_000..3_000).step_by(30) {
+            let moment = at(around) + SignedDuration::from_mins(minutes);
+            for unit in UNITS {
+                assert_tiles(unit, &zone, moment);
+            }
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(300))]
+
+    #[test]
+    fn windows_tile_time_at_any_instant(second in 0_i64..4_000_000_000, unit in 0_usize..5, zone in 0_usize..6) {
+        let zones = ["Europe/Kyiv", "America/New_York", "Asia/Kathmandu", "Australia/Lord_Howe", "Africa/Casablanca", "UTC"];
+        let zone = TimeZone::get(zones[zone]).unwrap();
+        assert_tiles(UNITS[unit], &zone, Timestamp::from_second(second).unwrap());
+    }
+
+    #[test]
+    fn a_rolling_window_never_lets_a_call_go_early(minutes in 1_i64..100_000, age in 0_i64..200_000) {
+        let rule = WindowRule::Rolling(SignedDuration::from_mins(minutes));
+        let now = at(NOON);
+        let began = now - SignedDuration::from_mins(age);
+        if age <= minutes {
+            prop_assert!(rule.window_at(now).contains(began));
+        }
+    }
+}
+
+/// A call as the naive model knows it.
+struct Call {
+    team: &'static str,
+    began_at: Timestamp,
+    held: i64,
+    settled: i64,
+    in_doubt: bool,
+}
+
+fn floor_div(moment: Timestamp, micros: i64) -> i64 {
+    moment.as_microsecond().div_euclid(micros)
+}
+
+/// Whether a budget counts a call at `now`, straight from the words of the design.
+fn counts(rule: &WindowRule, began_at: Timestamp, now: Timestamp) -> bool {
+    let WindowRule::Rolling(span) = rule else {
+        return rule.window_at(now).contains(began_at);
+    };
+    let step = (i64::try_from(span.as_micros()).unwrap() + 99) / 100;
+    let quarter = 900_000_000;
+    let counted_at = if step >= quarter {
+        Timestamp::from_microsecond((floor_div(began_at, quarter) + 1) * quarter).unwrap()
+    } else {
+        began_at
+    };
+    floor_div(counted_at, step) >= floor_div(now, step) - 100
+}
+
+struct Model {
+    calls: Vec<Call>,
+}
+
+impl Model {
+    /// Settled, held, in doubt.
+    fn stands(&self, budget: &Budget, now: Timestamp) -> [i64; 3] {
+        let mut sums = [0; 3];
+        for call in &self.calls {
+            let key = format!("{}-key", call.team).as_str().into();
+            if budget
+                .filter
+                .covers(&call.team.into(), &key, &"search_leads".into())
+                && counts(&budget.window, call.began_at, now)
+            {
+                sums[0] += call.settled;
+                sums[1] += call.held;
+                sums[2] += if call.in_doubt { call.held } else { 0 };
+            }
+        }
+        sums
+    }
+
+    fn fits(&self, budget: &Budget, team: &str, quote: i64, now: Timestamp) -> bool {
+        let key = format!("{team}-key").as_str().into();
+        let [settled, held, _] = self.stands(budget, now);
+        !budget
+            .filter
+            .covers(&team.into(), &key, &"search_leads".into())
+            || settled + held + quote <= budget.limit.micros()
+    }
+}
+
+fn budgets() -> Vec<Budget> {
+    let for_team = |team: &str, budget: Budget| Budget {
+        filter: Filter {
+            team: Some(team.into()),
+            ..Filter::default()
+        },
+        ..budget
+    };
+    let rolling = |minutes| WindowRule::Rolling(SignedDuration::from_mins(minutes));
+    let kyiv = WindowRule::Calendar {
+        unit: CalendarUnit::Day,
+        zone: TimeZone::get("Europe/Kyiv").unwrap(),
+    };
+    let crooked = WindowRule::Calendar {
+        unit: CalendarUnit::Day,
+        zone: TimeZone::fixed(jiff::tz::Offset::from_seconds(-2_670).unwrap()),
+    };
+    let mut some = budget("some", 500, calendar(CalendarUnit::Week));
+    some.filter.operations = Some(BTreeSet::from(["search_leads".into()]));
+    vec![
+        for_team("growth", budget("growth-day", 300, kyiv)),
+        for_team("sales", budget("sales-hour", 60, rolling(60))),
+        for_team("growth", budget("growth-24h", 250, rolling(24 * 60))),
+        budget("three-days", 700, rolling(3 * 24 * 60)),
+        budget("crooked", 400, crooked),
+        budget("all", 4_000, WindowRule::Total),
+        some,
+    ]
+}
+
+struct Walk {
+    seed: u64,
+    random: StdRng,
+    place: Place,
+    clock: Clock,
+    /// The time of decision: never goes back, though the clock does.
+    now: Timestamp,
+    ledger: Ledger,
+    model: Model,
+    live: Vec<(usize, Hold)>,
+}
+
+impl Walk {
+    fn new(seed: u64) -> Self {
+        let clock = Clock::manual(at(NOON));
+        let place = if seed % 2 == 0 {
+            Place::memory()
+        } else {
+            Place::file()
+        };
+        Self {
+            seed,
+            random: StdRng::seed_from_u64(seed),
+            ledger: place.open(with_budgets(budgets()), &clock),
+            place,
+            now: clock.now(),
+            clock,
+            model: Model { calls: Vec::new() },
+            live: Vec::new(),
+        }
+    }
+
+    async fn step(&mut self) {
+        match self.random.random_range(0..100) {
+            0..45 => self.hold().await,
+            45..75 => self.end(),
+            75..95 => {
+                let minutes = self.random.random_range(-20..400);
+                self.clock.advance(SignedDuration::from_mins(minutes));
+            }
+            95..98 => self.change_budgets().await,
+            _ => self.restart().await,
+        }
+        self.compare().await;
+    }
+
+    fn move_time(&mut self) {
+        self.now = self.now.max(self.clock.now());
+    }
+
+    async fn hold(&mut self) {
+        self.move_time();
+        let team = ["growth", "sales"][self.random.random_range(0..2)];
+        let quote = self.random.random_range(1..=40);
+        let fits = budgets()
+            .iter()
+            .all(|budget| self.model.fits(budget, team, quote, self.now));
+        match self.ledger.hold(request(team, quote)).await {
+            Ok(hold) => {
+                assert!(fits, "should not fit, SEED={}", self.seed);
+                assert_eq!(hold.began_at(), self.now);
+                let call = Call {
+                    team,
+                    began_at: self.now,
+                    held: quote,
+                    settled: 0,
+                    in_doubt: false,
+                };
+                self.live.push((self.model.calls.len(), hold));
+                self.model.calls.push(call);
+            }
+            Err(HoldError::Short(short)) => {
+                assert!(!fits, "should fit, SEED={}", self.seed);
+                for one in short.budgets {
+                    let status = one.status;
+                    let left = status.limit.micros() - status.settled.micros();
+                    assert_eq!(one.exhausted, quote > left);
+                    assert!(status.headroom().micros() < quote);
+                }
+            }
+            Err(other) => panic!("{other}"),
+        }
+    }
+
+    fn end(&mut self) {
+        if self.live.is_empty() {
+            return;
+        }
+        let which = self.random.random_range(0..self.live.len());
+        let (index, hold) = self.live.swap_remove(which);
+        let call = &mut self.model.calls[index];
+        match self.random.random_range(0..10) {
+            0..6 => {
+                call.settled = self.random.random_range(0..=call.held + 3);
+                call.held = 0;
+                settle(hold, call.settled);
+            }
+            6..8 => {
+                call.held = 0;
+                hold.release("a test");
+            }
+            8 => {
+                call.in_doubt = true;
+                hold.doubt("a test");
+            }
+            _ => {
+                call.in_doubt = true;
+                drop(hold);
+            }
+        }
+    }
+
+    async fn change_budgets(&mut self) {
+        let mut changed = budgets();
+        changed.truncate(3);
+        self.ledger.set_budgets(changed).await.unwrap();
+        self.ledger.set_budgets(budgets()).await.unwrap();
+    }
+
+    async fn restart(&mut self) {
+        let before = self.ledger.budgets().await.unwrap();
+        self.ledger.close().await.unwrap();
+        let reader = self.place.reader();
+        let beside = reader
+            .budget_statuses(&budgets(), self.clock.now())
+            .unwrap();
+        // A status from the store is one as of its last entry at least; the live one may be later.
+        if self.clock.now() >= self.now {
+            assert_eq!(beside, before, "read beside, SEED={}", self.seed);
+        }
+        for (index, hold) in self.live.drain(..) {
+            self.model.calls[index].in_doubt = true;
+            drop(hold); // Nobody hears of it any more.
+        }
+        // A new process has no memory of a clock that was ahead; only the entries do.
+        let last = reader
+            .tail()
+            .unwrap()
+            .recorded_at
+            .unwrap_or(self.clock.now());
+        self.now = last.max(self.clock.now());
+        self.ledger = self.place.open(with_budgets(budgets()), &self.clock);
+    }
+
+    async fn compare(&mut self) {
+        self.move_time();
+        let statuses = self.ledger.budgets().await.unwrap();
+        for (budget, status) in budgets().iter().zip(&statuses) {
+            let found = [status.settled, status.held, status.in_doubt].map(|one| one.micros());
+            let should = self.model.stands(budget, self.now);
+            assert_eq!(
+                found, should,
+                "{} at {}, SEED={}",
+                budget.id, self.now, self.seed
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_books_agree_with_a_naive_model_at_every_step_and_after_every_restart() {
+    let only = std::env::var("SEED")
+        .ok()
+        .and_then(|text| text.parse().ok());
+    for seed in only.map_or(0..30, |seed: u64| seed..seed + 1) {
+        println!("SEED={seed}");
+        let mut walk = Walk::new(seed);
+        for _ in 0..120 {
+            walk.step().await;
+        }
+        walk.ledger.close().await.unwrap();
+        walk.place.assert_sound();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_books_are_the_same_however_the_calls_were_batched() {
+    let mut outcomes: Vec<Vec<BudgetStatus>> = Vec::new();
+    for together in [1, 7, 200] {
+        let place = Place::file();
+        let clock = Clock::manual(at(NOON));
+        let ledger = place.open(
+            with_budgets(vec![budget("all", 10_000, WindowRule::Total)]),
+            &clock,
+        );
+        for group in (0..200).collect::<Vec<i64>>().chunks(together) {
+            let mut tasks = Vec::new();
+            for number in group.iter().copied() {
+                let ledger = ledger.clone();
+                tasks.push(tokio::spawn(async move {
+                    let hold = ledger.hold(request("growth", 20)).await.unwrap();
+                    match number % 4 {
+                        0 => hold.release("a test"),
+                        1 => hold.doubt("a test"),
+                        _ => settle(hold, number % 17),
+                    }
+                }));
+            }
+            for task in tasks {
+                task.await.unwrap();
+            }
+        }
+        let live = ledger.budgets().await.unwrap();
+        ledger.close().await.unwrap();
+        let beside = place
+            .reader()
+            .budget_statuses(&[budget("all", 10_000, WindowRule::Total)], clock.now());
+        assert_eq!(beside.unwrap(), live);
+        assert_eq!(live[0].in_doubt, micros(50 * 20));
+        outcomes.push(live);
+        place.assert_sound();
+    }
+    assert!(outcomes.windows(2).all(|two| two[0] == two[1]));
+}
