@@ -358,7 +358,7 @@ fn read_body(arrived: &Arrived) -> Result<Json, Answer> {
     })
 }
 
-/// Makes the charge `extra` more than the call could have cost.
+/// Makes the charge `extra` more than everything that was set aside.
 fn overrun(work: &mut Work, extra: Credits) {
     match &mut work.job {
         Some(job) => job.overrun = extra,
