@@ -14,3 +14,4 @@ mod hard_cap;
 mod order;
 mod refusals;
 mod settlement;
+mod upstream;
