@@ -1,4 +1,54 @@
-//! generect-guard: a gateway that holds the money before the call leaves.
+//! generect-guard: a gateway for the Generect API that holds the money before the call leaves.
+//!
+//! This page is the map. It says what happens to a call, what the parts are, and who may use whom.
+//!
+//! # The life of a call
+//!
+//! A team's service calls the guard as if it were Generect. The call passes a tower of layers,
+//! each of which reads the request, asks one question, and passes it on or refuses it
+//! ([`proxy::stack`] lists them in order):
+//!
+//! 1. its *key* says which *team* pays ([`identity`]);
+//! 2. its method and path name an *operation* ([`catalogue`]); what is not in the catalogue does
+//!    not pass;
+//! 3. its body says the most it can be charged, the *quote*;
+//! 4. the quote is *held* in every *budget* the call falls under, and under the account's *floor*,
+//!    in one step and on disk ([`ledger`]);
+//! 5. only now does it leave, with the account's token in place of the client's key;
+//! 6. the answer says what was *charged*, and the hold is *settled* to it; or nothing was charged
+//!    and it is *released*; or nobody knows, and it is *in doubt*: still counted.
+//!
+//! # Two planes
+//!
+//! The **request path** is `proxy` with what it asks: `identity`, `catalogue`, `ledger`, and the
+//! latest reading of the `account`. Everything it needs is in memory, but for one thing: a hold is
+//! on disk before the call leaves, and all calls that wait for the disk share one sync.
+//!
+//! **Beside it** stand the watcher of the account's balance, the admin pages (`admin`), the socket
+//! for commands that change something (`control`), and the commands that read the ledger's file
+//! while it is being written (`reports`).
+//!
+//! # Who may use whom
+//!
+//! ```text
+//! main → cli → app → { config, proxy, admin, account, control }
+//!        cli → { config, reports, control, simulator }
+//! proxy   → identity, catalogue, ledger, account
+//! config  → identity, catalogue, ledger      (it builds their values; parts never see it)
+//! reports, control → ledger
+//! ```
+//!
+//! `ledger`, `catalogue` and `identity` do not know one another, nor any server, nor the settings.
+//! `account` does not know the ledger: `app` hands its readings on. `simulator` shares only the
+//! types of `credits`, `clock` and `ids` with the rest, for a pretend upstream that priced with our
+//! catalogue could not find its mistakes. `credits`, `clock` and `ids` use nothing of ours.
+//! `tests/tidy.rs` holds the code to this list.
+//!
+//! # Where to read on
+//!
+//! [`proxy::stack`], then `proxy/authenticate.rs` (the simplest layer, the model of the others),
+//! [`ledger`] for the words and the promises, `ledger/book` for the rules, `proxy/hold_credits.rs`
+//! where both meet, `tests/integration/settlement.rs`, and [`app`].
 
 pub mod account;
 pub mod admin;

@@ -17,7 +17,7 @@ pub const X_GENERECT_MODE: HeaderName = HeaderName::from_static("x-generect-mode
 /// Reads one answer's body, chunk by chunk.
 pub enum AnswerReader {
     /// As it is.
-    Plain(ChargeReader),
+    Plain(Box<ChargeReader>),
     /// Unpacked on the way; a bomb costs time but no memory.
     Gzip(Box<MultiGzDecoder<Sink>>, Option<String>),
     /// In a coding that we neither asked for nor read.
@@ -41,7 +41,7 @@ impl Write for Sink {
 impl AnswerReader {
     /// A reader for an answer to `operation` with these headers.
     pub fn new(operation: &Operation, headers: &HeaderMap) -> Self {
-        let reader = ChargeReader::new(operation);
+        let reader = Box::new(ChargeReader::new(operation));
         let mut codings = headers.get_all(CONTENT_ENCODING).iter().map(|value| {
             String::from_utf8_lossy(value.as_bytes())
                 .trim()
@@ -51,7 +51,7 @@ impl AnswerReader {
             (None, _) => Self::Plain(reader),
             (Some(coding), None) if coding == "identity" => Self::Plain(reader),
             (Some(coding), None) if coding == "gzip" || coding == "x-gzip" => {
-                Self::Gzip(Box::new(MultiGzDecoder::new(Sink(reader))), None)
+                Self::Gzip(Box::new(MultiGzDecoder::new(Sink(*reader))), None)
             }
             (Some(coding), _) => Self::Unknown(coding),
         }

@@ -47,7 +47,7 @@ pub enum AnswerBody {
     /// Pieces handed over by the task that reads the upstream.
     Streamed(mpsc::Receiver<Piece>),
     /// Passed through as it comes, of an operation that is not settled.
-    Passed(Passed),
+    Passed(Box<Passed>),
     /// Nothing (more) to say.
     Empty,
 }
@@ -74,12 +74,12 @@ impl AnswerBody {
 
     /// Passes `body` through, failing when it is not complete within `left`.
     pub fn passed(body: Incoming, left: Duration, redactor: Redactor) -> Self {
-        Self::Passed(Passed {
+        Self::Passed(Box::new(Passed {
             body,
             deadline: Box::pin(tokio::time::sleep(left)),
             redactor,
             kept_back: KeptBack::default(),
-        })
+        }))
     }
 }
 

@@ -146,9 +146,7 @@ mod tests {
 
     fn fine_in_chunks_of(size: usize, text: &str) -> bool {
         let mut watch = Watch::default();
-        text.as_bytes()
-            .chunks(size)
-            .fold(true, |fine, chunk| watch.read(chunk) && fine)
+        text.as_bytes().chunks(size).all(|chunk| watch.read(chunk))
     }
 
     #[test]

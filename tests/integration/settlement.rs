@@ -4,7 +4,7 @@ use generect_guard::credits::Credits;
 use generect_guard::ledger::EntryKind;
 use generect_guard::simulator::{CodingFault, Fault, MetaFault};
 
-use crate::support::{Plan, World, credits, entries_of};
+use crate::support::{Plan, World, credits};
 
 const ENRICH: &str = "/api/v1/enrich/database/lead/";
 const SEARCH: &str = "/api/v1/search/database/leads/";
@@ -29,9 +29,7 @@ async fn a_call_is_held_at_its_most_and_settled_at_what_was_charged() {
     assert_eq!(answer.header("guard-remaining"), "199.94");
     assert_eq!(books(&world).await, (credits("0.06"), Credits::ZERO));
     assert_eq!(world.simulator.truth().total_charged(), credits("0.06"));
-    // Endings ride until the next sync; the end of the world brings it.
-    let folder = world.end().await;
-    let entries = entries_of(&folder.path().join("ledger.db"));
+    let entries = world.end_with_nothing_open().await;
     let kinds: Vec<_> = entries
         .iter()
         .map(|entry| (entry.kind, entry.amount))
@@ -59,8 +57,8 @@ async fn a_miss_that_is_refused_with_400_gives_the_hold_back() {
         "the upstream's no is passed on as it came"
     );
     assert_eq!(books(&world).await, (Credits::ZERO, Credits::ZERO));
-    assert_eq!(world.entries_of_kind(EntryKind::Released).len(), 1);
-    world.end_with_nothing_open().await;
+    let entries = world.end_with_nothing_open().await;
+    assert_eq!(entries.last().unwrap().kind, EntryKind::Released);
 }
 
 #[tokio::test]
@@ -191,12 +189,10 @@ async fn legacy_answers_without_an_amount_are_estimated_and_marked() {
     assert_eq!(answer.status, 200, "{}", answer.text);
     let truth = world.simulator.truth().total_charged();
     assert_eq!(books(&world).await, (truth, Credits::ZERO));
-    let settled = world.entries_of_kind(EntryKind::Settled);
-    assert!(
-        format!("{:?}", settled[0]).contains("stimated"),
-        "{settled:?}"
-    );
-    world.end_with_nothing_open().await;
+    let entries = world.end_with_nothing_open().await;
+    let settled = entries.last().unwrap();
+    assert_eq!(settled.kind, EntryKind::Settled);
+    assert!(format!("{settled:?}").contains("stimated"), "{settled:?}");
 }
 
 #[tokio::test]

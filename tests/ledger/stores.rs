@@ -3,8 +3,8 @@
 use generect_guard::clock::Clock;
 use generect_guard::ledger::store::{Spend, open_locked};
 use generect_guard::ledger::{
-    CalendarUnit, Entry, EntryKind, Fingerprint, HoldId, LedgerLock, LockError, MemoryStore, Note,
-    SqliteStore, Store, StoreError, WindowRule, open_reader,
+    CalendarUnit, Entry, EntryKind, Fingerprint, HoldId, Ledger, LedgerLock, LockError,
+    MemoryStore, Note, SqliteStore, Store, StoreError, WindowRule, open_reader,
 };
 use jiff::{SignedDuration, Timestamp};
 use tempfile::TempDir;
@@ -204,18 +204,8 @@ async fn open_holds_are_found_whatever_the_mark_has_passed() {
     let bound_id = bound.id();
     bound.bind_job("job-1".into()).await.unwrap();
     let ended = ledger.hold(request("growth", 7)).await.unwrap();
-    for _ in 0..50 {
-        let mut holds = Vec::new();
-        for _ in 0..60 {
-            let ledger = ledger.clone();
-            holds.push(tokio::spawn(async move {
-                ledger.hold(request("sales", 1)).await
-            }));
-        }
-        for hold in holds {
-            settle(hold.await.unwrap().unwrap(), 1);
-        }
-    }
+    let ended_id = ended.id();
+    pass_a_mark(&ledger).await;
     let derived = place.reader().derived().unwrap();
     assert!(
         derived.mark > 3 && derived.marked.len() >= 3,
@@ -237,8 +227,29 @@ async fn open_holds_are_found_whatever_the_mark_has_passed() {
         (bound_id, Some("job-1".into()))
     );
     late.release("a test");
+    pass_a_mark(&ledger).await;
+    let marked = place.reader().derived().unwrap().marked;
+    let holds = marked.iter().map(|marked| marked.hold).collect::<Vec<_>>();
+    assert!(holds.starts_with(&[open[0].hold, bound_id]), "{marked:?}");
+    assert!(!holds.contains(&ended_id), "what has ended leaves the list");
     ledger.close().await.unwrap();
     place.assert_sound();
+}
+
+/// Six thousand entries: more than lie between two marks.
+async fn pass_a_mark(ledger: &Ledger) {
+    for _ in 0..50 {
+        let mut holds = Vec::new();
+        for _ in 0..60 {
+            let ledger = ledger.clone();
+            holds.push(tokio::spawn(async move {
+                ledger.hold(request("sales", 1)).await
+            }));
+        }
+        for hold in holds {
+            settle(hold.await.unwrap().unwrap(), 1);
+        }
+    }
 }
 
 #[test]

@@ -4,10 +4,7 @@
 //! A world must be ended ([`World::end`]), which drains the guard and looks at its books: no hold
 //! may be left live, and the ledger must verify. A test that forgets to is failed by `Drop`.
 
-#![allow(
-    dead_code,
-    reason = "each test binary uses its own part of the harness"
-)]
+#![expect(dead_code, reason = "a harness offers more than each test binary uses")]
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -18,7 +15,7 @@ use generect_guard::clock::Clock;
 use generect_guard::config::{self, Environment};
 use generect_guard::credits::Credits;
 use generect_guard::identity::KeyDigest;
-use generect_guard::ledger::{self, BudgetStatus, Entry, EntryKind, Ledger};
+use generect_guard::ledger::{self, BudgetStatus, Entry, Ledger};
 use generect_guard::simulator::{LIVE_TOKEN, Simulator, SimulatorSettings};
 use reqwest::{Client, Method, RequestBuilder};
 use serde_json::Value;
@@ -365,14 +362,6 @@ impl World {
         entries_of(&self.ledger_path())
     }
 
-    /// The entries of one kind.
-    pub fn entries_of_kind(&self, kind: EntryKind) -> Vec<Entry> {
-        self.entries()
-            .into_iter()
-            .filter(|entry| entry.kind == kind)
-            .collect()
-    }
-
     /// Drains the guard and checks that its books are sound. Gives back the ledger's folder.
     pub async fn end(mut self) -> tempfile::TempDir {
         let guard = self.guard.take().unwrap();
@@ -382,12 +371,13 @@ impl World {
         folder
     }
 
-    /// Like [`end`](Self::end), and nothing may be in doubt or held either.
-    pub async fn end_with_nothing_open(self) {
+    /// Like [`end`](Self::end), and nothing may be in doubt or held either. Gives back all entries.
+    pub async fn end_with_nothing_open(self) -> Vec<Entry> {
         let folder = self.end().await;
         let reader = ledger::open_reader(&folder.path().join("ledger.db")).unwrap();
         let open = reader.open_holds().unwrap();
         assert!(open.is_empty(), "left open: {open:?}");
+        entries_of(&folder.path().join("ledger.db"))
     }
 }
 
