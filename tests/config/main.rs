@@ -11,6 +11,7 @@ mod commands;
 mod example;
 mod limits;
 mod people;
+mod properties;
 mod secrets;
 mod sections;
 mod support;
