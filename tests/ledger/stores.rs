@@ -147,6 +147,14 @@ fn the_stores_agree_on_everything_that_is_read() {
             other.ending_of(id(hold)).unwrap()
         );
     }
+}
+
+#[test]
+fn the_stores_agree_on_how_budgets_stand() {
+    let (memory, file) = (Place::memory(), Place::file());
+    let (one, other) = (told(&memory), told(&file));
+    let (one, other) = (one.reader(), other.reader());
+    let noon = at(NOON);
     let budgets = [
         budget("all", 1_000, WindowRule::Total),
         budget("day", 1_000, calendar(CalendarUnit::Day)),
@@ -252,6 +260,58 @@ async fn pass_a_mark(ledger: &Ledger) {
     }
 }
 
+/// What somebody may do to a ledger's file, and what `verify` then says.
+const SPOILED: &[(&str, &str)] = &[
+    ("UPDATE sums SET settled = settled + 1", "the entries say"),
+    ("UPDATE sums SET calls = 9", "says 9 calls"),
+    ("DELETE FROM sums", "is missing"),
+    (
+        "UPDATE entries SET amount = amount + 1 WHERE seq = 4",
+        "the entries say",
+    ),
+    (
+        "UPDATE entries SET recorded_at = 1 WHERE seq = 8",
+        "recorded before the one ahead",
+    ),
+    (
+        "UPDATE entries SET kind = 3 WHERE seq = 10",
+        "it was settled before",
+    ),
+    (
+        "UPDATE entries SET hold = 5 WHERE seq = 9",
+        "it was released before",
+    ),
+    (
+        "UPDATE entries SET hold = 99 WHERE seq = 9",
+        "there is no such hold",
+    ),
+    (
+        "UPDATE entries SET hold = 5 WHERE seq = 10",
+        "cannot be corrected",
+    ),
+    ("DELETE FROM entries WHERE seq = 6", "stands where 6 should"),
+    (
+        "UPDATE entries SET began_at = 5 WHERE seq = 8",
+        "another team, key, operation or beginning",
+    ),
+    (
+        "UPDATE entries SET job = NULL WHERE seq = 6",
+        "bound to no job",
+    ),
+    (
+        "INSERT INTO open_holds VALUES (5, NULL, NULL); UPDATE facts SET value = 9 WHERE name = 'mark'",
+        "the list of open holds",
+    ),
+    (
+        "UPDATE facts SET value = 9 WHERE name = 'mark'",
+        "the list of open holds does not",
+    ),
+    (
+        "UPDATE facts SET value = 99 WHERE name = 'mark'",
+        "after the last one",
+    ),
+];
+
 #[test]
 fn verify_names_what_does_not_agree() {
     let spoil = |sql: &str| {
@@ -265,56 +325,7 @@ fn verify_names_what_does_not_agree() {
         drop(connection);
         place.reader().verify(&mut |_, _| {})
     };
-    for (sql, says) in [
-        ("UPDATE sums SET settled = settled + 1", "the entries say"),
-        ("UPDATE sums SET calls = 9", "says 9 calls"),
-        ("DELETE FROM sums", "is missing"),
-        (
-            "UPDATE entries SET amount = amount + 1 WHERE seq = 4",
-            "the entries say",
-        ),
-        (
-            "UPDATE entries SET recorded_at = 1 WHERE seq = 8",
-            "recorded before the one ahead",
-        ),
-        (
-            "UPDATE entries SET kind = 3 WHERE seq = 10",
-            "it was settled before",
-        ),
-        (
-            "UPDATE entries SET hold = 5 WHERE seq = 9",
-            "it was released before",
-        ),
-        (
-            "UPDATE entries SET hold = 99 WHERE seq = 9",
-            "there is no such hold",
-        ),
-        (
-            "UPDATE entries SET hold = 5 WHERE seq = 10",
-            "cannot be corrected",
-        ),
-        ("DELETE FROM entries WHERE seq = 6", "stands where 6 should"),
-        (
-            "UPDATE entries SET began_at = 5 WHERE seq = 8",
-            "another team, key, operation or beginning",
-        ),
-        (
-            "UPDATE entries SET job = NULL WHERE seq = 6",
-            "bound to no job",
-        ),
-        (
-            "INSERT INTO open_holds VALUES (5, NULL, NULL); UPDATE facts SET value = 9 WHERE name = 'mark'",
-            "the list of open holds",
-        ),
-        (
-            "UPDATE facts SET value = 9 WHERE name = 'mark'",
-            "the list of open holds does not",
-        ),
-        (
-            "UPDATE facts SET value = 99 WHERE name = 'mark'",
-            "after the last one",
-        ),
-    ] {
+    for (sql, says) in SPOILED {
         let report = spoil(sql).unwrap();
         let all = report.mismatches.join("\n");
         assert!(all.contains(says), "{sql}: {all}");
