@@ -4,28 +4,18 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use generect_guard::credits::Credits;
-use generect_guard::ledger::{Entry, EntryKind};
+use generect_guard::ledger::Entry;
 use generect_guard::simulator::{Fault, MetaFault, Simulator, Truth};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use serde_json::Value;
-use tokio::net::TcpListener;
 
 use crate::support::audit::Audit;
-use crate::support::child::{Child, Home};
-use crate::support::traffic::{Traffic, place_of_job, plan};
-use crate::support::{Plan, credits, verify};
+use crate::support::child::Home;
+use crate::support::traffic::{Traffic, place_of_job, plan, set_up};
+use crate::support::{credits, verify};
 
 const CLIENTS: u64 = 16;
-
-/// A simulator with the settings of `plan`, and a folder for guards before it.
-async fn set_up(plan: &Plan) -> (Simulator, Home) {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let simulator = Simulator::start(listener, plan.simulator_settings()).await;
-    let home = plan.home(&simulator.base_url());
-    (simulator, home)
-}
 
 fn mixed_faults(simulator: &Simulator, seed: u64) {
     let faults = simulator.faults();

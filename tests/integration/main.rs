@@ -11,7 +11,9 @@
 mod support;
 
 mod crash;
+mod drain;
 mod hard_cap;
+mod leaving;
 mod order;
 mod readme;
 mod refusals;

@@ -3,11 +3,13 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
+use generect_guard::simulator::Simulator;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
+use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
-use super::child::Child;
+use super::child::{Child, Home};
 use super::{Answered, Plan};
 
 /// Every billable operation that [`Traffic`] uses: its name in the books and its path.
@@ -58,6 +60,14 @@ pub fn plan() -> Plan {
             settings.balance = super::credits("900000");
             settings.latency = std::time::Duration::from_millis(3);
         })
+}
+
+/// A simulator with the settings of `plan`, and a folder for guards before it.
+pub async fn set_up(plan: &Plan) -> (Simulator, Home) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let simulator = Simulator::start(listener, plan.simulator_settings()).await;
+    let home = plan.home(&simulator.base_url());
+    (simulator, home)
 }
 
 /// What the clients of one ledger share.
@@ -121,7 +131,7 @@ impl Traffic {
             let recent = jobs.len().saturating_sub(60);
             (!jobs.is_empty()).then(|| jobs[random.random_range(recent..jobs.len())].clone())
         };
-        let (key, path) = job.unwrap_or((KEYS[0], "/api/v1/health/".to_owned()));
+        let (key, path) = job.unwrap_or((KEYS[0], "/api/auth/tiers/my-tier/".to_owned()));
         super::send(child.request(reqwest::Method::GET, &path, key)).await
     }
 
