@@ -10,10 +10,14 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod clock;
 mod crash;
+mod disk;
 mod drain;
 mod hard_cap;
+mod held_before_sent;
 mod leaving;
+mod one_process;
 mod order;
 mod readme;
 mod refusals;

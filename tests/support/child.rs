@@ -104,6 +104,11 @@ impl Home {
         text
     }
 
+    /// Runs a command in two parts, which must succeed.
+    pub fn run_well(&self, command: &[&str], more: &[&str]) {
+        self.output_of(&[command, more].concat());
+    }
+
     /// `report --json`.
     pub fn report(&self) -> Value {
         serde_json::from_str(&self.output_of(&["report", "--json"])).unwrap()
