@@ -51,7 +51,7 @@ fn limit(child: &Child, bytes: Option<u64>) {
 
 /// Calls that have been charged and whose answers are on their way.
 async fn under_way(child: &Arc<Child>, simulator: &Simulator) -> JoinSet<Answered> {
-    let slow = Fault::SlowHeaders(Duration::from_millis(700));
+    let slow = Fault::SlowHeaders(Duration::from_millis(1_500));
     simulator.faults().next_on(4, SEARCH, slow.clone());
     simulator.faults().next_on(1, BULK, slow);
     let before = simulator.truth().request_count();
