@@ -4,7 +4,7 @@
 use generect_guard::catalogue::{Unbounded, quote};
 use generect_guard::simulator::SimulatorSettings;
 
-use super::{Upstream, catalogue, priced_operations};
+use super::{Upstream, catalogue, odd_prices, priced_operations};
 
 /// Operation, body. One line at least for each operation that takes something.
 const PLAIN: &[(&str, &str)] = &[
@@ -150,12 +150,18 @@ fn where_all_is_found_a_plain_call_takes_its_quote() {
     let upstream = Upstream::start(SimulatorSettings {
         matches: 1_000_000,
         company_matches: 1_000_000,
+        prices: odd_prices(),
         ..SimulatorSettings::default()
     });
     for (name, body) in PLAIN {
         let operation = catalogue().operation(name).unwrap();
-        let prices = catalogue().prices();
-        let quote = quote(operation, prices, body.as_bytes(), Unbounded::Maximum).unwrap();
+        let quote = quote(
+            operation,
+            &upstream.prices,
+            body.as_bytes(),
+            Unbounded::Maximum,
+        );
+        let quote = quote.unwrap();
         let sent = quote.body.as_deref().unwrap_or(body.as_bytes());
         let taken = upstream.send(&operation.path, sent);
         assert_eq!(taken.charge, quote.amount, "{name} {body} {taken:?}");

@@ -22,9 +22,9 @@ mod through_the_guard;
 
 use std::sync::LazyLock;
 
-use generect_guard::catalogue::{Catalogue, Class, Operation};
+use generect_guard::catalogue::{Catalogue, Class, Operation, Prices};
 use generect_guard::credits::Credits;
-use generect_guard::simulator::{LIVE_TOKEN, Simulator, SimulatorSettings};
+use generect_guard::simulator::{self, LIVE_TOKEN, Simulator, SimulatorSettings};
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
@@ -70,8 +70,43 @@ pub fn runner(cases: u32, seed: u64) -> TestRunner {
     TestRunner::new_with_rng(config, TestRng::from_seed(RngAlgorithm::ChaCha, &bytes))
 }
 
+/// Prices of which no two are alike, as on the list two are: so a wrong one is seen.
+pub fn odd_prices() -> simulator::Prices {
+    let price = Credits::from_micros;
+    simulator::Prices {
+        tier: "odd".to_owned(),
+        database: price(20_011),
+        realtime: price(40_009),
+        preview: price(2_003),
+        email_find: price(30_011),
+        email_validate: price(5_009),
+        phone: price(400_009),
+        resolve: price(503),
+        legacy_credit: price(40_009),
+    }
+}
+
+/// The upstream's prices under the catalogue's names.
+fn named(prices: &simulator::Prices) -> Prices {
+    let mut named = catalogue().prices().clone();
+    for (name, price) in [
+        ("api_cached", prices.database),
+        ("api_realtime", prices.realtime),
+        ("api_preview", prices.preview),
+        ("api_email_finder", prices.email_find),
+        ("api_email_validation", prices.email_validate),
+        ("phones", prices.phone),
+        ("profile_resolve", prices.resolve),
+    ] {
+        named.set(name, price).unwrap();
+    }
+    named
+}
+
 /// A pretend Generect that is asked one thing at a time.
 pub struct Upstream {
+    /// What it takes for one unit of each thing.
+    pub prices: Prices,
     runtime: Runtime,
     http: reqwest::Client,
     simulator: Simulator,
@@ -92,6 +127,7 @@ impl Upstream {
     /// Starts one with these settings and a balance that never runs out.
     pub fn start(mut settings: SimulatorSettings) -> Self {
         settings.balance = Credits::from_micros(1_000_000_000_000_000);
+        let prices = named(&settings.prices);
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
@@ -101,6 +137,7 @@ impl Upstream {
             Simulator::start(listener, settings).await
         });
         Self {
+            prices,
             runtime,
             http: support::client(),
             simulator,

@@ -24,8 +24,12 @@ fn endless() -> Upstream {
 fn read_alike(upstream: &Upstream, spelling: &str) -> Result<bool, String> {
     let body = format!("{{\"job_titles\":[\"cto\"],\"limit_by\":{spelling}}}");
     let operation = catalogue().operation(SEARCH).unwrap();
-    let prices = catalogue().prices();
-    let Ok(quote) = quote(operation, prices, body.as_bytes(), Unbounded::Limit(3)) else {
+    let Ok(quote) = quote(
+        operation,
+        &upstream.prices,
+        body.as_bytes(),
+        Unbounded::Limit(3),
+    ) else {
         return Ok(false);
     };
     let sent = quote.body.as_deref().unwrap_or(body.as_bytes());
@@ -82,8 +86,12 @@ fn a_flag_that_is_set_upstream_is_never_read_as_unset() {
     let known = known.chain(FALSE_WORDS.iter().map(|word| (*word, Some(false))));
     for (spelling, set) in known.chain(ODD_FLAGS.iter().map(|odd| (*odd, None))) {
         let body = format!("{{\"email\":\"a@example.com\",\"posts\":{spelling}}}");
-        let prices = catalogue().prices();
-        let Ok(quote) = quote(operation, prices, body.as_bytes(), Unbounded::Refuse) else {
+        let Ok(quote) = quote(
+            operation,
+            &upstream.prices,
+            body.as_bytes(),
+            Unbounded::Refuse,
+        ) else {
             assert_eq!(set, None, "{spelling} is refused");
             continue;
         };
@@ -92,8 +100,95 @@ fn a_flag_that_is_set_upstream_is_never_read_as_unset() {
         if let Some(set) = set {
             assert_eq!(taken.status, 200, "{spelling}");
             let units = if set { 2 } else { 1 };
-            let price = prices.get("api_cached").unwrap();
+            let price = upstream.prices.get("api_cached").unwrap();
             assert_eq!(Some(taken.charge), price.checked_times(units), "{spelling}");
         }
+    }
+}
+
+/// Every pair of spellings of a control that has an old and a new name, on a search for which a
+/// wrong choice between them is seen.
+fn no_pair_is_quoted_too_low(old: &str, new: &str, more: &str, spellings: &[&str]) {
+    let upstream = endless();
+    let operation = catalogue().operation("search_realtime_leads").unwrap();
+    let (mut tried, mut charged) = (0, 0);
+    for first in spellings {
+        for second in spellings {
+            let body = format!("{{{more}\"{new}\":{second},\"{old}\":{first}}}");
+            tried += 1;
+            let Ok(quote) = quote(
+                operation,
+                &upstream.prices,
+                body.as_bytes(),
+                Unbounded::Limit(9),
+            ) else {
+                continue;
+            };
+            let sent = quote.body.as_deref().unwrap_or(body.as_bytes());
+            let taken = upstream.send(&operation.path, sent);
+            charged += u32::from(taken.charge > Credits::ZERO);
+            let covered = taken.charge <= quote.amount && taken.set_aside <= quote.amount;
+            assert!(covered, "{body}: quoted {}, {taken:?}", quote.amount);
+        }
+    }
+    assert!(
+        charged * 20 > tried,
+        "only {charged} of {tried} were charged"
+    );
+}
+
+#[test]
+fn of_two_spellings_of_a_flag_the_dearer_reading_is_quoted() {
+    let spellings = [
+        TRUE_WORDS,
+        FALSE_WORDS,
+        ODD_FLAGS,
+        &["null", "true", "false", "1", "0"],
+    ];
+    no_pair_is_quoted_too_low(
+        "full_data",
+        "include_full_profile",
+        "\"job_titles\":[\"cto\"],\"limit_by\":2,",
+        &spellings.concat(),
+    );
+}
+
+#[test]
+fn of_two_spellings_of_a_ceiling_none_lowers_a_quote_too_far() {
+    let spellings = [
+        ODD_BOUNDS,
+        &["null", "1", "2", "\"1\"", "1.0", "7", "2e0", "\"2\"", "8"],
+    ];
+    for more in [
+        "\"job_titles\":[\"cto\"],\"limit_by\":9,",
+        "\"job_titles\":[\"cto\"],",
+    ] {
+        no_pair_is_quoted_too_low(
+            "max_investigated_leads",
+            "max_profiles_scanned",
+            more,
+            &spellings.concat(),
+        );
+    }
+}
+
+#[test]
+fn of_two_spellings_of_a_list_none_lowers_a_quote_too_far() {
+    let spellings = [
+        "null",
+        "[]",
+        "[\"a@example.com\"]",
+        "[\"a\",\"b\",\"c\"]",
+        "[1]",
+        "{}",
+        "\"\"",
+        "\"a\"",
+        "[[]]",
+        "[null,null]",
+        "3",
+        "true",
+    ];
+    for more in ["", "\"limit_by\":null,", "\"limit_by\":2,"] {
+        no_pair_is_quoted_too_low("emails", "find_by_emails", more, &spellings);
     }
 }

@@ -1,15 +1,16 @@
-//! Generated calls through the whole guard: the books end where the truth does.
+//! Generated calls through the whole guard: what is priced is what is sent, and the books end
+//! where the truth does.
 
 use std::collections::BTreeMap;
 
-use generect_guard::catalogue::{Class, Operation};
+use generect_guard::catalogue::{Class, Operation, Unbounded, quote};
 use generect_guard::credits::Credits;
 use generect_guard::ledger::EntryKind;
 use proptest::strategy::{Strategy, ValueTree};
 
 use super::bodies::body_of;
 use super::support::{Plan, World};
-use super::{cases, priced_operations, runner, seed};
+use super::{cases, catalogue, priced_operations, runner, seed};
 
 /// Sends one generated body; follows a job to its end. Says whether it was taken upstream.
 async fn call(world: &World, operation: &Operation, body: &str) -> bool {
@@ -17,6 +18,16 @@ async fn call(world: &World, operation: &Operation, body: &str) -> bool {
     if !answer.refusal().is_empty() {
         return false;
     }
+    // What arrived has the very quote that was held, and nothing is left to be written into it.
+    let arrived = world.simulator.truth().requests().pop().unwrap().body;
+    let prices = catalogue().prices();
+    let quote = quote(operation, prices, &arrived, Unbounded::Maximum).unwrap();
+    assert_eq!(
+        answer.header("guard-quote"),
+        quote.amount.to_string(),
+        "{body}"
+    );
+    assert_eq!(quote.body, None, "{body}");
     if operation.class == Class::Submit && answer.status == 202 {
         let job = answer.json()["meta"]["job_id"].as_str().unwrap().to_owned();
         let path = operation
@@ -85,7 +96,11 @@ async fn generated_calls_are_settled_at_the_truth() {
 #[tokio::test]
 async fn generated_calls_with_legacy_amounts_in_money_are_settled_at_the_truth() {
     use generect_guard::simulator::settings::LegacyAmounts;
-    let plan = Plan::one_team("1000000")
+    let month = "team = \"growth\"\nlimit = 1000000\nper = \"month\"";
+    let plan = Plan::default()
+        .team("growth", "unbounded = 7")
+        .key("growth-crm", "growth", "")
+        .budget("growth-month", month)
         .set("catalogue", "legacy_amounts = \"money\"")
         .simulator(|simulator| {
             simulator.legacy_amounts = LegacyAmounts::Money;
