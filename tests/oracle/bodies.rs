@@ -6,7 +6,8 @@
 use proptest::prelude::*;
 use proptest::sample::select;
 
-use super::document::{Document, Member, anything, bound, flag, list, member, object, text};
+use super::document::{Document, Member, anything, list, member, object, text};
+use super::spellings::{bound, flag};
 
 type Members = Vec<BoxedStrategy<Vec<Member>>>;
 

@@ -18,6 +18,7 @@ mod charged;
 mod document;
 mod documented;
 mod readings;
+mod spellings;
 mod through_the_guard;
 
 use std::sync::LazyLock;

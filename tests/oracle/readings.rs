@@ -7,7 +7,7 @@ use generect_guard::simulator::SimulatorSettings;
 use proptest::prelude::*;
 use proptest::test_runner::TestCaseError;
 
-use super::document::{FALSE_WORDS, ODD_BOUNDS, ODD_FLAGS, TRUE_WORDS};
+use super::spellings::{FALSE_WORDS, ODD_BOUNDS, ODD_FLAGS, TRUE_WORDS};
 use super::{Upstream, cases, catalogue, runner, seed};
 
 const SEARCH: &str = "search_database_leads";
