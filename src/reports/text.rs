@@ -267,7 +267,7 @@ fn hold_table(out: &mut String, lines: &[HoldLine]) {
     if count > 0 {
         let _ = writeln!(
             out,
-            "{count} in doubt, {sum} credits: counted as spent until reconciliation or `resolve` \
+            "{count} in doubt, {sum} credits: counted as spent until `resolve` \
              decides."
         );
     }

@@ -12,6 +12,7 @@ mod support;
 
 mod hard_cap;
 mod order;
+mod readme;
 mod refusals;
 mod settlement;
 mod upstream;
