@@ -13,4 +13,7 @@ mod support;
 mod hard_cap;
 mod order;
 mod refusals;
+mod sdk;
+mod sdk_reactions;
+mod sdk_session;
 mod settlement;

@@ -324,12 +324,35 @@ impl World {
 
     /// GETs a page of the admin listener.
     pub async fn admin(&self, path: &str) -> Answered {
-        send(
-            self.http
-                .get(format!("http://{}{path}", self.admin_address)),
-        )
-        .await
-        .unwrap()
+        self.admin_pages().get(path).await
+    }
+
+    /// A way to the admin listener that outlives the borrow of the world.
+    pub fn admin_pages(&self) -> AdminPages {
+        AdminPages {
+            http: self.http.clone(),
+            address: self.admin_address,
+        }
+    }
+
+    /// Waits until the guard has refused a call for `reason`.
+    pub async fn refused_for(&self, reason: &str) {
+        let label = format!("reason=\"{reason}\"");
+        let pages = self.admin_pages();
+        pages
+            .wait_for("/metrics", |page| {
+                let mut lines = page.text.lines();
+                lines.any(|line| line.starts_with("guard_refusals_total") && line.contains(&label))
+            })
+            .await;
+    }
+
+    /// Waits until the account has been read.
+    pub async fn account_read(&self) {
+        let pages = self.admin_pages();
+        pages
+            .wait_for("/readyz", |page| page.text.contains(" s old\""))
+            .await;
     }
 
     /// One budget as the running guard sees it.
@@ -378,6 +401,33 @@ impl World {
         let open = reader.open_holds().unwrap();
         assert!(open.is_empty(), "left open: {open:?}");
         entries_of(&folder.path().join("ledger.db"))
+    }
+}
+
+/// The admin listener.
+#[derive(Clone)]
+pub struct AdminPages {
+    http: Client,
+    address: SocketAddr,
+}
+
+impl AdminPages {
+    /// GETs a page.
+    pub async fn get(&self, path: &str) -> Answered {
+        let request = self.http.get(format!("http://{}{path}", self.address));
+        send(request).await.unwrap()
+    }
+
+    /// Waits until `done` holds of a page, and gives it back.
+    pub async fn wait_for(&self, path: &str, done: impl Fn(&Answered) -> bool) -> Answered {
+        for _ in 0..1_000 {
+            let page = self.get(path).await;
+            if done(&page) {
+                return page;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        panic!("{path} never got there: {:?}", self.get(path).await);
     }
 }
 
