@@ -2,13 +2,14 @@
 
 use std::fs::File;
 use std::io::{BufWriter, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context as _;
 use clap::ValueEnum;
 
 use crate::cli::{Context, books, note};
+use crate::ledger::store::Reader;
 use crate::reports::{self, Period};
 
 #[derive(Debug, clap::Args)]
@@ -45,18 +46,7 @@ pub(super) fn run(args: &Args, context: &Context, out: &mut dyn Write) -> anyhow
     };
     let count = match &args.output {
         None => reports::export(&*reader, period, format, out)?,
-        Some(path) => {
-            // An export that finance has filed is never written over.
-            let file = File::create_new(path)
-                .with_context(|| format!("{} cannot be made", path.display()))?;
-            let mut file = BufWriter::new(file);
-            let count = reports::export(&*reader, period, format, &mut file)?;
-            file.into_inner()
-                .map_err(std::io::IntoInnerError::into_error)
-                .and_then(|file| file.sync_all())
-                .with_context(|| format!("{} cannot be written", path.display()))?;
-            count
-        }
+        Some(path) => into_file(&*reader, period, format, path)?,
     };
     note(&format!(
         "{count} entries recorded from {} up to {}",
@@ -66,4 +56,27 @@ pub(super) fn run(args: &Args, context: &Context, out: &mut dyn Write) -> anyhow
         note("note: this period is not over yet; a later export of it will have more entries");
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Writes a new file, whole or not at all: an export that finance has filed is never written over,
+/// and half of one is not mistaken for it.
+fn into_file(
+    reader: &dyn Reader,
+    period: Period,
+    format: reports::Format,
+    path: &Path,
+) -> anyhow::Result<u64> {
+    let file =
+        File::create_new(path).with_context(|| format!("{} cannot be made", path.display()))?;
+    let write = || -> anyhow::Result<u64> {
+        let mut buffer = BufWriter::new(&file);
+        let count = reports::export(reader, period, format, &mut buffer)?;
+        buffer.flush()?;
+        drop(buffer);
+        file.sync_all()?;
+        Ok(count)
+    };
+    write().inspect_err(|_| {
+        let _ = std::fs::remove_file(path);
+    })
 }

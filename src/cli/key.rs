@@ -18,11 +18,19 @@ pub(super) enum Command {
 #[derive(Debug, clap::Args)]
 pub(super) struct New {
     /// The team that will pay
-    #[arg(long)]
+    #[arg(long, value_parser = id)]
     team: String,
     /// The key's permanent, public id [default: the team's id and the next free number]
-    #[arg(long)]
+    #[arg(long, value_parser = id)]
     id: Option<String>,
+}
+
+fn id(text: &str) -> Result<String, &'static str> {
+    if config::is_id(text) {
+        Ok(text.to_owned())
+    } else {
+        Err("an id is 1 to 64 of the letters A-Z a-z 0-9 . _ -")
+    }
 }
 
 pub(super) fn run(
@@ -72,9 +80,6 @@ fn names(
     context: &Context,
 ) -> anyhow::Result<(String, String)> {
     let team = &args.team;
-    if !config::is_id(team) {
-        bail!("{team:?} is no team's id");
-    }
     if let Some(declared) = declared
         && !declared.teams.contains(team)
     {
@@ -91,8 +96,9 @@ fn names(
             .find(|id| !taken(id))
             .unwrap_or_default(),
     };
+    // The team's id and a number together may be too long for one.
     if !config::is_id(&id) {
-        bail!("{id:?} is no id: 1 to 64 of the letters A-Z a-z 0-9 . _ -");
+        bail!("{id} is too long for an id: give one with --id");
     }
     if taken(&id) {
         bail!("there is a key {id} already");

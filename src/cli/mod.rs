@@ -22,13 +22,14 @@ use clap::{Parser, Subcommand};
 
 use crate::clock::Clock;
 use crate::config::{ConfigErrors, Environment};
+use crate::reports::ParsePeriodError;
 
 /// Where the configuration is when nobody says.
 const CONFIG_PATH: &str = "./generect-guard.toml";
 /// The variable that says where it is.
 const CONFIG_VARIABLE: &str = "GUARD_CONFIG";
-/// The exit code of a wrong configuration; clap uses the same for a wrong command line.
-const EXIT_CONFIG: u8 = 2;
+/// The exit code of a wrong configuration or command line; clap uses the same.
+const EXIT_USAGE: u8 = 2;
 
 /// A budget proxy in front of the Generect API.
 #[derive(Debug, Parser)]
@@ -143,8 +144,8 @@ fn explain(error: &anyhow::Error) -> ExitCode {
         return ExitCode::SUCCESS;
     }
     note(&format!("error: {error:#}"));
-    if error.is::<ConfigErrors>() {
-        ExitCode::from(EXIT_CONFIG)
+    if error.is::<ConfigErrors>() || error.is::<ParsePeriodError>() {
+        ExitCode::from(EXIT_USAGE)
     } else {
         ExitCode::FAILURE
     }

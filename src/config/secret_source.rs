@@ -1,6 +1,6 @@
 //! Fetches the account's token from where the configuration points to.
 //!
-//! No message repeats what was written or read: a common slip is to write the token itself where
+//! No message repeats what was written or read: people do write the token itself where
 //! the name of its variable or file belongs.
 
 use std::fs::File;

@@ -154,16 +154,20 @@ fn unread(tree: &Value, path: &Path, message: &str) -> Unread {
             },
         };
     }
-    let what = if may_be_secret(last) {
-        "is not a text".to_owned()
+    let (what, hint) = if message.contains("expected struct") {
+        // The reader would repeat the value, and name a type of ours.
+        let hint = format!("write [{path}], and its settings below");
+        ("is not a table of settings", hint)
+    } else if may_be_secret(last) {
+        ("is not a text", String::new())
     } else {
-        message.to_owned()
+        (message, String::new())
     };
     Unread {
         complaint: Complaint {
+            what: what.to_owned(),
             path,
-            what,
-            hint: String::new(),
+            hint,
         },
         meant: None,
     }

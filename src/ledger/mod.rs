@@ -1,4 +1,43 @@
 //! The books: what was held, what was charged, and what may still be spent.
+//!
+//! # The words
+//!
+//! A call's **quote** is the most it can take. Before the call leaves, the quote is **held** in every
+//! **budget** that covers the call. A hold ends once: it is **settled** (replaced by the **charge**)
+//! or **released** (given back). A hold whose call was sent and whose outcome is unknown is **in
+//! doubt**: it stays held until a person or the account's own records decide. A charge above its hold
+//! is an **overrun**: recorded in full, reported, never hidden. **Headroom** is what a budget still
+//! has: limit + grants − settled − held, of one **window**.
+//!
+//! # The promises
+//!
+//! 1. **Hard cap.** However many callers there are at once, settled + held never passes a limit,
+//!    except by an overrun the upstream caused. Budgets are decided in one place, one after another,
+//!    each seeing the one before.
+//! 2. **Held before sent.** A [`Hold`] is given out only after its entry is synced to disk.
+//! 3. **Nothing lost.** What was held when the process died is in doubt at the next start. What the
+//!    disk refuses is kept until it is written.
+//! 4. **Counted once.** A hold ends once, a job belongs to one hold, and a commit that failed is
+//!    looked for before it is repeated.
+//! 5. **Unknown is not zero.** A hold that is dropped, or settled to something that is no charge, is
+//!    in doubt, never free.
+//! 10. **Leaving does not cancel.** Endings are queued without waiting and without a way to fail; a
+//!     caller that leaves before it is given its hold holds nothing.
+//!
+//! # How it is made
+//!
+//! **Facts are only added** ([`Entry`]), **budgets are views of them**: the sum over the calls a
+//! filter covers that *began* inside a window. So a budget added at noon counts the morning, and no
+//! job resets anything. Finance goes by the time of recording, so a closed month never changes.
+//!
+//! **One writer** decides everything ([`Writer`]): it takes what is waiting, decides each by the pure
+//! rules of `book.rs`, writes the batch in one transaction, and answers all. Everybody else has a
+//! [`Ledger`], which asks it, and readers of their own ([`open_reader`]), which never disturb it.
+//!
+//! **Time** never goes back here: the time of a decision is the clock's or that of the last entry,
+//! whichever is later. A clock that is set back opens no window a second time.
+//!
+//! Read on in `entry.rs`, `book/mod.rs`, `writer/mod.rs`, `store/mod.rs`.
 
 mod book;
 mod budget;
@@ -19,7 +58,10 @@ pub use request::{
     AccountRule, AccountShort, BalanceIs, BudgetShort, Decision, HoldError, HoldRequest, Job,
     LedgerError, Reading, Resolution, ResolveError, Settings, Shortfall, Tightest, WhenStale,
 };
-pub use store::{LedgerLock, LockError, MemoryStore, SqliteStore, Store, StoreError, open_reader};
+pub use store::{
+    LedgerLock, LockError, MemoryStore, OpenError, Reader, SqliteStore, Store, StoreError,
+    open_locked, open_reader,
+};
 pub use verify::VerifyReport;
 pub use window::{CalendarUnit, Window, WindowRule};
 pub use writer::Writer;

@@ -81,9 +81,7 @@ fn builder(settings: &ServerSettings) -> http1::Builder {
         .timer(TokioTimer::new())
         .header_read_timeout(settings.header_read_timeout)
         .max_headers(settings.headers_max)
-        .max_header_size(settings.header_bytes_max)
-        // A client that closes its half and waits is still there to be answered.
-        .half_close(true);
+        .max_header_size(settings.header_bytes_max);
     builder
 }
 

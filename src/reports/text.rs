@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use comfy_table::presets::UTF8_HORIZONTAL_ONLY;
-use comfy_table::{Cell, CellAlignment, ContentArrangement, Table};
+use comfy_table::presets::{NOTHING, UTF8_HORIZONTAL_ONLY};
+use comfy_table::{Cell, CellAlignment, ContentArrangement, LineStyle, Table, TableStyle};
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
@@ -27,7 +27,7 @@ pub fn spend_text(report: &SpendReport, budgets: &[Budget]) -> String {
     if report.budgets.is_empty() {
         out.push_str("No budget is configured.\n");
     } else {
-        let _ = writeln!(out, "{}", budget_table(&report.budgets, budgets));
+        let _ = writeln!(out, "{}", budget_table(&report.budgets, budgets).trim_fmt());
         out.push_str("▓ settled  ▒ held, in doubt included  ░ free\n");
     }
     let period = report.period;
@@ -43,10 +43,15 @@ pub fn spend_text(report: &SpendReport, budgets: &[Budget]) -> String {
     out
 }
 
-fn table(header: &[&str], numbers: &[usize]) -> Table {
+/// Rows of one line need no lines between them.
+fn plain() -> TableStyle {
+    NOTHING.header_separator(LineStyle::new('─', '─', '─', '─'))
+}
+
+fn table(style: TableStyle, header: &[&str], numbers: &[usize]) -> Table {
     let mut table = Table::new();
     table
-        .load_style(UTF8_HORIZONTAL_ONLY)
+        .load_style(style)
         .set_content_arrangement(ContentArrangement::Dynamic)
         .set_width(WIDTH)
         .set_header(header.iter().enumerate().map(|(index, name)| {
@@ -66,23 +71,17 @@ fn table(header: &[&str], numbers: &[usize]) -> Table {
 }
 
 fn budget_table(lines: &[BudgetLine], budgets: &[Budget]) -> Table {
-    let zones: BTreeMap<&BudgetId, TimeZone> = budgets
+    let rules: BTreeMap<&BudgetId, &WindowRule> = budgets
         .iter()
-        .map(|budget| {
-            let zone = match &budget.window {
-                WindowRule::Calendar { zone, .. } => zone.clone(),
-                WindowRule::Rolling(_) | WindowRule::Total => TimeZone::UTC,
-            };
-            (&budget.id, zone)
-        })
+        .map(|budget| (&budget.id, &budget.window))
         .collect();
     let header = ["budget", "window", "", "settled", "held", "limit", "left"];
-    let mut table = table(&header, &[3, 4, 5, 6]);
+    let mut table = table(UTF8_HORIZONTAL_ONLY, &header, &[3, 4, 5, 6]);
     for line in lines {
-        let zone = zones.get(&line.id).cloned().unwrap_or(TimeZone::UTC);
+        let rule = rules.get(&line.id).copied().unwrap_or(&WindowRule::Total);
         table.add_row([
             format!("{}\n{}", line.id, covers(line)),
-            window(line, &zone),
+            window(line, rule),
             bar(line),
             line.settled.to_string(),
             held(line),
@@ -114,14 +113,24 @@ fn covers(line: &BudgetLine) -> String {
     }
 }
 
-fn window(line: &BudgetLine, zone: &TimeZone) -> String {
-    let Some(start) = line.window_start else {
-        return "total".to_owned();
-    };
-    let resets = line
-        .resets_at
-        .map_or_else(|| "-".to_owned(), |at| local(at, zone));
-    format!("from {}\nuntil {resets}", local(start, zone))
+/// A calendar window in its own zone, a rolling one by its span and when room comes back (UTC).
+fn window(line: &BudgetLine, rule: &WindowRule) -> String {
+    let told = |at: Option<Timestamp>, zone: &TimeZone| at.map(|at| local(at, zone));
+    match rule {
+        WindowRule::Total => "total".to_owned(),
+        WindowRule::Rolling(span) => match told(line.resets_at, &TimeZone::UTC) {
+            Some(frees) => format!("last {span:#}\nfrees {frees}"),
+            None => format!("last {span:#}"),
+        },
+        WindowRule::Calendar { zone, .. } => {
+            let end = |at| told(at, zone).unwrap_or_default();
+            format!(
+                "from {}\nuntil {}",
+                end(line.window_start),
+                end(line.resets_at)
+            )
+        }
+    }
 }
 
 /// The moment as people of the zone write it, to the minute; midnight is the date alone.
@@ -186,26 +195,26 @@ fn spend_tables(out: &mut String, lines: &[SpendLine]) {
         out.push_str("Nothing was charged.\n");
         return;
     }
-    let by: [(&str, fn(&SpendLine) -> String); 3] = [
-        ("team", |line| line.team.to_string()),
-        ("key", |line| line.key.to_string()),
-        ("operation", |line| line.operation.to_string()),
-    ];
-    for (name, group) in by {
-        let mut sums: BTreeMap<String, (u64, Credits)> = BTreeMap::new();
+    for name in ["team", "key", "operation"] {
+        let mut sums: BTreeMap<&str, (u64, Credits)> = BTreeMap::new();
         for line in lines {
-            let (calls, settled) = sums.entry(group(line)).or_default();
+            let group = match name {
+                "team" => line.team.as_str(),
+                "key" => line.key.as_str(),
+                _ => line.operation.as_str(),
+            };
+            let (calls, settled) = sums.entry(group).or_default();
             *calls = calls.saturating_add(line.calls);
             *settled = settled.saturating_add(line.settled);
         }
         // The largest first; equals by name.
         let mut sums: Vec<_> = sums.into_iter().collect();
         sums.sort_by_key(|(_, (_, settled))| std::cmp::Reverse(*settled));
-        let mut table = table(&[name, "calls", "settled"], &[1, 2]);
+        let mut table = table(plain(), &[name, "calls", "settled"], &[1, 2]);
         for (group, (calls, settled)) in sums {
-            table.add_row([group, calls.to_string(), settled.to_string()]);
+            table.add_row([group.to_owned(), calls.to_string(), settled.to_string()]);
         }
-        let _ = writeln!(out, "{table}");
+        let _ = writeln!(out, "{}\n", table.trim_fmt());
     }
     let calls: u64 = lines.iter().map(|line| line.calls).sum();
     let settled: Credits = lines.iter().map(|line| line.settled).sum();
@@ -225,7 +234,7 @@ fn hold_table(out: &mut String, lines: &[HoldLine]) {
         "began (UTC)",
         "state",
     ];
-    let mut table = table(&header, &[0, 3]);
+    let mut table = table(UTF8_HORIZONTAL_ONLY, &header, &[0, 3]);
     let mut live = 0;
     for line in lines {
         if line.state == HoldState::Live {
@@ -247,7 +256,7 @@ fn hold_table(out: &mut String, lines: &[HoldLine]) {
             state,
         ]);
     }
-    let _ = writeln!(out, "{table}");
+    let _ = writeln!(out, "{}", table.trim_fmt());
     if live > LIVE_SHOWN {
         let _ = writeln!(out, "and {} more live calls.", live - LIVE_SHOWN);
     }
@@ -258,7 +267,7 @@ fn hold_table(out: &mut String, lines: &[HoldLine]) {
     if count > 0 {
         let _ = writeln!(
             out,
-            "{count} in doubt, {sum} credits: counted as spent until reconciliation or `resolve` \
+            "{count} in doubt, {sum} credits: counted as spent until `resolve` \
              decides."
         );
     }

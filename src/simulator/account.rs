@@ -154,7 +154,7 @@ impl Account {
         locked(&self.books).policy = Policy::of(settings);
     }
 
-    /// Accepts a call that may cost up to `amount`. A call that can cost nothing is accepted at
+    /// Accepts a call that may take up to `amount`. A call that can take nothing is accepted at
     /// any balance; all others need a positive one that covers them.
     pub(crate) fn set_aside(
         &self,

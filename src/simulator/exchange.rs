@@ -88,83 +88,54 @@ impl Service {
             settings,
         };
         self.keep(&arrived);
+        let admitted = found(&arrived)
+            .and_then(|(route, segment)| Ok((route, segment, known(&arrived, route)?)));
+        match admitted {
+            Ok((route, segment, bearer)) => {
+                self.exchange(&arrived, route, segment.as_deref(), &bearer)
+                    .await
+            }
+            Err(refusal) => Ok(unpriced(refusal, &arrived.settings)),
+        }
+    }
+
+    /// An exchange of a known caller on a known path.
+    async fn exchange(
+        &self,
+        arrived: &Arrived,
+        route: &'static Route,
+        segment: Option<&str>,
+        bearer: &Bearer,
+    ) -> Result<Response<ReplyBody>, Cut> {
         let settings = &arrived.settings;
-        let path = arrived.head.uri.path();
-        let (route, segment) = match routes::find(path) {
-            Found::Route { route, segment } => (route, segment),
-            Found::NeedsSlash => {
-                let query = arrived.head.uri.query();
-                let moved = access::without_slash(&arrived.head.method, path, query, settings);
-                return Ok(unpriced(moved, settings));
-            }
-            Found::Unknown => {
-                let missing = Answer::refusal(StatusCode::NOT_FOUND, "Not found.");
-                return Ok(unpriced(missing, settings));
-            }
-        };
-        let bearer = match known(&arrived, route) {
-            Ok(bearer) => bearer,
-            Err(refusal) => return Ok(unpriced(refusal, settings)),
-        };
-        let fault = self.fault(&arrived, route, bearer.test);
-        if let Some(fault) = fault.as_ref().filter(|fault| fault.spares_the_account())
-            && let Some(ending) = faults::instead_of_the_call(fault, Credits::ZERO, settings)
+        let fault = self.fault(arrived, route, bearer.test);
+        if let Some(ending) = fault
+            .as_ref()
+            .and_then(|fault| before_acceptance(fault, route, settings))
         {
             return end(ending, Delivery::default()).await;
         }
-        if route.endpoint == Endpoint::Me
-            && let Some(Fault::Account(kind)) = &fault
-        {
-            if let faults::Nonsense::Slow(wait) = kind {
-                tokio::time::sleep(*wait).await;
-            }
-            if let Some(reply) = faults::nonsense(*kind) {
-                return Ok(reply.into_response(Delivery::default()));
-            }
-        }
-        let slot = match route.scope {
-            Some(scope) => match self.slots.take(scope, settings.parallel_caps) {
-                Some(slot) => Some(slot),
-                None => {
-                    let after = settings.rate_limit_headers.then_some(1);
-                    return Ok(unpriced(faults::throttled(after), settings));
-                }
-            },
-            None => None,
-        };
-        let limits = slot
-            .as_ref()
-            .filter(|_| settings.rate_limit_headers)
-            .map(|slot| (slot.scope, slot.remaining));
-        let outcome = self
-            .run(
-                &arrived,
-                route,
-                segment.as_deref(),
-                &bearer,
-                fault.as_ref(),
-                slot,
-            )
-            .await;
-        let outcome = match outcome {
-            Ok(outcome) => outcome,
-            Err(refusal) => Outcome::unpriced(refusal),
-        };
         let mut extra = HeaderMap::new();
         if bearer.test {
             let name = HeaderName::from_static("x-generect-mode");
             extra.insert(name, HeaderValue::from_static("test"));
         }
-        if let Some((scope, remaining)) = limits {
-            let name = HeaderName::from_static;
-            extra.insert(name("x-ratelimit-limit"), scope.cap().into());
-            extra.insert(name("x-ratelimit-remaining"), remaining.into());
-            extra.insert(
-                name("x-ratelimit-scope"),
-                HeaderValue::from_static(scope.name()),
-            );
+        let mut slot = None;
+        if let Some(scope) = route.scope {
+            slot = self.slots.take(scope, settings.parallel_caps);
+            let Some(slot) = &slot else {
+                let after = settings.rate_limit_headers.then_some(1);
+                return Ok(unpriced(faults::throttled(after), settings));
+            };
+            if settings.rate_limit_headers {
+                add_limits(slot, &mut extra);
+            }
         }
-        finish(outcome, fault.as_ref(), &bearer, settings, extra).await
+        let outcome = self
+            .run(arrived, route, segment, bearer, fault.as_ref(), slot)
+            .await
+            .unwrap_or_else(Outcome::unpriced);
+        finish(outcome, fault.as_ref(), bearer, settings, extra).await
     }
 
     fn keep(&self, arrived: &Arrived) {
@@ -234,7 +205,9 @@ impl Service {
             });
         }
         let mut work = operations::priced(&call)?;
-        if let Some(Fault::Overrun(extra)) = fault {
+        if let Some(Fault::Overrun(extra)) = fault
+            && work.answer.status.is_success()
+        {
             overrun(&mut work, *extra);
         }
         if bearer.test {
@@ -331,6 +304,46 @@ impl Service {
     }
 }
 
+/// The route of a path, or the framework's answer to a path without one.
+fn found(arrived: &Arrived) -> Result<(&'static Route, Option<String>), Answer> {
+    let uri = &arrived.head.uri;
+    match routes::find(uri.path()) {
+        Found::Route { route, segment } => Ok((route, segment)),
+        Found::NeedsSlash => Err(access::without_slash(
+            &arrived.head.method,
+            uri.path(),
+            uri.query(),
+            &arrived.settings,
+        )),
+        Found::Unknown => Err(Answer::refusal(StatusCode::NOT_FOUND, "Not found.")),
+    }
+}
+
+/// How the exchange ends if its fault strikes before any money is set aside.
+fn before_acceptance(fault: &Fault, route: &Route, settings: &SimulatorSettings) -> Option<Ending> {
+    if fault.spares_the_account() {
+        return faults::instead_of_the_call(fault, Credits::ZERO, settings);
+    }
+    match fault {
+        Fault::Account(kind) if route.endpoint == Endpoint::Me => {
+            let reply = faults::nonsense(*kind)?;
+            Some(Ending::Reply(reply, Duration::ZERO))
+        }
+        _ => None,
+    }
+}
+
+/// The gauge headers of a capped operation (dossier section 1.2).
+fn add_limits(slot: &Slot, headers: &mut HeaderMap) {
+    let name = HeaderName::from_static;
+    headers.insert(name("x-ratelimit-limit"), slot.scope.cap().into());
+    headers.insert(name("x-ratelimit-remaining"), slot.remaining.into());
+    headers.insert(
+        name("x-ratelimit-scope"),
+        HeaderValue::from_static(slot.scope.name()),
+    );
+}
+
 /// Credentials first, then the method, as the framework has it. Log-in needs no token.
 fn known(arrived: &Arrived, route: &Route) -> Result<Bearer, Answer> {
     let bearer = if route.endpoint == Endpoint::Login {
@@ -358,7 +371,7 @@ fn read_body(arrived: &Arrived) -> Result<Json, Answer> {
     })
 }
 
-/// Makes the charge `extra` more than the call could have cost.
+/// Makes the charge `extra` more than everything that was set aside.
 fn overrun(work: &mut Work, extra: Credits) {
     match &mut work.job {
         Some(job) => job.overrun = extra,

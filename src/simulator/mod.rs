@@ -17,6 +17,9 @@
 //! Two request headers steer a single call: `x-simulator-fault` names a fault, `x-simulator-marker`
 //! is kept with the charge. Bodies can say `"job_titles": ["matches:7"]`; texts with `not-found` in
 //! them are never found; an item with `job-error` in it dooms its bulk job.
+//!
+//! A bulk submission is "charged" by a fault in the sense that the job was accepted: its money is
+//! set aside and the job goes on, whether or not anybody learned its id.
 
 mod access;
 mod account;

@@ -6,7 +6,7 @@ const TITLES: [&str; 6] = [
     "Head of Examples",
     "Sample Engineer",
     "Director of Placeholders",
-    "Fixture Manager",
+    "Keeper of Fixtures",
     "VP Test Data",
     "Chief Pretend Officer",
 ];
@@ -91,7 +91,7 @@ pub(crate) fn masked(number: u64, out: &mut String) {
         out,
         "{{\"id\":\"{}\",\"first_name\":\"Person\",\"last_name\":\"{number}\",\
          \"title\":\"{title}\",\"company_name\":\"Company {}\",\"location\":\"Nowhere\",\
-         \"industry\":\"Placeholders\",\"seniority\":\"Manager\",\"headcount_range\":\"11-50\"}}",
+         \"industry\":\"Placeholders\",\"seniority\":\"Entry\",\"headcount_range\":\"11-50\"}}",
         lead_id(number),
         number % 97
     );

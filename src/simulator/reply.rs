@@ -3,7 +3,7 @@
 use std::convert::Infallible;
 use std::future::Future;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -113,6 +113,25 @@ pub(crate) struct ReplyBody {
     delivery: Delivery,
 }
 
+/// Lets what was written reach the client: what is still queued at the cut is thrown away.
+const BEFORE_THE_CUT: Duration = Duration::from_millis(20);
+
+impl ReplyBody {
+    fn breaks_off(&self) -> bool {
+        matches!(self.manner, Manner::Half | Manner::Length(_))
+    }
+
+    /// Ready once a pause is over; the next call begins another.
+    fn wait(&mut self, pause: Duration, context: &mut Context<'_>) -> Poll<()> {
+        let waiting = self
+            .pause
+            .get_or_insert_with(|| Box::pin(tokio::time::sleep(pause)));
+        ready!(waiting.as_mut().poll(context));
+        self.pause = None;
+        Poll::Ready(())
+    }
+}
+
 impl Body for ReplyBody {
     type Data = Bytes;
     type Error = Cut;
@@ -122,10 +141,10 @@ impl Body for ReplyBody {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Cut>>> {
         if self.left.is_empty() {
-            return match self.manner {
-                Manner::Half => Poll::Ready(Some(Err(Cut))),
-                _ => Poll::Ready(None),
-            };
+            if self.breaks_off() {
+                ready!(self.wait(BEFORE_THE_CUT, context));
+            }
+            return Poll::Ready((self.manner == Manner::Half).then_some(Err(Cut)));
         }
         let Manner::Pieces { pause, chunk_bytes } = self.manner else {
             let all = std::mem::take(&mut self.left);
@@ -134,14 +153,7 @@ impl Body for ReplyBody {
             }
             return Poll::Ready(Some(Ok(Frame::data(all))));
         };
-        let mut waiting = self
-            .pause
-            .take()
-            .unwrap_or_else(|| Box::pin(tokio::time::sleep(pause)));
-        if waiting.as_mut().poll(context).is_pending() {
-            self.pause = Some(waiting);
-            return Poll::Pending;
-        }
+        ready!(self.wait(pause, context));
         let size = chunk_bytes.clamp(1, self.left.len());
         let piece = self.left.split_to(size);
         if self.left.is_empty() {
@@ -152,7 +164,7 @@ impl Body for ReplyBody {
 
     fn is_end_stream(&self) -> bool {
         // Where the body breaks off, the end must be looked at to be seen.
-        self.left.is_empty() && !matches!(self.manner, Manner::Half | Manner::Length(_))
+        self.left.is_empty() && !self.breaks_off()
     }
 
     fn size_hint(&self) -> SizeHint {

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::PathBuf;
+use std::process::Command;
 
 use generect_guard::config::{self, Complaint, Config, ConfigErrors, Environment};
 use tempfile::TempDir;
@@ -50,6 +51,45 @@ impl Folder {
         let path = self.dir.path().join(name);
         fs::write(&path, text).unwrap();
         path
+    }
+}
+
+/// How a run of the binary ended.
+#[derive(Debug)]
+pub struct Ran {
+    pub code: i32,
+    pub out: String,
+    pub err: String,
+}
+
+impl Ran {
+    /// Everything it said.
+    pub fn all(&self) -> String {
+        format!("{}{}", self.out, self.err)
+    }
+}
+
+impl Folder {
+    /// Runs the binary in this folder with its configuration and the token.
+    pub fn run(&self, arguments: &[&str]) -> Ran {
+        let config = [("GUARD_CONFIG", "guard.toml"), (TOKEN_VARIABLE, TOKEN)];
+        self.run_bare(arguments, &config)
+    }
+
+    /// Runs the binary in this folder with these variables and no others.
+    pub fn run_bare(&self, arguments: &[&str], variables: &[(&str, &str)]) -> Ran {
+        let output = Command::new(env!("CARGO_BIN_EXE_generect-guard"))
+            .args(arguments)
+            .env_clear()
+            .envs(variables.iter().copied())
+            .current_dir(self.dir.path())
+            .output()
+            .unwrap();
+        Ran {
+            code: output.status.code().unwrap(),
+            out: String::from_utf8(output.stdout).unwrap(),
+            err: String::from_utf8(output.stderr).unwrap(),
+        }
     }
 }
 

@@ -12,8 +12,10 @@ mod support;
 
 mod hard_cap;
 mod order;
+mod readme;
 mod refusals;
 mod sdk;
 mod sdk_reactions;
 mod sdk_session;
 mod settlement;
+mod upstream;

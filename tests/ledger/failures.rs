@@ -252,7 +252,7 @@ async fn whatever_the_disk_does_no_ending_is_lost_or_written_twice() {
         .and_then(|text| text.parse().ok());
     for seed in seeds.map_or(0..6, |seed: u64| seed..seed + 1) {
         println!("SEED={seed}");
-        let place = if seed % 2 == 0 {
+        let place = if seed.is_multiple_of(2) {
             Place::memory()
         } else {
             Place::file()

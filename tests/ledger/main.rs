@@ -1,7 +1,14 @@
 //! The ledger, through its public face: promises, scenarios, stores, failures and properties.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "the parts of tests that are no tests themselves fail by panicking"
+)]
+
 mod failures;
 mod promises;
 mod properties;
+mod scenarios;
 mod stores;
 mod support;

@@ -236,7 +236,7 @@ async fn a_person_ends_a_hold_in_doubt_once() {
         .unwrap();
     assert_eq!(
         place.reader().entries(entry.seq - 1, 1).unwrap(),
-        [entry.clone()]
+        std::slice::from_ref(&entry)
     );
     assert_eq!(
         entry.evidence.unwrap().to_string(),

@@ -213,7 +213,7 @@ struct Walk {
 impl Walk {
     fn new(seed: u64) -> Self {
         let clock = Clock::manual(at(NOON));
-        let place = if seed % 2 == 0 {
+        let place = if seed.is_multiple_of(2) {
             Place::memory()
         } else {
             Place::file()

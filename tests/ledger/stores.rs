@@ -3,8 +3,8 @@
 use generect_guard::clock::Clock;
 use generect_guard::ledger::store::{Spend, open_locked};
 use generect_guard::ledger::{
-    CalendarUnit, Entry, EntryKind, Fingerprint, HoldId, LedgerLock, LockError, MemoryStore, Note,
-    SqliteStore, Store, StoreError, WindowRule, open_reader,
+    CalendarUnit, Entry, EntryKind, Fingerprint, HoldId, Ledger, LedgerLock, LockError,
+    MemoryStore, Note, SqliteStore, Store, StoreError, WindowRule, open_reader,
 };
 use jiff::{SignedDuration, Timestamp};
 use tempfile::TempDir;
@@ -147,6 +147,14 @@ fn the_stores_agree_on_everything_that_is_read() {
             other.ending_of(id(hold)).unwrap()
         );
     }
+}
+
+#[test]
+fn the_stores_agree_on_how_budgets_stand() {
+    let (memory, file) = (Place::memory(), Place::file());
+    let (one, other) = (told(&memory), told(&file));
+    let (one, other) = (one.reader(), other.reader());
+    let noon = at(NOON);
     let budgets = [
         budget("all", 1_000, WindowRule::Total),
         budget("day", 1_000, calendar(CalendarUnit::Day)),
@@ -204,18 +212,8 @@ async fn open_holds_are_found_whatever_the_mark_has_passed() {
     let bound_id = bound.id();
     bound.bind_job("job-1".into()).await.unwrap();
     let ended = ledger.hold(request("growth", 7)).await.unwrap();
-    for _ in 0..50 {
-        let mut holds = Vec::new();
-        for _ in 0..60 {
-            let ledger = ledger.clone();
-            holds.push(tokio::spawn(async move {
-                ledger.hold(request("sales", 1)).await
-            }));
-        }
-        for hold in holds {
-            settle(hold.await.unwrap().unwrap(), 1);
-        }
-    }
+    let ended_id = ended.id();
+    pass_a_mark(&ledger).await;
     let derived = place.reader().derived().unwrap();
     assert!(
         derived.mark > 3 && derived.marked.len() >= 3,
@@ -237,9 +235,82 @@ async fn open_holds_are_found_whatever_the_mark_has_passed() {
         (bound_id, Some("job-1".into()))
     );
     late.release("a test");
+    pass_a_mark(&ledger).await;
+    let marked = place.reader().derived().unwrap().marked;
+    let holds = marked.iter().map(|marked| marked.hold).collect::<Vec<_>>();
+    assert!(holds.starts_with(&[open[0].hold, bound_id]), "{marked:?}");
+    assert!(!holds.contains(&ended_id), "what has ended leaves the list");
     ledger.close().await.unwrap();
     place.assert_sound();
 }
+
+/// Six thousand entries: more than lie between two marks.
+async fn pass_a_mark(ledger: &Ledger) {
+    for _ in 0..50 {
+        let mut holds = Vec::new();
+        for _ in 0..60 {
+            let ledger = ledger.clone();
+            holds.push(tokio::spawn(async move {
+                ledger.hold(request("sales", 1)).await
+            }));
+        }
+        for hold in holds {
+            settle(hold.await.unwrap().unwrap(), 1);
+        }
+    }
+}
+
+/// What somebody may do to a ledger's file, and what `verify` then says.
+const SPOILED: &[(&str, &str)] = &[
+    ("UPDATE sums SET settled = settled + 1", "the entries say"),
+    ("UPDATE sums SET calls = 9", "says 9 calls"),
+    ("DELETE FROM sums", "is missing"),
+    (
+        "UPDATE entries SET amount = amount + 1 WHERE seq = 4",
+        "the entries say",
+    ),
+    (
+        "UPDATE entries SET recorded_at = 1 WHERE seq = 8",
+        "recorded before the one ahead",
+    ),
+    (
+        "UPDATE entries SET kind = 3 WHERE seq = 10",
+        "it was settled before",
+    ),
+    (
+        "UPDATE entries SET hold = 5 WHERE seq = 9",
+        "it was released before",
+    ),
+    (
+        "UPDATE entries SET hold = 99 WHERE seq = 9",
+        "there is no such hold",
+    ),
+    (
+        "UPDATE entries SET hold = 5 WHERE seq = 10",
+        "cannot be corrected",
+    ),
+    ("DELETE FROM entries WHERE seq = 6", "stands where 6 should"),
+    (
+        "UPDATE entries SET began_at = 5 WHERE seq = 8",
+        "another team, key, operation or beginning",
+    ),
+    (
+        "UPDATE entries SET job = NULL WHERE seq = 6",
+        "bound to no job",
+    ),
+    (
+        "INSERT INTO open_holds VALUES (5, NULL, NULL); UPDATE facts SET value = 9 WHERE name = 'mark'",
+        "the list of open holds",
+    ),
+    (
+        "UPDATE facts SET value = 9 WHERE name = 'mark'",
+        "the list of open holds does not",
+    ),
+    (
+        "UPDATE facts SET value = 99 WHERE name = 'mark'",
+        "after the last one",
+    ),
+];
 
 #[test]
 fn verify_names_what_does_not_agree() {
@@ -254,56 +325,7 @@ fn verify_names_what_does_not_agree() {
         drop(connection);
         place.reader().verify(&mut |_, _| {})
     };
-    for (sql, says) in [
-        ("UPDATE sums SET settled = settled + 1", "the entries say"),
-        ("UPDATE sums SET calls = 9", "says 9 calls"),
-        ("DELETE FROM sums", "is missing"),
-        (
-            "UPDATE entries SET amount = amount + 1 WHERE seq = 4",
-            "the entries say",
-        ),
-        (
-            "UPDATE entries SET recorded_at = 1 WHERE seq = 8",
-            "recorded before the one ahead",
-        ),
-        (
-            "UPDATE entries SET kind = 3 WHERE seq = 10",
-            "it was settled before",
-        ),
-        (
-            "UPDATE entries SET hold = 5 WHERE seq = 9",
-            "it was released before",
-        ),
-        (
-            "UPDATE entries SET hold = 99 WHERE seq = 9",
-            "there is no such hold",
-        ),
-        (
-            "UPDATE entries SET hold = 5 WHERE seq = 10",
-            "cannot be corrected",
-        ),
-        ("DELETE FROM entries WHERE seq = 6", "stands where 6 should"),
-        (
-            "UPDATE entries SET began_at = 5 WHERE seq = 8",
-            "another team, key, operation or beginning",
-        ),
-        (
-            "UPDATE entries SET job = NULL WHERE seq = 6",
-            "bound to no job",
-        ),
-        (
-            "INSERT INTO open_holds VALUES (5, NULL, NULL); UPDATE facts SET value = 9 WHERE name = 'mark'",
-            "the list of open holds",
-        ),
-        (
-            "UPDATE facts SET value = 9 WHERE name = 'mark'",
-            "the list of open holds does not",
-        ),
-        (
-            "UPDATE facts SET value = 99 WHERE name = 'mark'",
-            "after the last one",
-        ),
-    ] {
+    for (sql, says) in SPOILED {
         let report = spoil(sql).unwrap();
         let all = report.mismatches.join("\n");
         assert!(all.contains(says), "{sql}: {all}");

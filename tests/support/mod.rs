@@ -6,6 +6,8 @@
 
 #![expect(dead_code, reason = "a harness offers more than each test binary uses")]
 
+pub mod relay;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -176,14 +178,20 @@ impl Plan {
     }
 
     /// Starts the simulator and the guard.
-    pub async fn start(mut self) -> World {
+    pub async fn start(self) -> World {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let simulator = Simulator::start(listener, self.simulator.clone()).await;
+        let base_url = simulator.base_url();
+        self.start_before(simulator, &base_url).await
+    }
+
+    /// Starts the guard before a simulator that is reached at `base_url`.
+    pub async fn start_before(mut self, simulator: Simulator, base_url: &str) -> World {
         let folder = self
             .folder
             .take()
             .unwrap_or_else(|| tempfile::tempdir().unwrap());
-        let guard = self.guard(&simulator, folder.path()).await;
+        let guard = self.guard(base_url, folder.path()).await;
         World {
             simulator,
             address: guard.address,
@@ -195,10 +203,9 @@ impl Plan {
     }
 
     /// Starts a guard alone.
-    pub async fn guard(&self, simulator: &Simulator, folder: &std::path::Path) -> Guard {
-        let base_url = format!("http://{}", simulator.address());
+    pub async fn guard(&self, base_url: &str, folder: &std::path::Path) -> Guard {
         let path = folder.join("guard.toml");
-        let text = self.config_text(&base_url, &folder.join("ledger.db"));
+        let text = self.config_text(base_url, &folder.join("ledger.db"));
         std::fs::write(&path, text).unwrap();
         let environment = Environment::from_iter([("TEST_TOKEN", self.token.as_str())]);
         let config =

@@ -43,7 +43,13 @@ pub(super) fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
     secrets.register(LIVE_TOKEN);
     let log = LoggingSettings {
         format: Format::Auto,
-        filter: "warn,spend=info".into(),
+        // The tour speaks for itself; later calls are the visitor's, and they see their spend lines.
+        filter: if args.once {
+            "error"
+        } else {
+            "warn,spend=info"
+        }
+        .into(),
     };
     logging::install(&log, context.environment.get("RUST_LOG"), &secrets)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -70,7 +76,7 @@ async fn sandbox(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
         "A simulated Generect with {BALANCE} credits, and the guard before it on http://{}\n",
         guard.address
     ));
-    let lines = traffic::drive(guard.address, &simulator).await?;
+    let lines = traffic::drive(&guard, &simulator).await?;
     note(&lines);
     // Endings that nobody waits for may take some milliseconds to reach the disk.
     tokio::time::sleep(Duration::from_millis(50)).await;

@@ -8,6 +8,7 @@ use anyhow::Context as _;
 use http::HeaderMap;
 use serde_json::Value;
 
+use crate::app::Guard;
 use crate::simulator::{Fault, Simulator};
 
 const SEARCH: &str = "/api/v1/search/database/leads/";
@@ -58,9 +59,9 @@ const CALLS: &[Call] = &[
 ];
 
 /// Runs the traffic; the result is what to show.
-pub(super) async fn drive(guard: SocketAddr, simulator: &Simulator) -> anyhow::Result<String> {
-    let client = Client::new(guard)?;
-    client.wait_for_a_reading().await?;
+pub(super) async fn drive(guard: &Guard, simulator: &Simulator) -> anyhow::Result<String> {
+    let client = Client::new(guard.address)?;
+    client.wait_until_ready(guard.admin_address).await?;
     let mut out = String::new();
     for call in CALLS {
         client.show(call, &mut out).await?;
@@ -128,11 +129,11 @@ impl Client {
     }
 
     /// Until the first reading, billable calls are refused: nobody knows what the account has.
-    async fn wait_for_a_reading(&self) -> anyhow::Result<()> {
-        let probe = &CALLS[2];
+    async fn wait_until_ready(&self, admin: SocketAddr) -> anyhow::Result<()> {
+        let url = format!("http://{admin}/readyz");
         let waiting = async {
-            while self.send(probe).await?.0 == 503 {
-                tokio::time::sleep(Duration::from_millis(50)).await;
+            while !self.http.get(&url).send().await?.status().is_success() {
+                tokio::time::sleep(Duration::from_millis(20)).await;
             }
             anyhow::Ok(())
         };

@@ -2,25 +2,17 @@
 
 use std::time::Duration;
 
-use metrics::{counter, gauge, histogram};
+use ::metrics::{counter, gauge, histogram};
 
 use crate::ledger::book::Decided;
 use crate::ledger::entry::EntryKind;
-
-/// How long a batch took to be on disk, in seconds.
-const COMMIT_SECONDS: &str = "guard_ledger_commit_seconds";
-/// How many entries a batch had.
-const BATCH_ENTRIES: &str = "guard_ledger_batch_entries";
-/// Batches that could not be written.
-const COMMIT_FAILURES: &str = "guard_ledger_commit_failures_total";
-/// Holds that have not ended, those in doubt included.
-const HOLDS_OPEN: &str = "guard_holds_open";
-/// Charges above their hold, by team and operation.
-const OVERRUNS: &str = "guard_overruns_total";
+use crate::metrics::{
+    COMMIT_ENTRIES, COMMIT_FAILURES, COMMIT_TIME, HOLDS_OPEN, OPERATION, OVERRUNS, TEAM,
+};
 
 pub(super) fn committed(entries: u32, took: Duration, open: usize) {
-    histogram!(COMMIT_SECONDS).record(took);
-    histogram!(BATCH_ENTRIES).record(entries);
+    histogram!(COMMIT_TIME).record(took);
+    histogram!(COMMIT_ENTRIES).record(entries);
     gauge!(HOLDS_OPEN).set(u32::try_from(open).unwrap_or(u32::MAX));
 }
 
@@ -52,8 +44,8 @@ pub(super) fn report_overrun(decided: &Decided) {
     }
     counter!(
         OVERRUNS,
-        "team" => entry.team.to_string(),
-        "operation" => entry.operation.to_string()
+        TEAM => entry.team.to_string(),
+        OPERATION => entry.operation.to_string()
     )
     .increment(1);
     tracing::warn!(

@@ -14,7 +14,7 @@ use crate::ledger::hold::{Delivery, Hold};
 use crate::ledger::request::{HoldError, Job, LedgerError, Resolution, ResolveError};
 use crate::ledger::store::StoreError;
 
-use super::batch::{Batch, WaitingBind, WaitingHold, WaitingResolve};
+use super::batch::{WaitingBind, WaitingHold, WaitingResolve};
 use super::{ENDINGS_MAX, Ended, FORGET_EVERY, Next, Request, Writer, telemetry};
 
 impl Writer {
@@ -319,7 +319,7 @@ impl Writer {
         for reply in self.closing.drain(..) {
             drop(reply.send(outcome.clone()));
         }
-        let unwritten = std::mem::replace(&mut self.batch, Batch::default());
+        let unwritten = std::mem::take(&mut self.batch);
         if !unwritten.entries.is_empty() {
             let entries = unwritten.entries.len();
             tracing::error!(

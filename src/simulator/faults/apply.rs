@@ -166,7 +166,7 @@ fn with_exponent(stated: &str) -> String {
 pub(crate) fn dress(fault: &Fault, mut reply: Reply, token: &str) -> Ending {
     let mut wait = Duration::ZERO;
     match fault {
-        Fault::SlowHeaders(delay) => wait = *delay,
+        Fault::SlowHeaders(delay) | Fault::Account(Nonsense::Slow(delay)) => wait = *delay,
         Fault::SlowBody { pause, chunk_bytes } => {
             reply.manner = Manner::Pieces {
                 pause: *pause,

@@ -61,7 +61,8 @@ pub enum Fault {
     },
     /// Charged; what the answer says about the charge is wrong.
     Meta(MetaFault),
-    /// Charged this much more than the call could cost by the rules, and says so.
+    /// Charged this much more than the rules allow for the call, and says so. Misses stay
+    /// free.
     Overrun(Credits),
     /// Charged; the answer is coded.
     Coding(CodingFault),

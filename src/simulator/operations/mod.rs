@@ -1,4 +1,4 @@
-//! What each operation does with a readable request: how much it may cost, what it does cost, and
+//! What each operation does with a readable request: how much it may take, what it does take, and
 //! what it answers.
 //!
 //! An operation moves no money. It hands back a [`Work`]; the server sets `at_most` aside, waits
@@ -168,7 +168,7 @@ pub(crate) fn priced(call: &Call<'_>) -> Result<Work, Answer> {
     }
 }
 
-/// Answers a request that costs nothing. A poll also says when its answer has been delivered.
+/// Answers a request that is free. A poll also says when its answer has been delivered.
 pub(crate) fn free(call: &Call<'_>) -> (Answer, Option<Delivery>) {
     let answer = match call.route.endpoint {
         Endpoint::Poll(family) => return bulk::poll(call, family),
