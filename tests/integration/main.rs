@@ -11,6 +11,8 @@
 mod support;
 
 mod hard_cap;
+mod jobs;
+mod jobs_in_doubt;
 mod order;
 mod readme;
 mod refusals;

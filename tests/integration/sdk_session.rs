@@ -66,7 +66,7 @@ impl Came {
 
     /// The job, as the SDK's own accessor tells it.
     pub fn job(&self) -> String {
-        self.0["job_id"].as_str().expect("a job id").to_owned()
+        self.0["job_id"].as_str().unwrap().to_owned()
     }
 
     /// How each request on the wire was answered: statuses, or the names of transport errors.

@@ -342,6 +342,37 @@ impl World {
         }
     }
 
+    /// The value of a metric with exactly these labels, as text; empty if there is none.
+    pub async fn metric(&self, name: &str, labels: &[(&str, &str)]) -> String {
+        let page = self.admin("/metrics").await;
+        for line in page.text.lines() {
+            let Some(rest) = line.strip_prefix(name) else {
+                continue;
+            };
+            let Some((all, value)) = rest.rsplit_once(' ') else {
+                continue;
+            };
+            let inner = all.trim_start_matches('{').trim_end_matches('}');
+            let mut found: Vec<&str> = inner.split(',').filter(|label| !label.is_empty()).collect();
+            let wanted = labels
+                .iter()
+                .map(|(key, value)| format!("{key}=\"{value}\""));
+            let mut wanted: Vec<String> = wanted.collect();
+            found.sort_unstable();
+            wanted.sort_unstable();
+            if found == wanted {
+                return value.to_owned();
+            }
+        }
+        String::new()
+    }
+
+    /// What the metrics say a team was charged for an operation.
+    pub async fn charged(&self, team: &str, operation: &str) -> String {
+        let labels = [("team", team), ("operation", operation)];
+        self.metric("guard_charged_credits_total", &labels).await
+    }
+
     /// Waits until the guard has refused a call for `reason`.
     pub async fn refused_for(&self, reason: &str) {
         let label = format!("reason=\"{reason}\"");
@@ -399,6 +430,20 @@ impl World {
         let folder = self.folder.take().unwrap();
         verify(&folder.path().join("ledger.db"));
         folder
+    }
+
+    /// Ends the guard and starts another on the same ledger, before the same simulator.
+    pub async fn restarted(mut self, plan: Plan) -> Self {
+        let guard = self.guard.take().unwrap();
+        assert_eq!(guard.drain().await, Drained::Clean);
+        let folder = self.folder.take().unwrap();
+        verify(&folder.path().join("ledger.db"));
+        let guard = plan.guard(&self.simulator.base_url(), folder.path()).await;
+        self.address = guard.address;
+        self.admin_address = guard.admin_address;
+        self.guard = Some(guard);
+        self.folder = Some(folder);
+        self
     }
 
     /// Like [`end`](Self::end), and nothing may be in doubt or held either. Gives back all entries.
