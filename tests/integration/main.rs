@@ -10,6 +10,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod account;
 mod hard_cap;
 mod jobs;
 mod jobs_in_doubt;
