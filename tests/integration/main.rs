@@ -11,6 +11,8 @@
 mod support;
 
 mod account;
+mod account_changes;
+mod account_floors;
 mod hard_cap;
 mod jobs;
 mod jobs_in_doubt;
