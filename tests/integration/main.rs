@@ -13,6 +13,8 @@ mod support;
 mod account;
 mod account_changes;
 mod account_floors;
+mod admin;
+mod doubts;
 mod hard_cap;
 mod jobs;
 mod jobs_in_doubt;
