@@ -298,7 +298,7 @@ impl Reading {
             );
         }
         let said = reader.finish(&policy.prices, settling.quote());
-        if said.funds_empty {
+        if said.funds_empty || head.status == StatusCode::PAYMENT_REQUIRED {
             settings.nudge.nudge();
         }
         let class = settling.operation.class;

@@ -10,9 +10,19 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod account;
+mod account_changes;
+mod account_floors;
+mod admin;
+mod doubts;
 mod hard_cap;
+mod jobs;
+mod jobs_in_doubt;
 mod order;
 mod readme;
 mod refusals;
+mod sdk;
+mod sdk_reactions;
+mod sdk_session;
 mod settlement;
 mod upstream;
