@@ -11,6 +11,7 @@
 mod support;
 
 mod hard_cap;
+mod one_gate;
 mod order;
 mod readme;
 mod refusals;
