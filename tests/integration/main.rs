@@ -15,5 +15,6 @@ mod one_gate;
 mod order;
 mod readme;
 mod refusals;
+mod secrets;
 mod settlement;
 mod upstream;

@@ -27,6 +27,15 @@ pub async fn once(address: SocketAddr, bytes: impl Into<Vec<u8>>) -> Option<Answ
     answer
 }
 
+/// Sends the bytes and reads everything until the connection is closed.
+pub async fn everything(address: SocketAddr, bytes: impl AsRef<[u8]>) -> Vec<u8> {
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    let _ = stream.write_all(bytes.as_ref()).await;
+    let mut read = Vec::new();
+    while more(&mut stream, &mut read).await.is_some() {}
+    read
+}
+
 /// Sends the bytes and reads so many answers; fewer if the connection is closed before.
 pub async fn several(
     address: SocketAddr,
