@@ -6,6 +6,7 @@
 
 #![expect(dead_code, reason = "a harness offers more than each test binary uses")]
 
+pub mod raw;
 pub mod relay;
 
 use std::net::SocketAddr;
