@@ -42,6 +42,7 @@ pub mod stack;
 pub mod stalled;
 pub mod throttle;
 pub mod trace;
+pub mod unpack;
 pub mod upstream;
 
 use body::{AnswerBody, OutgoingBody};
