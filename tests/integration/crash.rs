@@ -52,6 +52,7 @@ async fn quiet(truth: &Truth) {
 }
 
 /// A seed from the environment, or a new one; either way it is printed.
+#[expect(clippy::print_stdout, reason = "it repeats a run that failed")]
 fn seed() -> u64 {
     let given = std::env::var("CRASH_SEED").ok();
     let seed = given.map_or_else(rand::random, |seed| seed.parse().unwrap());
@@ -61,16 +62,19 @@ fn seed() -> u64 {
 
 /// Each budget's settled + held is at least what was charged, and its settled part at most that.
 fn check_budgets(report: &Value, audit: &Audit, truth: &Truth) {
-    let covers: [(&str, &dyn Fn(&Entry) -> bool); 4] = [
-        ("growth-total", &|held| held.team.as_str() == "growth"),
-        ("research-total", &|held| held.team.as_str() == "research"),
-        ("searches-rolling", &|held| {
-            held.operation.as_str().starts_with("search_")
-        }),
-        ("one-key", &|held| held.key.as_str() == "growth-crm"),
-    ];
-    for (id, covers) in covers {
-        let charged = audit.truly_charged(truth, covers);
+    let covers = |id: &str, held: &Entry| match id {
+        "growth-total" => held.team.as_str() == "growth",
+        "research-total" => held.team.as_str() == "research",
+        "searches-rolling" => held.operation.as_str().starts_with("search_"),
+        _ => held.key.as_str() == "growth-crm",
+    };
+    for id in [
+        "growth-total",
+        "research-total",
+        "searches-rolling",
+        "one-key",
+    ] {
+        let charged = audit.truly_charged(truth, |held| covers(id, held));
         let budgets = report["budgets"].as_array().unwrap();
         let budget = budgets.iter().find(|budget| budget["id"] == id).unwrap();
         let amount = |name: &str| credits(budget[name].as_str().unwrap());
@@ -155,7 +159,11 @@ async fn a_guard_that_is_killed_at_any_moment_loses_no_charge_and_counts_none_tw
     assert!(open.is_empty(), "neither ended nor in doubt: {open:?}");
     let doubts = audit.open().count();
     let jobs = audit.lives().filter(|life| life.job.is_some()).count();
-    println!("{charges} charges, {jobs} jobs, {killed_live} killed under way, {doubts} in doubt");
+    // Whatever the dice said, there was something to lose, of every kind.
+    assert!(
+        charges > 100 && jobs > 10 && doubts > 10,
+        "{charges}, {jobs}, {doubts}"
+    );
     assert!(truth.adds_up());
 }
 

@@ -250,6 +250,10 @@ impl Child {
 }
 
 impl Drop for Child {
+    #[expect(
+        clippy::print_stderr,
+        reason = "what the process logged explains why a test failed"
+    )]
     fn drop(&mut self) {
         if let Ok(mut process) = self.process.lock() {
             let _ = process.kill();
