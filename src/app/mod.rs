@@ -221,6 +221,7 @@ fn ledger_settings(config: &Config) -> Settings {
     Settings {
         budgets: config.budgets.clone(),
         account: config.account.rule.clone(),
+        job_operations: config.job_operations(),
         repeat_window: config.ledger.repeat_window,
         ..Settings::default()
     }

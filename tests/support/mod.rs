@@ -6,7 +6,11 @@
 
 #![expect(dead_code, reason = "a harness offers more than each test binary uses")]
 
+pub mod audit;
+pub mod child;
+pub mod raw;
 pub mod relay;
+pub mod traffic;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -127,6 +131,11 @@ impl Plan {
         self.simulator.clock = clock.clone();
         self.clock = clock;
         self
+    }
+
+    /// The settings of its simulator, for one that is started apart.
+    pub fn simulator_settings(&self) -> SimulatorSettings {
+        self.simulator.clone()
     }
 
     /// Uses the ledger of a world that ended before.
@@ -331,12 +340,66 @@ impl World {
 
     /// GETs a page of the admin listener.
     pub async fn admin(&self, path: &str) -> Answered {
-        send(
-            self.http
-                .get(format!("http://{}{path}", self.admin_address)),
-        )
-        .await
-        .unwrap()
+        self.admin_pages().get(path).await
+    }
+
+    /// A way to the admin listener that outlives the borrow of the world.
+    pub fn admin_pages(&self) -> AdminPages {
+        AdminPages {
+            http: self.http.clone(),
+            address: self.admin_address,
+        }
+    }
+
+    /// The value of a metric with exactly these labels, as text; empty if there is none.
+    pub async fn metric(&self, name: &str, labels: &[(&str, &str)]) -> String {
+        let page = self.admin("/metrics").await;
+        for line in page.text.lines() {
+            let Some(rest) = line.strip_prefix(name) else {
+                continue;
+            };
+            let Some((all, value)) = rest.rsplit_once(' ') else {
+                continue;
+            };
+            let inner = all.trim_start_matches('{').trim_end_matches('}');
+            let mut found: Vec<&str> = inner.split(',').filter(|label| !label.is_empty()).collect();
+            let wanted = labels
+                .iter()
+                .map(|(key, value)| format!("{key}=\"{value}\""));
+            let mut wanted: Vec<String> = wanted.collect();
+            found.sort_unstable();
+            wanted.sort_unstable();
+            if found == wanted {
+                return value.to_owned();
+            }
+        }
+        String::new()
+    }
+
+    /// What the metrics say a team was charged for an operation.
+    pub async fn charged(&self, team: &str, operation: &str) -> String {
+        let labels = [("team", team), ("operation", operation)];
+        self.metric("guard_charged_credits_total", &labels).await
+    }
+
+    /// Waits until the guard has refused a call for `reason`.
+    pub async fn refused_for(&self, reason: &str) {
+        let label = format!("reason=\"{reason}\"");
+        let pages = self.admin_pages();
+        pages
+            .wait_for("/metrics", |page| {
+                let mut lines = page.text.lines();
+                lines.any(|line| line.starts_with("guard_refusals_total") && line.contains(&label))
+            })
+            .await;
+    }
+
+    /// Waits until the account has been read.
+    pub async fn account_read(&self) {
+        let pages = self.admin_pages();
+        pages
+            .wait_for("/readyz", |page| page.text.contains(" s old\""))
+            .await;
     }
 
     /// One budget as the running guard sees it.
@@ -378,6 +441,20 @@ impl World {
         folder
     }
 
+    /// Ends the guard and starts another on the same ledger, before the same simulator.
+    pub async fn restarted(mut self, plan: Plan) -> Self {
+        let guard = self.guard.take().unwrap();
+        assert_eq!(guard.drain().await, Drained::Clean);
+        let folder = self.folder.take().unwrap();
+        verify(&folder.path().join("ledger.db"));
+        let guard = plan.guard(&self.simulator.base_url(), folder.path()).await;
+        self.address = guard.address;
+        self.admin_address = guard.admin_address;
+        self.guard = Some(guard);
+        self.folder = Some(folder);
+        self
+    }
+
     /// Like [`end`](Self::end), and nothing may be in doubt or held either. Gives back all entries.
     pub async fn end_with_nothing_open(self) -> Vec<Entry> {
         let folder = self.end().await;
@@ -385,6 +462,33 @@ impl World {
         let open = reader.open_holds().unwrap();
         assert!(open.is_empty(), "left open: {open:?}");
         entries_of(&folder.path().join("ledger.db"))
+    }
+}
+
+/// The admin listener.
+#[derive(Clone)]
+pub struct AdminPages {
+    http: Client,
+    address: SocketAddr,
+}
+
+impl AdminPages {
+    /// GETs a page.
+    pub async fn get(&self, path: &str) -> Answered {
+        let request = self.http.get(format!("http://{}{path}", self.address));
+        send(request).await.unwrap()
+    }
+
+    /// Waits until `done` holds of a page, and gives it back.
+    pub async fn wait_for(&self, path: &str, done: impl Fn(&Answered) -> bool) -> Answered {
+        for _ in 0..1_000 {
+            let page = self.get(path).await;
+            if done(&page) {
+                return page;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        panic!("{path} never got there: {:?}", self.get(path).await);
     }
 }
 
