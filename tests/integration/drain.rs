@@ -48,7 +48,7 @@ fn audit_of(home: &Home) -> Audit {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_signal_lets_running_calls_finish_and_puts_their_endings_on_disk() {
     let (simulator, home) = set_up(&plan()).await;
-    let slow = Fault::SlowHeaders(Duration::from_millis(1_500));
+    let slow = Fault::SlowHeaders(Duration::from_millis(2_500));
     simulator.faults().on(SEARCH, slow);
     let child = Arc::new(home.serve().await);
     assert_eq!(child.admin("/readyz").await.status, 200);

@@ -152,7 +152,7 @@ impl Audit {
 }
 
 /// What the ledger recognises a call by.
-fn fingerprint(key: &str, operation: &str, body: &[u8]) -> u64 {
+pub fn fingerprint(key: &str, operation: &str, body: &[u8]) -> u64 {
     let mut digest = Sha256::new();
     for part in [key, operation] {
         digest.update(part);

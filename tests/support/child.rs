@@ -104,6 +104,11 @@ impl Home {
         text
     }
 
+    /// Runs a command in two parts, which must succeed.
+    pub fn run_well(&self, command: &[&str], more: &[&str]) {
+        self.output_of(&[command, more].concat());
+    }
+
     /// `report --json`.
     pub fn report(&self) -> Value {
         serde_json::from_str(&self.output_of(&["report", "--json"])).unwrap()
@@ -245,6 +250,10 @@ impl Child {
 }
 
 impl Drop for Child {
+    #[expect(
+        clippy::print_stderr,
+        reason = "what the process logged explains why a test failed"
+    )]
     fn drop(&mut self) {
         if let Ok(mut process) = self.process.lock() {
             let _ = process.kill();
