@@ -41,6 +41,7 @@ pub mod settle;
 pub mod stack;
 pub mod throttle;
 pub mod trace;
+pub mod unpack;
 pub mod upstream;
 
 use body::{AnswerBody, OutgoingBody};

@@ -6,8 +6,12 @@
 
 #![expect(dead_code, reason = "a harness offers more than each test binary uses")]
 
+pub mod audit;
+pub mod child;
 pub mod pages;
+pub mod raw;
 pub mod relay;
+pub mod traffic;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -128,6 +132,11 @@ impl Plan {
         self.simulator.clock = clock.clone();
         self.clock = clock;
         self
+    }
+
+    /// The settings of its simulator, for one that is started apart.
+    pub fn simulator_settings(&self) -> SimulatorSettings {
+        self.simulator.clone()
     }
 
     /// Uses the ledger of a world that ended before.
