@@ -13,9 +13,9 @@ use super::bodies::body_of;
 use super::{Upstream, cases, odd_prices, priced_operations, runner, seed};
 
 /// Of a hundred generated bodies at least so many must be priced, and so many really charged:
-/// what is always refused proves nothing.
-const PRICED_PERCENT_MIN: u32 = 35;
-const CHARGED_PERCENT_MIN: u32 = 15;
+/// what is always refused proves nothing. In the long run it is 48 and 44 at the least.
+const PRICED_PERCENT_MIN: u32 = 25;
+const CHARGED_PERCENT_MIN: u32 = 20;
 
 fn unbounded() -> impl Strategy<Value = Unbounded> {
     prop_oneof![
