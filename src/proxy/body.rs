@@ -95,7 +95,7 @@ impl Passed {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         while !self.ended {
-            let clear = match self.unpacker.next()? {
+            let clear = match self.unpacker.unpacked()? {
                 Some(clear) => clear,
                 None => {
                     let Poll::Ready(frame) = Pin::new(&mut self.body).poll_frame(cx) else {

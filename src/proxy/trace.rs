@@ -134,11 +134,13 @@ impl Drop for Record {
             .operation
             .as_ref()
             .map_or(NOTHING, |name| name.as_str());
-        let outcome = match (self.status, facts.refusal, facts.outcome) {
-            (None, ..) => outcome::ABANDONED,
-            (_, Some(_), _) => outcome::REFUSED,
-            (.., Some(outcome)) => outcome,
-            _ => outcome::FREE,
+        // How a hold ended comes first: a call that was sent and never answered is in doubt, also
+        // though its client was told so by a refusal.
+        let outcome = match (facts.outcome, self.status, facts.refusal) {
+            (Some(outcome), ..) => outcome,
+            (None, None, _) => outcome::ABANDONED,
+            (None, _, Some(_)) => outcome::REFUSED,
+            (None, _, None) => outcome::FREE,
         };
         count(team, operation, outcome, took, facts.guard_time);
         tracing::info!(

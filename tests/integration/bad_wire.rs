@@ -1,10 +1,11 @@
 //! Requests that are wrong as bytes: lengths that lie, odd chunking, odd line ends, too many or
 //! half-sent headers. The guard answers with a no or hangs up, and nothing goes on.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
+use tokio::time::Instant;
 
 use crate::bad_input::{COUNT, SEARCH, head, unharmed, world};
 use crate::support::raw::{everything, once, read_answer};
