@@ -246,7 +246,8 @@ impl Reading {
         let _ = reply.send(Ok(with_guard_headers(head, body, &exchange)));
     }
 
-    /// A large answer: handed on as it comes, and settled before its end is.
+    /// A large answer: handed on as it comes, and settled before its end is. Its last piece waits for
+    /// that: a client that counts bytes has the whole answer with it.
     async fn answer_in_pieces(mut self, pieces: Vec<Bytes>, reply: Reply) {
         let (sender, receiver) = mpsc::channel(PIECES_WAITING_MAX);
         let head = self.passed_head();
@@ -259,29 +260,29 @@ impl Reading {
         let redactor = self.settings.redactor.clone();
         let stall = self.settings.stalled_client_timeout;
         let mut kept_back = KeptBack::default();
-        for piece in pieces {
-            let piece = redactor.cover_next(&mut kept_back, piece);
-            hand_over(&mut client, Piece::Data(piece), stall).await;
-        }
+        let mut last = Bytes::new();
+        let mut pieces = pieces.into_iter();
         loop {
-            match self.next().await {
-                Ok(Some(chunk)) => {
-                    let piece = redactor.cover_next(&mut kept_back, chunk);
-                    hand_over(&mut client, Piece::Data(piece), stall).await;
-                }
-                Ok(None) => break,
-                // Without its end piece the client sees a cut connection.
-                Err(Broken(why)) => return self.break_off(why).await,
+            let piece = match pieces.next() {
+                Some(piece) => piece,
+                None => match self.next().await {
+                    Ok(Some(piece)) => piece,
+                    Ok(None) => break,
+                    // Without its end piece the client sees a cut connection.
+                    Err(Broken(why)) => return self.break_off(why).await,
+                },
+            };
+            let piece = redactor.cover_next(&mut kept_back, piece);
+            if !piece.is_empty() {
+                let before = std::mem::replace(&mut last, piece);
+                hand_over(&mut client, Piece::Data(before), stall).await;
             }
         }
         self.settle().await;
-        hand_over(
-            &mut client,
-            Piece::Data(redactor.end(&mut kept_back)),
-            stall,
-        )
-        .await;
-        hand_over(&mut client, Piece::End, stall).await;
+        let rest = redactor.end(&mut kept_back);
+        for piece in [Piece::Data(last), Piece::Data(rest), Piece::End] {
+            hand_over(&mut client, piece, stall).await;
+        }
     }
 
     /// The answer ended before its end: what it was charged is unknown.
