@@ -30,7 +30,8 @@ use crate::metrics::{self, NOBODY, NOTHING, OPERATION, OUTCOME, TEAM, outcome};
 
 /// The label of the exchange, on every answer.
 pub const GUARD_REQUEST_ID: HeaderName = HeaderName::from_static("guard-request-id");
-const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// A label of the client's own.
+pub(super) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// Long enough for a UUID or a trace id, short enough to log.
 const REQUEST_ID_BYTES_MAX: usize = 64;
 
@@ -102,15 +103,23 @@ fn is_sane(id: &str) -> bool {
             .all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte))
 }
 
-/// Whether a client put its key where everybody can read it.
+/// Whether a client put its key, or a part of it, where everybody can read it.
 fn is_credential(headers: &HeaderMap, id: &str) -> bool {
+    let within = |text: &[u8], part: &[u8]| memchr::memmem::find(text, part).is_some();
     let credentials = headers
         .get_all(AUTHORIZATION)
         .iter()
         .chain(headers.get_all(X_API_KEY));
-    credentials
-        .into_iter()
-        .any(|value| memchr::memmem::find(value.as_bytes(), id.as_bytes()).is_some())
+    credentials.into_iter().any(|value| {
+        let mut words = value.as_bytes().split(|byte| *byte == b' ');
+        within(value.as_bytes(), id.as_bytes())
+            || words.any(|word| {
+                let is_scheme = [&b"token"[..], b"bearer"]
+                    .iter()
+                    .any(|scheme| word.eq_ignore_ascii_case(scheme));
+                !word.is_empty() && !is_scheme && within(id.as_bytes(), word)
+            })
+    })
 }
 
 /// Writes the exchange down when it is dropped: after the last byte, or when the client left.
@@ -233,7 +242,14 @@ mod tests {
             ("authorization", "Token gg_secret"),
         ];
         assert_ne!(&*request_id(&headers(&key)), "gg_secret");
-        let key = [("x-request-id", "gg_secret"), ("x-api-key", "gg_secret")];
-        assert_ne!(&*request_id(&headers(&key)), "gg_secret");
+        for id in ["gg_secret", "secret", "call-gg_secret-7"] {
+            let key = [("x-request-id", id), ("x-api-key", "gg_secret")];
+            assert_ne!(&*request_id(&headers(&key)), id);
+        }
+        let scheme = [
+            ("x-request-id", "token-bearer-1"),
+            ("authorization", "Token Bearer gg_secret"),
+        ];
+        assert_eq!(&*request_id(&headers(&scheme)), "token-bearer-1");
     }
 }
