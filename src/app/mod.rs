@@ -315,6 +315,7 @@ fn server_settings(server: &config::Server) -> ServerSettings {
         header_bytes_max: server.header_bytes_max,
         header_read_timeout: server.header_read_timeout,
         connections_max: server.connections_max,
+        stalled_client_timeout: server.stalled_client_timeout,
     }
 }
 

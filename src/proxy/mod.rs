@@ -39,6 +39,7 @@ pub mod refusal;
 pub mod server;
 pub mod settle;
 pub mod stack;
+pub mod stall;
 pub mod throttle;
 pub mod trace;
 pub mod upstream;

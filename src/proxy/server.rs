@@ -20,6 +20,7 @@ use tokio_util::task::TaskTracker;
 use tower::Service;
 
 use super::framing::WatchedStream;
+use super::stall::ImpatientStream;
 use super::trace::TracedBody;
 
 /// After a failed accept (out of file descriptors, mostly) some time for things to get better.
@@ -36,6 +37,8 @@ pub struct ServerSettings {
     pub header_read_timeout: Duration,
     /// Connections open at one time.
     pub connections_max: usize,
+    /// A client that takes no byte of its answer for so long is cut off.
+    pub stalled_client_timeout: Duration,
 }
 
 /// Serves `listener` until `shutdown`, then stops accepting and lets each connection finish what it
@@ -66,6 +69,9 @@ pub async fn serve<S>(
         };
         let (builder, service, shutdown) = (builder.clone(), service.clone(), shutdown.clone());
         connections.spawn(async move {
+            // Without it a small answer may wait for the peer's acknowledgement.
+            let _ = stream.set_nodelay(true);
+            let stream = ImpatientStream::new(stream, settings.stalled_client_timeout);
             serve_connection(stream, service, builder, shutdown).await;
             drop(place);
         });
@@ -102,7 +108,7 @@ async fn accept(
 }
 
 async fn serve_connection<S>(
-    stream: TcpStream,
+    stream: ImpatientStream<TcpStream>,
     service: S,
     builder: http1::Builder,
     shutdown: CancellationToken,
@@ -113,8 +119,6 @@ async fn serve_connection<S>(
         + 'static,
     S::Future: Send + 'static,
 {
-    // Without it a small answer may wait for the peer's acknowledgement.
-    let _ = stream.set_nodelay(true);
     let io = TokioIo::new(WatchedStream::new(stream));
     let connection = builder.serve_connection(io, TowerToHyperService::new(service));
     tokio::pin!(connection);

@@ -15,4 +15,5 @@ mod order;
 mod readme;
 mod refusals;
 mod settlement;
+mod slow_clients;
 mod upstream;
