@@ -207,7 +207,7 @@ impl Reading {
         let deadline = self.sent + self.settings.response_timeout;
         let broken = |error: io::Error| Broken(format!("the answer is broken gzip: {error}"));
         loop {
-            if let Some(clear) = self.unpacker.next().map_err(broken)? {
+            if let Some(clear) = self.unpacker.unpacked().map_err(broken)? {
                 if self.unpacker.is_packed() {
                     // A bomb keeps one task busy, not the whole thread.
                     tokio::task::yield_now().await;
