@@ -69,6 +69,11 @@ fn classify(identified: &Identified) -> Result<(Arc<Operation>, Option<JobId>), 
             allow(&identified.client, operation)?;
             Ok((Arc::clone(operation), job.map(JobId::from)))
         }
+        catalogue::Classified::WrongMethod { allowed } if allowed.is_empty() => {
+            Err(Refusal::UnknownOperation(format!(
+                "{method} {path} is no operation in the guard's catalogue, and other calls of this path are never passed on. Ask the platform owner."
+            )))
+        }
         catalogue::Classified::WrongMethod { allowed } => Err(Refusal::UnknownOperation(format!(
             "{method} {path} is no operation in the guard's catalogue; this path takes {}.",
             allowed.join(", ")

@@ -75,6 +75,14 @@ fn leaks() -> Vec<(String, Vec<u8>)> {
         let line = format!("HTTP/1.1 {} Token {token}", &status[..3]);
         found.push((format!("reason {status}"), answer(&line, b"{}")));
     }
+    found.extend(leaks_in_the_head(&small));
+    found.extend(leaks_beside(&small));
+    found
+}
+
+/// The token in header fields and beside the status.
+fn leaks_in_the_head(small: &[u8]) -> Vec<(String, Vec<u8>)> {
+    let (token, mut found) = (LIVE_TOKEN, Vec::new());
     for header in [
         format!("x-debug: {token}"),
         format!("www-authenticate: Token {token}"),
@@ -87,7 +95,7 @@ fn leaks() -> Vec<(String, Vec<u8>)> {
         format!("location: /?token={token}"),
     ] {
         let line = format!("HTTP/1.1 200 OK\r\n{header}");
-        found.push((header, answer(&line, &small)));
+        found.push((header, answer(&line, small)));
     }
     found.push((
         "redirect".to_owned(),
@@ -96,9 +104,15 @@ fn leaks() -> Vec<(String, Vec<u8>)> {
             &small,
         ),
     ));
+    found
+}
+
+/// The token in framing, in early answers, in what is no answer.
+fn leaks_beside(small: &[u8]) -> Vec<(String, Vec<u8>)> {
+    let (token, mut found) = (LIVE_TOKEN, Vec::new());
     let half = token.len() / 2;
     let chunks = [
-        &small[..],
+        small,
         &token.as_bytes()[..half],
         &token.as_bytes()[half..],
         b"}",
@@ -115,7 +129,7 @@ fn leaks() -> Vec<(String, Vec<u8>)> {
         "early hints".to_owned(),
         [
             format!("HTTP/1.1 103 {token}\r\nlink: <{token}>\r\n\r\n").as_bytes(),
-            &answer("HTTP/1.1 200 OK", &small),
+            &answer("HTTP/1.1 200 OK", small),
         ]
         .concat(),
     ));
