@@ -246,3 +246,32 @@ async fn a_clients_key_reaches_the_upstream_in_no_header() {
     }
     world.end_with_nothing_open().await;
 }
+
+#[tokio::test]
+async fn no_refusal_repeats_a_key_that_stands_in_the_path() {
+    let world = Plan::one_team("100")
+        .key("whole", "growth", "account = true")
+        .start()
+        .await;
+    let secret = secret_of("whole");
+    for (method, path) in [
+        ("GET", format!("/{secret}/")),
+        ("POST", format!("/api/v1/{secret}")),
+        ("POST", format!("{SEARCH}?key={secret}")),
+        ("POST", format!("/%2e/{secret}/")),
+        ("GET", format!("/api/v1/phone/find/bulk/{secret}/")),
+        ("POST", format!("/api/v1/phone/find/bulk/{secret}/")),
+        ("DELETE", format!("/api/v1/webhooks/{secret}/")),
+        ("TRACE", format!("/api/v1/webhooks/{secret}/")),
+    ] {
+        let bytes = format!(
+            "{method} {path} HTTP/1.1\r\nHost: a\r\nX-Api-Key: {secret}\r\nContent-Length: 0\r\n\r\n"
+        );
+        let answer = once(world.address(), bytes).await.unwrap();
+        assert_ne!(answer.refusal(), "", "{method} {path}");
+        assert!(!answer.text.contains(&secret), "{}", answer.text);
+    }
+    let requests = world.simulator.truth().requests();
+    assert!(requests.iter().all(|seen| !seen.path.contains(&secret)));
+    world.end_with_nothing_open().await;
+}
