@@ -41,5 +41,6 @@ mod sdk_session;
 mod secrets;
 mod secrets_in_logs;
 mod settlement;
+mod slow_clients;
 mod upstream;
 mod who_pays;
