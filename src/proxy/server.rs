@@ -6,6 +6,7 @@
 
 use std::convert::Infallible;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use http::{Request, Response};
@@ -17,14 +18,17 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use tower::Service;
+use tower::{Service, ServiceExt};
 
 use super::framing::WatchedStream;
-use super::stall::ImpatientStream;
+use super::stalled::StalledStream;
 use super::trace::TracedBody;
 
 /// After a failed accept (out of file descriptors, mostly) some time for things to get better.
 const ACCEPT_RETRY: Duration = Duration::from_millis(50);
+/// At the end, how long the first head of a connection may still take: one that is on its way is told
+/// that the guard stops; a connection that says nothing does not hold up the end.
+const LAST_HEAD: Duration = Duration::from_secs(1);
 
 /// Bounds on connections and on the heads of requests.
 #[derive(Clone, Copy, Debug)]
@@ -35,10 +39,10 @@ pub struct ServerSettings {
     pub header_bytes_max: usize,
     /// From the first byte of a connection, or the end of the last exchange, to a whole head.
     pub header_read_timeout: Duration,
-    /// Connections open at one time.
-    pub connections_max: usize,
     /// A client that takes no byte of its answer for so long is cut off.
     pub stalled_client_timeout: Duration,
+    /// Connections open at one time.
+    pub connections_max: usize,
 }
 
 /// Serves `listener` until `shutdown`, then stops accepting and lets each connection finish what it
@@ -71,7 +75,7 @@ pub async fn serve<S>(
         connections.spawn(async move {
             // Without it a small answer may wait for the peer's acknowledgement.
             let _ = stream.set_nodelay(true);
-            let stream = ImpatientStream::new(stream, settings.stalled_client_timeout);
+            let stream = StalledStream::new(stream, settings.stalled_client_timeout);
             serve_connection(stream, service, builder, shutdown).await;
             drop(place);
         });
@@ -108,7 +112,7 @@ async fn accept(
 }
 
 async fn serve_connection<S>(
-    stream: ImpatientStream<TcpStream>,
+    stream: StalledStream<TcpStream>,
     service: S,
     builder: http1::Builder,
     shutdown: CancellationToken,
@@ -119,6 +123,12 @@ async fn serve_connection<S>(
         + 'static,
     S::Future: Send + 'static,
 {
+    let begun = Arc::new(AtomicBool::new(false));
+    let seen = Arc::clone(&begun);
+    let service = service.map_request(move |request| {
+        seen.store(true, Ordering::Relaxed);
+        request
+    });
     let io = TokioIo::new(WatchedStream::new(stream));
     let connection = builder.serve_connection(io, TowerToHyperService::new(service));
     tokio::pin!(connection);
@@ -126,7 +136,15 @@ async fn serve_connection<S>(
         ended = connection.as_mut() => ended,
         () = shutdown.cancelled() => {
             connection.as_mut().graceful_shutdown();
-            connection.await
+            tokio::select! {
+                ended = connection.as_mut() => ended,
+                // hyper would wait for the first head as long as for any other.
+                () = tokio::time::sleep(LAST_HEAD) => if begun.load(Ordering::Relaxed) {
+                    connection.await
+                } else {
+                    Ok(())
+                },
+            }
         }
     };
     if let Err(error) = ended {

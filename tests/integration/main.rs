@@ -10,10 +10,37 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod account;
+mod account_changes;
+mod account_floors;
+mod admin;
+mod bad_input;
+mod bad_upstream;
+mod bad_wire;
+mod clock;
+mod crash;
+mod disk;
+mod doubts;
+mod drain;
+mod explains;
+mod explains_shortage;
 mod hard_cap;
+mod held_before_sent;
+mod jobs;
+mod jobs_in_doubt;
+mod leaving;
+mod one_gate;
+mod one_gate_beside;
+mod one_process;
 mod order;
 mod readme;
 mod refusals;
+mod sdk;
+mod sdk_reactions;
+mod sdk_session;
+mod secrets;
+mod secrets_in_logs;
 mod settlement;
 mod slow_clients;
 mod upstream;
+mod who_pays;
