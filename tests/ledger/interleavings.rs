@@ -4,11 +4,16 @@
 use std::time::Duration;
 
 use generect_guard::clock::Clock;
+use generect_guard::ids::JobId;
 use generect_guard::ledger::store::{Reader, Store, StoreError, Tail};
-use generect_guard::ledger::{Decision, Entry, HoldRequest, Reading, Resolution, Settings};
+use generect_guard::ledger::{
+    Decision, Ending, Entry, HoldRequest, Reading, Resolution, Settings, WindowRule,
+};
 use jiff::SignedDuration;
 
-use crate::support::{NOON, Place, at, marked, micros, no, request, settle, start, with_budgets};
+use crate::support::{
+    NOON, Place, at, budget, marked, micros, no, request, settle, start, stated, with_budgets,
+};
 
 #[tokio::test]
 async fn of_two_twins_in_doubt_each_alone_stands_in_the_way_of_a_third() {
@@ -120,4 +125,115 @@ async fn when_the_writer_breaks_down_nobody_waits_and_nobody_is_told_that_all_is
         "{second:?}"
     );
     assert!(!ledger.writable(), "health goes by this");
+}
+
+#[tokio::test]
+async fn while_time_stands_still_fresh_readings_are_fresh_and_charges_still_count() {
+    let floored = |quote| HoldRequest {
+        floor: Some(micros(0)),
+        ..request("growth", quote)
+    };
+    let ahead = SignedDuration::from_hours(24);
+    for (reads_ahead, restarts) in [(false, false), (true, false), (false, true)] {
+        let case = format!("reads ahead: {reads_ahead}, restarts: {restarts}");
+        let place = Place::memory();
+        let clock = Clock::manual(at(NOON));
+        let mut ledger = place.open(with_budgets(Vec::new()), &clock);
+        // The clock jumps a day ahead, a call is made, and it is set right again.
+        clock.advance(ahead);
+        if reads_ahead {
+            ledger.observe(Reading {
+                balance: micros(100),
+                started_at: clock.now(),
+            });
+        }
+        settle(ledger.hold(request("growth", 10)).await.unwrap(), 10);
+        ledger.budgets().await.unwrap();
+        clock.advance(-ahead);
+        if restarts {
+            ledger.close().await.unwrap();
+            ledger = place.open(with_budgets(Vec::new()), &clock);
+        }
+        ledger.budgets().await.unwrap();
+        clock.advance(SignedDuration::from_secs(60));
+        ledger.observe(Reading {
+            balance: micros(200),
+            started_at: clock.now(),
+        });
+        let hold = ledger.hold(floored(120)).await;
+        settle(hold.unwrap_or_else(|error| panic!("{case}: {error}")), 120);
+        let refused = ledger.hold(floored(120)).await.unwrap_err();
+        assert_eq!(no(&refused), "account", "{case}: 240 of 200");
+        // Without a reading for too long it is stale, whatever the ledger's own time.
+        clock.advance(SignedDuration::from_mins(6));
+        let refused = ledger.hold(floored(1)).await.unwrap_err();
+        assert!(
+            refused.to_string().contains("last read at"),
+            "{case}: {refused}"
+        );
+        ledger.close().await.unwrap();
+        place.assert_sound();
+    }
+}
+
+#[tokio::test]
+async fn every_way_a_hold_can_end_gives_its_place_back() {
+    let places = 3;
+    let place = Place::memory();
+    let settings = Settings {
+        live_holds_max: places,
+        ..with_budgets(vec![budget("all", 1_000, WindowRule::Total)])
+    };
+    let ledger = place.open(settings, &Clock::manual(at(NOON)));
+    let resolve = |hold| {
+        let resolution = Resolution {
+            decision: Decision::Release,
+            who: "ann".into(),
+            reason: "seen in the bill".into(),
+        };
+        ledger.resolve(hold, resolution)
+    };
+    for round in 0..2 * places {
+        let job = |name: &str| JobId::from(format!("{name}-{round}"));
+        // A place is free again when its ending is written, which an answered question shows.
+        let hold = async || {
+            ledger.budgets().await.unwrap();
+            ledger.hold(request("growth", 1)).await.unwrap()
+        };
+        settle(hold().await, 1);
+        hold().await.release("no");
+        drop(hold().await);
+        ledger.budgets().await.unwrap();
+        ledger.hold(request("growth", 2_000)).await.unwrap_err();
+        drop(tokio::time::timeout(Duration::ZERO, ledger.hold(request("growth", 1))).await);
+        for name in ["settled", "doubted", "doubted first"] {
+            hold().await.bind_job(job(name)).await.unwrap();
+            if name != "settled" {
+                let why = "no charge".into();
+                ledger.end_job(&job(name), Ending::Doubted { why });
+            }
+            if name != "doubted" {
+                let (charge, evidence) = (micros(1), stated(1));
+                ledger.end_job(&job(name), Ending::Settled { charge, evidence });
+            }
+        }
+        let twice = hold().await;
+        let resolved = twice.id();
+        twice.bind_job(job("doubted")).await.unwrap_err();
+        resolve(resolved).await.unwrap();
+        let hold = hold().await;
+        let resolved = hold.id();
+        hold.bind_job(job("resolved")).await.unwrap();
+        resolve(resolved).await.unwrap();
+    }
+    ledger.budgets().await.unwrap();
+    let mut all = Vec::new();
+    for _ in 0..places {
+        all.push(ledger.hold(request("growth", 1)).await.unwrap());
+    }
+    let one_more = ledger.hold(request("growth", 1)).await.unwrap_err();
+    assert_eq!(no(&one_more), "overloaded");
+    drop(all);
+    ledger.close().await.unwrap();
+    place.assert_sound();
 }

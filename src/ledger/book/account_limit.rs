@@ -84,13 +84,12 @@ impl AccountLimit {
             .unwrap_or(Timestamp::MIN)
     }
 
-    /// Takes a newer reading, and drops what can no longer matter.
-    pub(super) fn observe(&mut self, reading: Reading) {
-        if self.reading == Some(reading)
-            || self
-                .reading
-                .is_some_and(|last| last.started_at > reading.started_at)
-        {
+    /// Takes a newer reading, and drops what can no longer matter. One that is later than `now` is
+    /// from before the clock was set back, and gives way to any.
+    pub(super) fn observe(&mut self, reading: Reading, now: Timestamp) {
+        let is_older =
+            |last: Reading| reading.started_at < last.started_at && last.started_at <= now;
+        if self.reading == Some(reading) || self.reading.is_some_and(is_older) {
             return;
         }
         self.reading = Some(reading);
@@ -227,7 +226,7 @@ mod tests {
             when_stale: WhenStale::Refuse,
             balance_is,
         });
-        limit.observe(reading(100, 50));
+        limit.observe(reading(100, 50), at(50));
         limit
     }
 
@@ -262,7 +261,7 @@ mod tests {
         );
         limit.charge(at(40), 7);
         assert_eq!(safe(&limit, 50), 93);
-        limit.observe(reading(93, 51));
+        limit.observe(reading(93, 51), at(51));
         assert_eq!(safe(&limit, 52), 93, "the cut moved past it");
     }
 
@@ -271,7 +270,7 @@ mod tests {
         let mut limit = limit(BalanceIs::Gross);
         limit.enter(LIVE, 30);
         assert_eq!(safe(&limit, 50), 70);
-        limit.observe(reading(100, 90));
+        limit.observe(reading(100, 90), at(90));
         assert_eq!(safe(&limit, 90), 70);
         limit.leave(LIVE, 30);
         assert_eq!(safe(&limit, 90), 100);
@@ -286,7 +285,7 @@ mod tests {
         };
         limit.enter(doubted, 30);
         assert_eq!(safe(&limit, 60), 70);
-        limit.observe(reading(70, 71));
+        limit.observe(reading(70, 71), at(71));
         assert_eq!(
             safe(&limit, 71),
             70,
@@ -307,7 +306,7 @@ mod tests {
             let mut limit = limit(balance_is);
             limit.enter(job, 20);
             assert_eq!(safe(&limit, 50), 80);
-            limit.observe(reading(100, 56));
+            limit.observe(reading(100, 56), at(56));
             assert_eq!(safe(&limit, 56), seen, "{balance_is:?}");
         }
     }

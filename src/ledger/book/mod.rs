@@ -37,7 +37,11 @@ const JOB_KNOWN: SignedDuration = SignedDuration::from_hours(26);
 /// All that is needed to decide.
 #[derive(Debug)]
 pub(super) struct Book {
+    /// The time of decision, which never goes back.
     now: Timestamp,
+    /// What the clock said last. How old a reading of the account is goes by it alone: while `now`
+    /// stands still, because the clock was set back, a fresh reading is still a fresh one.
+    clock: Timestamp,
     tallies: Vec<Tally>,
     callers: Callers,
     open: AHashMap<HoldId, OpenCall>,
@@ -100,6 +104,7 @@ impl Book {
         callers.set_budgets(&settings.budgets);
         Self {
             now,
+            clock: now,
             tallies: settings
                 .budgets
                 .iter()
@@ -116,18 +121,19 @@ impl Book {
     /// Moves the time of decision to `now`. It never goes back: a clock that jumps does not open a
     /// window again, and entries stay in the order of their times.
     pub(super) fn advance(&mut self, now: Timestamp) {
+        self.clock = now;
         self.now = self.now.max(now);
-        self.account.forget_old(self.now);
+        self.account.forget_old(now);
     }
 
-    /// The time of decision.
-    pub(super) fn now(&self) -> Timestamp {
-        self.now
+    /// What the clock said last.
+    pub(super) fn clock(&self) -> Timestamp {
+        self.clock
     }
 
     /// The latest reading of the account.
     pub(super) fn observe(&mut self, reading: Reading) {
-        self.account.observe(reading);
+        self.account.observe(reading, self.clock);
     }
 
     /// How many holds have not ended.
@@ -161,7 +167,7 @@ impl Book {
             short.budgets.extend(tally.check(quote, now));
         }
         if let Some(floor) = request.floor {
-            short.account = self.account.check(floor, quote, now);
+            short.account = self.account.check(floor, quote, self.clock);
         }
         if !short.budgets.is_empty() || short.account.is_some() {
             return Err(HoldError::Short(short));

@@ -28,8 +28,9 @@ impl Book {
     ) -> Result<Self, StoreError> {
         let last = reader.tail()?.recorded_at.unwrap_or(Timestamp::MIN);
         let mut book = Self::new(settings, now.max(last));
+        book.clock = now;
         count_recorded(reader, &mut book.tallies, &mut book.callers, book.now)?;
-        for (second, micros) in reader.recorded_seconds(book.account.matters_from(book.now))? {
+        for (second, micros) in reader.recorded_seconds(book.account.matters_from(now))? {
             let recorded_at = at_micros(second.saturating_mul(1_000_000));
             book.account
                 .charge(recorded_at, i128::from(micros.micros()));

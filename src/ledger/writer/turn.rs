@@ -43,7 +43,7 @@ impl Writer {
         match reading.as_deref() {
             // The clock was set back since it was taken. Charges that come now would seem to be
             // older than it, and to be in it: it is worth nothing, and must not keep the next out.
-            Some(ahead) if ahead.started_at > self.book.now() => {
+            Some(ahead) if ahead.started_at > self.book.clock() => {
                 latest.compare_and_swap(&reading, None);
             }
             Some(reading) => self.book.observe(*reading),
