@@ -221,6 +221,7 @@ fn ledger_settings(config: &Config) -> Settings {
     Settings {
         budgets: config.budgets.clone(),
         account: config.account.rule.clone(),
+        job_operations: config.job_operations(),
         repeat_window: config.ledger.repeat_window,
         ..Settings::default()
     }
@@ -314,6 +315,7 @@ fn server_settings(server: &config::Server) -> ServerSettings {
         headers_max: server.header_count_max,
         header_bytes_max: server.header_bytes_max,
         header_read_timeout: server.header_read_timeout,
+        stalled_client_timeout: server.stalled_client_timeout,
         connections_max: server.connections_max,
     }
 }

@@ -113,10 +113,6 @@ impl<'a> Node<'a> {
             _ => None,
         }
     }
-
-    pub(super) fn is_null(&self) -> bool {
-        matches!(self.value, Value::Null)
-    }
 }
 
 struct Parser<'a> {

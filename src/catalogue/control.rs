@@ -67,14 +67,12 @@ impl<'b, 'a> Controls<'b, 'a> {
         Ok(None)
     }
 
-    /// Whether a flag is set. Of several spellings the first that is present and not `null`
-    /// counts.
+    /// Whether a flag is set. Of several spellings the first that says something counts.
     pub(super) fn flag(&self, places: &[Place]) -> Result<bool, QuoteError> {
         for place in places {
-            match self.find(place)? {
-                None => {}
-                Some(node) if node.is_null() => {}
-                Some(node) => return read_flag(node, place),
+            let said = self.find(place)?.map(|node| read_flag(node, place));
+            if let Some(set) = said.transpose()?.flatten() {
+                return Ok(set);
             }
         }
         Ok(false)
@@ -101,16 +99,20 @@ fn read_bound(node: &Node<'_>, place: &Place) -> Result<Option<u64>, QuoteError>
     }
 }
 
-/// Only what is clearly false is false: the upstream's framework takes many words for true.
-fn read_flag(node: &Node<'_>, place: &Place) -> Result<bool, QuoteError> {
-    const FALSE_WORDS: [&str; 5] = ["", "0", "false", "no", "off"];
+/// Only what is clearly false is false: the upstream's framework takes many words for true. An
+/// empty text says nothing, like `null`, because that framework may take it for `null`.
+fn read_flag(node: &Node<'_>, place: &Place) -> Result<Option<bool>, QuoteError> {
+    const FALSE_WORDS: [&str; 4] = ["0", "false", "no", "off"];
     match &node.value {
-        Value::Null => Ok(false),
-        Value::Bool(set) => Ok(*set),
-        Value::Number(digits) => Ok(!matches!(whole_number(digits), WholeNumber::Is(0))),
-        Value::Text(text) => Ok(!FALSE_WORDS
-            .iter()
-            .any(|word| text.eq_ignore_ascii_case(word))),
+        Value::Null => Ok(None),
+        Value::Text(text) if text.is_empty() => Ok(None),
+        Value::Bool(set) => Ok(Some(*set)),
+        Value::Number(digits) => Ok(Some(whole_number(digits) != WholeNumber::Is(0))),
+        Value::Text(text) => Ok(Some(
+            !FALSE_WORDS
+                .iter()
+                .any(|word| text.eq_ignore_ascii_case(word)),
+        )),
         Value::Array(_) | Value::Object(_) => {
             Err(unreadable(format!("{place} is neither true nor false")))
         }

@@ -1,5 +1,6 @@
 //! The compiled configuration: checked, complete, in the types of the parts it is for.
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::path::PathBuf;
@@ -8,10 +9,11 @@ use std::time::Duration;
 
 use jiff::SignedDuration;
 
-use crate::catalogue::{Catalogue, Prices, Unbounded};
+use crate::catalogue::{Catalogue, Class, Prices, Unbounded};
 use crate::config::Complaint;
 use crate::credits::Credits;
 use crate::identity::{Client, KeyDigest, Priority, Secret, Team};
+use crate::ids::OperationName;
 use crate::ledger::{AccountRule, Budget, Filter};
 
 /// Everything the guard is told from outside. Only [`load`](crate::config::load()) makes one.
@@ -52,6 +54,13 @@ impl Config {
             .iter()
             .find(|floor| floor.priority == priority && floor.action == FloorAction::Refuse)
             .map(|floor| floor.below)
+    }
+
+    /// The operations that the API takes as bulk jobs.
+    pub fn job_operations(&self) -> BTreeSet<OperationName> {
+        let operations = self.catalogue.operations();
+        let jobs = operations.filter(|operation| operation.class == Class::Submit);
+        jobs.map(|operation| operation.name.clone()).collect()
     }
 }
 

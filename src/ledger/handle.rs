@@ -168,17 +168,19 @@ impl Ledger {
     }
 
     /// Ends a job's hold. Queued like any ending; a job that has ended, or is not known, is left
-    /// alone, so that one charge is one however often it is seen.
-    pub fn end_job(&self, job: &JobId, ending: Ending) {
+    /// alone, so that one charge is one however often it is seen. Says whether this was the first
+    /// to tell it, so that whoever counts charges counts each once.
+    pub fn end_job(&self, job: &JobId, ending: Ending) -> bool {
         let hold = match self.shared.known.jobs.get(job) {
             Some(state) if state.job.open && state.queue(&ending) => state.job.hold,
-            _ => return,
+            _ => return false,
         };
         self.shared.end(Ended {
             target: Target::Job(hold),
             ending,
             place: None,
         });
+        true
     }
 
     /// Ends a hold that is in doubt or bound to a job, by a person's decision. On disk before it

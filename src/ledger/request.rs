@@ -1,5 +1,7 @@
 //! What is asked of the ledger, and its ways to say no.
 
+use std::collections::BTreeSet;
+
 use jiff::{SignedDuration, Timestamp};
 
 use crate::credits::Credits;
@@ -198,6 +200,9 @@ pub struct Settings {
     pub budgets: Vec<Budget>,
     /// The account's limit.
     pub account: AccountRule,
+    /// Operations that the upstream takes as jobs. One of them in doubt may be running under an id
+    /// that nobody knows, so the account counts it like the hold of a job.
+    pub job_operations: BTreeSet<OperationName>,
     /// How long after a doubt the same call is refused.
     pub repeat_window: SignedDuration,
     /// Most holds that may be under way at once, bound jobs included. Each owns the place of its
@@ -213,6 +218,7 @@ impl Default for Settings {
         Self {
             budgets: Vec::new(),
             account: AccountRule::default(),
+            job_operations: BTreeSet::new(),
             repeat_window: SignedDuration::from_mins(10),
             live_holds_max: 65_536,
             queue_max: 4_096,

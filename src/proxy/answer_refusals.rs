@@ -18,6 +18,7 @@ use super::exchange::Exchange;
 use super::refusal::{Refusal, Short};
 use super::{Answer, Traced};
 use crate::credits::Credits;
+use crate::ledger::AccountShort;
 use crate::metrics;
 
 /// The reason of the guard's own no; absent on everything the upstream said.
@@ -120,8 +121,40 @@ fn envelope(refusal: &Refusal, exchange: &Exchange) -> Value {
     if let (Refusal::Short(short), Some(members)) = (refusal, body.as_object_mut()) {
         members.insert("budgets".into(), budgets(short));
         members.insert("asked".into(), json!(short.asked));
+        members.insert("account".into(), account(short));
     }
     body
+}
+
+/// What stood in the way at the account, or null.
+fn account(short: &Short) -> Value {
+    match &short.shortfall.account {
+        None => Value::Null,
+        Some(AccountShort::Stale { read_at }) => json!({
+            "read_at": read_at.map(|at| at.to_string()),
+            "reason": "reading_stale",
+        }),
+        Some(AccountShort::Low {
+            safe_to_spend,
+            floor,
+            asked,
+            balance,
+            read_at,
+            busy,
+        }) => {
+            let fits = safe_to_spend.saturating_sub(*floor).max(Credits::ZERO);
+            json!({
+                "balance": balance,
+                "read_at": read_at.to_string(),
+                "safe_to_spend": safe_to_spend,
+                "floor": floor,
+                "asked": asked,
+                "would_fit": fits,
+                "items_that_fit": short.items_that_fit(fits),
+                "reason": if *busy { "account_busy" } else { "account_low" },
+            })
+        }
+    }
 }
 
 fn budgets(short: &Short) -> Value {

@@ -3,7 +3,8 @@
 //! - Decides: which of the client's headers go on. Only those on a short list do: what the body
 //!   is, what the client is, how it traces. Credentials, cookies, hop-by-hop fields (RFC 9110,
 //!   section 7.6.1), method overrides, ranges and conditions are not on it, nor is whatever a
-//!   framework may invent next to read a different path or method from a header.
+//!   framework may invent next to read a different path or method from a header. A listed field
+//!   in which the client's key stands stays behind too.
 //! - Needs: [`Admitted`].
 //! - Leaves: [`Sealed`]. No other layer ever sees the token.
 
@@ -16,6 +17,7 @@ use http::header::{
 };
 use tower::{Layer, Service};
 
+use super::authenticate::shows_key;
 use super::refusal::Refusal;
 use super::{Admitted, Answer, Sealed};
 
@@ -100,7 +102,8 @@ where
 fn outgoing(headers: &HeaderMap, token: &Token) -> HeaderMap {
     let mut out = HeaderMap::with_capacity(PASSED.len() + 2);
     for (name, value) in headers {
-        if PASSED.contains(name) || name.as_str().starts_with(VENDOR_PREFIX) {
+        let listed = PASSED.contains(name) || name.as_str().starts_with(VENDOR_PREFIX);
+        if listed && !shows_key(headers, value.as_bytes()) {
             out.append(name, value.clone());
         }
     }
@@ -131,6 +134,8 @@ mod tests {
             ("user-agent", "generect-python/0.1.1"),
             ("x-generect-client", "generect-mcp/0.10.1"),
             ("content-type", "application/json"),
+            ("x-request-id", "job-client-key"),
+            ("x-generect-token", "Token client-key"),
         ] {
             headers.insert(name, value.parse().unwrap());
         }

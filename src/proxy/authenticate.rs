@@ -84,24 +84,9 @@ where
 
 /// The one secret the headers present.
 fn presented(headers: &HeaderMap) -> Result<&str, Refusal> {
-    let tokens = headers
-        .get_all(AUTHORIZATION)
-        .iter()
-        .map(|value| (value, true));
-    let keys = headers
-        .get_all(X_API_KEY)
-        .iter()
-        .map(|value| (value, false));
     let mut found = None;
-    for (value, prefixed) in tokens.chain(keys) {
-        let text = value
-            .to_str()
-            .map_err(|_| Refusal::UnknownKey("The key is not plain text"))?;
-        let secret = if prefixed {
-            without_schemes(text)
-        } else {
-            text.trim()
-        };
+    for secret in secrets(headers) {
+        let secret = secret.ok_or(Refusal::UnknownKey("The key is not plain text"))?;
         match found {
             Some(other) if other != secret => {
                 return Err(Refusal::UnknownKey("Two different keys were sent"));
@@ -113,6 +98,23 @@ fn presented(headers: &HeaderMap) -> Result<&str, Refusal> {
         Some(secret) if !secret.is_empty() => Ok(secret),
         _ => Err(Refusal::UnknownKey("No key was sent")),
     }
+}
+
+/// What each field that may hold a key presents; `None` where it is not plain text.
+fn secrets(headers: &HeaderMap) -> impl Iterator<Item = Option<&str>> {
+    let tokens = headers.get_all(AUTHORIZATION).iter();
+    let tokens = tokens.map(|value| value.to_str().ok().map(without_schemes));
+    let keys = headers.get_all(X_API_KEY).iter();
+    tokens.chain(keys.map(|value| value.to_str().ok().map(str::trim)))
+}
+
+/// Whether a key that these headers present stands in `bytes` too, where it would be passed on or
+/// written down.
+pub(super) fn shows_key(headers: &HeaderMap, bytes: &[u8]) -> bool {
+    secrets(headers)
+        .flatten()
+        .filter(|secret| !secret.is_empty())
+        .any(|secret| memchr::memmem::find(bytes, secret.as_bytes()).is_some())
 }
 
 fn without_schemes(value: &str) -> &str {

@@ -8,7 +8,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::{Full, Limited};
 use hyper::body::Incoming;
@@ -16,6 +16,7 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tokio::time::Sleep;
 
 use super::redact::{KeptBack, Redactor};
+use super::unpack::Unpacker;
 
 /// Any error of a body, boxed at this one seam.
 pub type BodyError = Box<dyn std::error::Error + Send + Sync>;
@@ -57,6 +58,8 @@ pub enum AnswerBody {
 pub struct Passed {
     body: Incoming,
     deadline: Pin<Box<Sleep>>,
+    unpacker: Unpacker,
+    ended: bool,
     redactor: Redactor,
     kept_back: KeptBack,
 }
@@ -73,10 +76,12 @@ impl AnswerBody {
     }
 
     /// Passes `body` through, failing when it is not complete within `left`.
-    pub fn passed(body: Incoming, left: Duration, redactor: Redactor) -> Self {
+    pub fn passed(body: Incoming, left: Duration, unpacker: Unpacker, redactor: Redactor) -> Self {
         Self::Passed(Box::new(Passed {
             body,
             deadline: Box::pin(tokio::time::sleep(left)),
+            unpacker,
+            ended: false,
             redactor,
             kept_back: KeptBack::default(),
         }))
@@ -84,29 +89,55 @@ impl AnswerBody {
 }
 
 impl Passed {
-    /// The next piece, with the token covered.
+    /// The next piece, unpacked and with the token covered.
     fn poll_covered(
         &mut self,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        loop {
-            let Poll::Ready(frame) = Pin::new(&mut self.body).poll_frame(cx) else {
-                ready!(self.deadline.as_mut().poll(cx));
-                return Poll::Ready(Some(Err(AnswerLate.into())));
+        while !self.ended {
+            let clear = match self.unpacker.next()? {
+                Some(clear) => clear,
+                None => {
+                    let Poll::Ready(frame) = Pin::new(&mut self.body).poll_frame(cx) else {
+                        ready!(self.deadline.as_mut().poll(cx));
+                        return Poll::Ready(Some(Err(AnswerLate.into())));
+                    };
+                    match frame.transpose()?.map(Frame::into_data) {
+                        Some(Ok(packed)) => self.unpacker.take(packed),
+                        Some(Err(_trailers)) => {}
+                        None => return Poll::Ready(self.last().transpose()),
+                    }
+                    continue;
+                }
             };
-            let bytes = match frame.transpose()? {
-                None => match self.redactor.end(&mut self.kept_back) {
-                    rest if rest.is_empty() => return Poll::Ready(None),
-                    rest => rest,
-                },
-                Some(frame) => match frame.into_data() {
-                    Ok(data) => self.redactor.cover_next(&mut self.kept_back, data),
-                    Err(_trailers) => continue,
-                },
-            };
+            let bytes = self.redactor.cover_next(&mut self.kept_back, clear);
             if !bytes.is_empty() {
                 return Poll::Ready(Some(Ok(Frame::data(bytes))));
             }
+        }
+        Poll::Ready(None)
+    }
+
+    /// What is left when the upstream has said all.
+    fn last(&mut self) -> Result<Option<Frame<Bytes>>, BodyError> {
+        self.ended = true;
+        let clear = self.unpacker.end()?;
+        let mut bytes = BytesMut::from(self.redactor.cover_next(&mut self.kept_back, clear));
+        bytes.extend_from_slice(&self.redactor.end(&mut self.kept_back));
+        Ok((!bytes.is_empty()).then(|| Frame::data(bytes.freeze())))
+    }
+
+    fn is_over(&self) -> bool {
+        let nothing_waits = !self.unpacker.is_packed() && self.kept_back.is_empty();
+        self.ended || (nothing_waits && self.body.is_end_stream())
+    }
+
+    /// Unknown while it is packed.
+    fn size_hint(&self) -> SizeHint {
+        if self.unpacker.is_packed() {
+            SizeHint::default()
+        } else {
+            self.body.size_hint()
         }
     }
 }
@@ -141,7 +172,7 @@ impl Body for AnswerBody {
         match self {
             Self::Full(body, _) => body.is_end_stream(),
             Self::Streamed(_) => false,
-            Self::Passed(passed) => passed.body.is_end_stream() && passed.kept_back.is_empty(),
+            Self::Passed(passed) => passed.is_over(),
             Self::Empty => true,
         }
     }
@@ -150,7 +181,7 @@ impl Body for AnswerBody {
         match self {
             Self::Full(body, _) => body.size_hint(),
             Self::Streamed(_) => SizeHint::default(),
-            Self::Passed(passed) => passed.body.size_hint(),
+            Self::Passed(passed) => passed.size_hint(),
             Self::Empty => SizeHint::with_exact(0),
         }
     }

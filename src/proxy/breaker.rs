@@ -39,6 +39,7 @@ struct State {
 impl Breaker {
     /// A closed breaker: calls go out.
     pub fn new(settings: BreakerSettings) -> Self {
+        ::metrics::gauge!(crate::metrics::BREAKER_OPEN).set(0);
         Self {
             settings,
             state: Mutex::default(),

@@ -3,6 +3,7 @@
 //! Whatever happens to the client, this runs on: it reads the upstream's answer to the last byte,
 //! tells the ledger, and only then lets go.
 
+use std::io;
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
@@ -12,18 +13,19 @@ use hyper::body::Incoming;
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 use tokio::time::Instant;
 
-use super::answer::{self, AnswerReader};
+use super::answer;
 use super::body::{AnswerBody, OutgoingBody, Piece};
 use super::exchange::Exchange;
-use super::forward::{ForwardSettings, note_status};
+use super::forward::{ForwardSettings, note_status, readable};
 use super::outcome::{self, TestMode, Verdict};
 use super::policy::Policy;
 use super::redact::KeptBack;
 use super::refusal::Refusal;
 use super::settle::Settling;
+use super::unpack::Unpacker;
 use super::upstream::SendError;
 use super::{Admitted, Answer, Pledge};
-use crate::catalogue::Class;
+use crate::catalogue::{ChargeReader, Class};
 use crate::credits::Credits;
 use crate::ledger::Ending;
 
@@ -49,7 +51,8 @@ struct Reading {
     settling: Settling,
     head: response::Parts,
     body: Incoming,
-    reader: AnswerReader,
+    unpacker: Unpacker,
+    reader: Box<ChargeReader>,
     sent: Instant,
 }
 
@@ -102,13 +105,14 @@ impl ExchangeTask {
                     head.status,
                     sent,
                 );
-                let reader = AnswerReader::new(&settling.operation, &head.headers);
+                let reader = Box::new(ChargeReader::new(&settling.operation));
                 let reading = Reading {
                     settings,
                     policy,
                     settling,
                     head,
                     body,
+                    unpacker: Unpacker::default(),
                     reader,
                     sent,
                 };
@@ -145,17 +149,21 @@ async fn end_unanswered(settings: &ForwardSettings, settling: Settling, ending: 
 
 impl Reading {
     async fn run(mut self, reply: Reply) {
+        match readable(&self.head) {
+            Ok(unpacker) => self.unpacker = unpacker,
+            Err(refusal) => {
+                let status = self.head.status;
+                self.break_off(format!("answered {status}: {}", refusal.reason()))
+                    .await;
+                let _ = reply.send(Err(refusal));
+                return;
+            }
+        }
         let start = match self.start().await {
             Ok(start) => start,
             Err(Broken(why)) => {
-                let redirected = self.head.status.is_redirection();
-                let status = self.head.status;
                 self.break_off(why).await;
-                let _ = reply.send(Err(if redirected {
-                    Refusal::UpstreamRedirected(status)
-                } else {
-                    Refusal::UpstreamSilent
-                }));
+                let _ = reply.send(Err(Refusal::UpstreamSilent));
                 return;
             }
         };
@@ -167,13 +175,8 @@ impl Reading {
 
     /// Reads until the answer is whole or too large to keep.
     async fn start(&mut self) -> Result<Start, Broken> {
-        if self.head.status.is_redirection() {
-            return Err(Broken(format!(
-                "answered with redirect {}",
-                self.head.status
-            )));
-        }
         let told = http_body::Body::size_hint(&self.body).exact();
+        let told = told.filter(|_| !self.unpacker.is_packed());
         let told = told.and_then(|length| usize::try_from(length).ok());
         let room_wanted = told.unwrap_or(self.settings.answer_bytes_kept);
         let room = if room_wanted <= self.settings.answer_bytes_kept {
@@ -199,10 +202,22 @@ impl Reading {
         Ok(Start::Whole(joined(pieces, length), Some(room)))
     }
 
-    /// The next bytes, seen by the reader of charges.
+    /// The next bytes in the clear, seen by the reader of charges.
     async fn next(&mut self) -> Result<Option<Bytes>, Broken> {
         let deadline = self.sent + self.settings.response_timeout;
+        let broken = |error: io::Error| Broken(format!("the answer is broken gzip: {error}"));
         loop {
+            if let Some(clear) = self.unpacker.next().map_err(broken)? {
+                if self.unpacker.is_packed() {
+                    // A bomb keeps one task busy, not the whole thread.
+                    tokio::task::yield_now().await;
+                }
+                if clear.is_empty() {
+                    continue;
+                }
+                self.reader.feed(&clear);
+                return Ok(Some(clear));
+            }
             let frame = tokio::time::timeout_at(deadline, self.body.frame()).await;
             let late = |_| {
                 Broken(format!(
@@ -211,12 +226,13 @@ impl Reading {
                 ))
             };
             let Some(frame) = frame.map_err(late)? else {
-                return Ok(None);
+                let rest = self.unpacker.end().map_err(broken)?;
+                self.reader.feed(&rest);
+                return Ok((!rest.is_empty()).then_some(rest));
             };
             let frame = frame.map_err(|error| Broken(format!("the answer broke off: {error}")))?;
-            if let Ok(data) = frame.into_data() {
-                self.reader.feed(&data);
-                return Ok(Some(data));
+            if let Ok(packed) = frame.into_data() {
+                self.unpacker.take(packed);
             }
         }
     }
@@ -298,7 +314,7 @@ impl Reading {
             );
         }
         let said = reader.finish(&policy.prices, settling.quote());
-        if said.funds_empty {
+        if said.funds_empty || head.status == StatusCode::PAYMENT_REQUIRED {
             settings.nudge.nudge();
         }
         let class = settling.operation.class;
@@ -316,9 +332,7 @@ impl Reading {
     }
 
     fn passed_head(&self) -> response::Parts {
-        let mut head = self.head.clone();
-        head.headers = answer::passed_headers(head.headers, &self.settings.redactor);
-        head
+        answer::passed_head(self.head.clone(), &self.settings.redactor)
     }
 }
 

@@ -4,7 +4,8 @@
 //! - Leaves: the answer. Free operations stream straight through. A billable call, and a poll of a
 //!   job, runs in a task of its own that the client's leaving does not cancel: the answer is read to
 //!   its end and settled whether or not anybody still wants it.
-//! - Fails: `upstream_unreachable` (nothing was sent), `upstream_silent`, `upstream_redirected`.
+//! - Fails: `upstream_unreachable` (nothing was sent), `upstream_silent`, `upstream_redirected`,
+//!   `upstream_unreadable`.
 //!
 //! An answer up to a bound is kept whole, so that its charge can stand in a header; a larger one,
 //! or one for which there is no room, streams on and is settled at its end. In either case the
@@ -15,7 +16,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
-use http::StatusCode;
+use http::{StatusCode, response};
 use tokio::sync::{Semaphore, oneshot};
 use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
@@ -26,6 +27,7 @@ use super::breaker::Breaker;
 use super::exchange_task::ExchangeTask;
 use super::redact::Redactor;
 use super::refusal::Refusal;
+use super::unpack::Unpacker;
 use super::upstream::{SendError, Upstream};
 use super::{Admitted, Answer, Pledge, Sealed, answer};
 use crate::account::Nudge;
@@ -114,15 +116,23 @@ async fn pass(settings: Arc<ForwardSettings>, admitted: Admitted) -> Result<Answ
     };
     let (head, body) = response.into_parts();
     note_status(&exchange, &admitted.operation.name, head.status, sent);
+    let unpacker = readable(&head)?;
+    let left = settings.response_timeout.saturating_sub(sent.elapsed());
+    let body = AnswerBody::passed(body, left, unpacker, settings.redactor.clone());
+    let head = answer::passed_head(head, &settings.redactor);
+    Ok(Answer::from_parts(head, body))
+}
+
+/// How to read the answer with this head; a refusal if it is one that is never passed on.
+pub(super) fn readable(head: &response::Parts) -> Result<Unpacker, Refusal> {
     if head.status.is_redirection() {
         return Err(Refusal::UpstreamRedirected(head.status));
     }
-    let left = settings.response_timeout.saturating_sub(sent.elapsed());
-    let body = AnswerBody::passed(body, left, settings.redactor.clone());
-    let mut answer = Answer::new(body);
-    *answer.status_mut() = head.status;
-    *answer.headers_mut() = answer::passed_headers(head.headers, &settings.redactor);
-    Ok(answer)
+    if head.status.is_informational() {
+        let why = format!("it changes the protocol (status {})", head.status.as_u16());
+        return Err(Refusal::UpstreamUnreadable(why));
+    }
+    Unpacker::of(&head.headers).map_err(|error| Refusal::UpstreamUnreadable(error.to_string()))
 }
 
 /// Writes down that the upstream's answer began.

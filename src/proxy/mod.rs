@@ -39,8 +39,10 @@ pub mod refusal;
 pub mod server;
 pub mod settle;
 pub mod stack;
+pub mod stalled;
 pub mod throttle;
 pub mod trace;
+pub mod unpack;
 pub mod upstream;
 
 use body::{AnswerBody, OutgoingBody};

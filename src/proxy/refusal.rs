@@ -87,6 +87,8 @@ pub enum Refusal {
     UpstreamSilent,
     /// It answered with a redirect, which is never passed on.
     UpstreamRedirected(StatusCode),
+    /// It answered with something that cannot be looked through, which is never passed on.
+    UpstreamUnreadable(String),
 }
 
 impl Refusal {
@@ -131,6 +133,7 @@ impl Refusal {
             Self::UpstreamUnreachable => "upstream_unreachable",
             Self::UpstreamSilent => "upstream_silent",
             Self::UpstreamRedirected(_) => "upstream_redirected",
+            Self::UpstreamUnreadable(_) => "upstream_unreadable",
         }
     }
 
@@ -147,7 +150,9 @@ impl Refusal {
             | Self::Overloaded(_)
             | Self::Draining
             | Self::UpstreamFailing(_) => StatusCode::SERVICE_UNAVAILABLE,
-            Self::UpstreamUnreachable | Self::UpstreamRedirected(_) => StatusCode::BAD_GATEWAY,
+            Self::UpstreamUnreachable
+            | Self::UpstreamRedirected(_)
+            | Self::UpstreamUnreadable(_) => StatusCode::BAD_GATEWAY,
             Self::UpstreamSilent | Self::CallInDoubt { .. } => StatusCode::GATEWAY_TIMEOUT,
         }
     }
@@ -198,6 +203,9 @@ impl Refusal {
             Self::UpstreamSilent => "The call was sent and no whole answer came back. If it was billable it may have been charged: then its hold is in doubt, and the same call is not sent again for some minutes.".into(),
             Self::UpstreamRedirected(status) => format!(
                 "The upstream answered with a redirect ({status}), which is never passed on. If the call was billable, its hold is in doubt."
+            ),
+            Self::UpstreamUnreadable(why) => format!(
+                "The upstream's answer cannot be read and is not passed on: {why}. If the call was billable, its hold is in doubt, and the same call is not sent again for some minutes."
             ),
         }
     }

@@ -6,6 +6,7 @@
 
 use std::convert::Infallible;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use http::{Request, Response};
@@ -17,9 +18,10 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use tower::Service;
+use tower::{Service, ServiceExt};
 
 use super::framing::WatchedStream;
+use super::stalled::StalledStream;
 use super::trace::TracedBody;
 
 /// After a failed accept (out of file descriptors, mostly) some time for things to get better.
@@ -34,6 +36,8 @@ pub struct ServerSettings {
     pub header_bytes_max: usize,
     /// From the first byte of a connection, or the end of the last exchange, to a whole head.
     pub header_read_timeout: Duration,
+    /// A client that takes no byte of its answer for so long is cut off.
+    pub stalled_client_timeout: Duration,
     /// Connections open at one time.
     pub connections_max: usize,
 }
@@ -66,6 +70,9 @@ pub async fn serve<S>(
         };
         let (builder, service, shutdown) = (builder.clone(), service.clone(), shutdown.clone());
         connections.spawn(async move {
+            // Without it a small answer may wait for the peer's acknowledgement.
+            let _ = stream.set_nodelay(true);
+            let stream = StalledStream::new(stream, settings.stalled_client_timeout);
             serve_connection(stream, service, builder, shutdown).await;
             drop(place);
         });
@@ -102,7 +109,7 @@ async fn accept(
 }
 
 async fn serve_connection<S>(
-    stream: TcpStream,
+    stream: StalledStream<TcpStream>,
     service: S,
     builder: http1::Builder,
     shutdown: CancellationToken,
@@ -113,17 +120,24 @@ async fn serve_connection<S>(
         + 'static,
     S::Future: Send + 'static,
 {
-    // Without it a small answer may wait for the peer's acknowledgement.
-    let _ = stream.set_nodelay(true);
+    let begun = Arc::new(AtomicBool::new(false));
+    let seen = Arc::clone(&begun);
+    let service = service.map_request(move |request| {
+        seen.store(true, Ordering::Relaxed);
+        request
+    });
     let io = TokioIo::new(WatchedStream::new(stream));
     let connection = builder.serve_connection(io, TowerToHyperService::new(service));
     tokio::pin!(connection);
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,
-        () = shutdown.cancelled() => {
+        // hyper would wait for the first head of a connection; nothing was begun on this one.
+        () = shutdown.cancelled() => if begun.load(Ordering::Relaxed) {
             connection.as_mut().graceful_shutdown();
             connection.await
-        }
+        } else {
+            Ok(())
+        },
     };
     if let Err(error) = ended {
         tracing::debug!(%error, "a connection ended early");

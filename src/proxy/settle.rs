@@ -15,7 +15,7 @@ use super::{Pledge, Quoted};
 use crate::catalogue::Operation;
 use crate::credits::Credits;
 use crate::ids::{JobId, OperationName};
-use crate::ledger::{Ending, Evidence, Hold, Ledger};
+use crate::ledger::{Ending, Evidence, Hold, Job, Ledger};
 use crate::metrics::{self, outcome};
 
 /// The end that a pledge is waiting for, with what is needed to write it down.
@@ -57,10 +57,17 @@ impl Settling {
         log_spend(exchange);
     }
 
-    /// Ends the hold of the job that was polled. It ends once, however often it is polled.
+    /// Ends the hold of the job that was polled. It ends once, however often it is polled, and is
+    /// counted and written down as what was submitted, not as the poll that showed its end.
     pub fn end_job(self, ending: Ending) {
-        if let Pledge::Job(job) = &self.pledge {
-            self.ledger.end_job(job, ending);
+        let Pledge::Job(id) = &self.pledge else {
+            return;
+        };
+        let Some(job) = self.ledger.job(id) else {
+            return;
+        };
+        if self.ledger.end_job(id, ending.clone()) {
+            log_job(&self.exchange, &job, &ending);
         }
     }
 }
@@ -115,11 +122,7 @@ fn note(exchange: &Exchange, operation: &OperationName, quote: Credits, ending: 
                     .remaining
                     .saturating_add(quote.saturating_sub(*charge));
             }
-            let labels = [
-                (metrics::TEAM, team.clone()),
-                (metrics::OPERATION, operation.to_string()),
-            ];
-            gauge!(metrics::CHARGED, &labels).increment(metrics::credits_as_f64(*charge));
+            count_charge(*charge, &team, operation);
             if matches!(evidence, Evidence::Estimated { .. }) {
                 count(metrics::ESTIMATED, &team, operation);
             }
@@ -140,6 +143,49 @@ fn note(exchange: &Exchange, operation: &OperationName, quote: Credits, ending: 
 fn count(name: &'static str, team: &str, operation: &OperationName) {
     counter!(name, metrics::TEAM => team.to_owned(), metrics::OPERATION => operation.to_string())
         .increment(1);
+}
+
+fn count_charge(charge: Credits, team: &str, operation: &OperationName) {
+    let labels = [
+        (metrics::TEAM, team.to_owned()),
+        (metrics::OPERATION, operation.to_string()),
+    ];
+    gauge!(metrics::CHARGED, &labels).increment(metrics::credits_as_f64(charge));
+}
+
+/// Counts how a job ended, and writes its spend line. Its quote and its budget stand in the line of
+/// its submission, which has the same hold.
+fn log_job(exchange: &Exchange, job: &Job, ending: &Ending) {
+    let (outcome, charge) = match ending {
+        Ending::Settled { charge, evidence } => {
+            count_charge(*charge, job.team.as_str(), &job.operation);
+            match evidence {
+                Evidence::TestMode => (outcome::TEST_MODE, Some(*charge)),
+                Evidence::Estimated { .. } => (outcome::ESTIMATED, Some(*charge)),
+                _ => (outcome::SETTLED, Some(*charge)),
+            }
+        }
+        Ending::Released { .. } => (outcome::RELEASED, None),
+        Ending::Doubted { .. } => {
+            count(metrics::DOUBTS, job.team.as_str(), &job.operation);
+            (outcome::IN_DOUBT, None)
+        }
+    };
+    let facts = exchange.facts();
+    tracing::info!(
+        target: "spend",
+        {
+        team.id = job.team.as_str(),
+        key.id = facts.client.as_ref().map(|client| client.key.as_str()),
+        request.id = %exchange.request_id,
+        hold.id = job.hold.to_string(),
+        operation = job.operation.as_str(),
+        outcome,
+        charge = charge.map(|charge| charge.to_string()),
+        upstream.status = facts.upstream_status,
+        },
+        "bulk job ended: {outcome}"
+    );
 }
 
 /// The spend line of a billable call for which no hold was made.

@@ -22,7 +22,7 @@ use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 use tower::{Layer, Service};
 
-use super::authenticate::X_API_KEY;
+use super::authenticate::{X_API_KEY, shows_key};
 use super::body::{AnswerBody, BodyError};
 use super::exchange::Exchange;
 use super::{Answer, Traced};
@@ -102,15 +102,16 @@ fn is_sane(id: &str) -> bool {
             .all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte))
 }
 
-/// Whether a client put its key where everybody can read it.
+/// Whether a client put its key, or a part of it, where everybody can read it.
 fn is_credential(headers: &HeaderMap, id: &str) -> bool {
     let credentials = headers
         .get_all(AUTHORIZATION)
         .iter()
         .chain(headers.get_all(X_API_KEY));
-    credentials
-        .into_iter()
-        .any(|value| memchr::memmem::find(value.as_bytes(), id.as_bytes()).is_some())
+    shows_key(headers, id.as_bytes())
+        || credentials
+            .into_iter()
+            .any(|value| memchr::memmem::find(value.as_bytes(), id.as_bytes()).is_some())
 }
 
 /// Writes the exchange down when it is dropped: after the last byte, or when the client left.
@@ -133,11 +134,13 @@ impl Drop for Record {
             .operation
             .as_ref()
             .map_or(NOTHING, |name| name.as_str());
-        let outcome = match (self.status, facts.refusal, facts.outcome) {
-            (None, ..) => outcome::ABANDONED,
-            (_, Some(_), _) => outcome::REFUSED,
-            (.., Some(outcome)) => outcome,
-            _ => outcome::FREE,
+        // How a hold ended comes first: a call that was sent and never answered is in doubt, also
+        // though its client was told so by a refusal.
+        let outcome = match (facts.outcome, self.status, facts.refusal) {
+            (Some(outcome), ..) => outcome,
+            (None, None, _) => outcome::ABANDONED,
+            (None, _, Some(_)) => outcome::REFUSED,
+            (None, _, None) => outcome::FREE,
         };
         count(team, operation, outcome, took, facts.guard_time);
         tracing::info!(
@@ -235,5 +238,10 @@ mod tests {
         assert_ne!(&*request_id(&headers(&key)), "gg_secret");
         let key = [("x-request-id", "gg_secret"), ("x-api-key", "gg_secret")];
         assert_ne!(&*request_id(&headers(&key)), "gg_secret");
+        let around = [
+            ("x-request-id", "job-gg_secret-1"),
+            ("authorization", "Token gg_secret"),
+        ];
+        assert!(!request_id(&headers(&around)).contains("gg_secret"));
     }
 }

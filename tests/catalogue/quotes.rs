@@ -134,6 +134,10 @@ fn of_two_spellings_the_old_one_counts() {
             r#"{"limit_by":25,"full_data":null,"include_full_profile":true}"#,
             "2",
         ),
+        (
+            r#"{"limit_by":25,"full_data":"","include_full_profile":true}"#,
+            "2",
+        ),
         (r#"{"limit_by":25,"max_profiles_scanned":10}"#, "0.4"),
         (r#"{"limit_by":25,"max_investigated_leads":5}"#, "0.2"),
         (

@@ -10,9 +10,28 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod account;
+mod account_changes;
+mod account_floors;
+mod admin;
+mod clock;
+mod crash;
+mod disk;
+mod doubts;
+mod drain;
 mod hard_cap;
+mod held_before_sent;
+mod jobs;
+mod jobs_in_doubt;
+mod leaving;
+mod one_gate;
+mod one_process;
 mod order;
 mod readme;
 mod refusals;
+mod sdk;
+mod sdk_reactions;
+mod sdk_session;
+mod secrets;
 mod settlement;
 mod upstream;

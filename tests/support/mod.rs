@@ -6,7 +6,12 @@
 
 #![expect(dead_code, reason = "a harness offers more than each test binary uses")]
 
+pub mod audit;
+pub mod child;
+pub mod pages;
+pub mod raw;
 pub mod relay;
+pub mod traffic;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -127,6 +132,11 @@ impl Plan {
         self.simulator.clock = clock.clone();
         self.clock = clock;
         self
+    }
+
+    /// The settings of its simulator, for one that is started apart.
+    pub fn simulator_settings(&self) -> SimulatorSettings {
+        self.simulator.clone()
     }
 
     /// Uses the ledger of a world that ended before.
@@ -331,12 +341,7 @@ impl World {
 
     /// GETs a page of the admin listener.
     pub async fn admin(&self, path: &str) -> Answered {
-        send(
-            self.http
-                .get(format!("http://{}{path}", self.admin_address)),
-        )
-        .await
-        .unwrap()
+        self.admin_pages().get(path).await
     }
 
     /// One budget as the running guard sees it.
@@ -376,6 +381,20 @@ impl World {
         let folder = self.folder.take().unwrap();
         verify(&folder.path().join("ledger.db"));
         folder
+    }
+
+    /// Ends the guard and starts another on the same ledger, before the same simulator.
+    pub async fn restarted(mut self, plan: Plan) -> Self {
+        let guard = self.guard.take().unwrap();
+        assert_eq!(guard.drain().await, Drained::Clean);
+        let folder = self.folder.take().unwrap();
+        verify(&folder.path().join("ledger.db"));
+        let guard = plan.guard(&self.simulator.base_url(), folder.path()).await;
+        self.address = guard.address;
+        self.admin_address = guard.admin_address;
+        self.guard = Some(guard);
+        self.folder = Some(folder);
+        self
     }
 
     /// Like [`end`](Self::end), and nothing may be in doubt or held either. Gives back all entries.

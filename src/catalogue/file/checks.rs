@@ -54,6 +54,15 @@ impl Reading {
         if arrays > 0 && operation.parts.len() > 1 {
             self.complain(at, "a body that is an array is its only part");
         }
+        // Two bounds written into one object could be the same member twice.
+        let mut bounded = BTreeSet::new();
+        for part in &operation.parts {
+            if let Count::Rows(limit) = &part.count
+                && !bounded.insert(&limit.at.within)
+            {
+                self.complain(at, format!("two parts are bounded beside {}", limit.at));
+            }
+        }
     }
 
     /// No two operations may share a name, or a method and path.
@@ -193,6 +202,11 @@ mod tests {
             ("flat = 1", "rows = \"a.b.c\"\nmaximum = 1", "not a field"),
             ("flat = 1", "flat = 1\ncreate = true", "belong to rows"),
             ("flat = 1", "flat = -1", "part"),
+            (
+                "flat = 1",
+                "rows = \"limit_by\"\nmaximum = 2\n[[operation.part]]\nprice = \"one\"\nrows = \"limit\"\nmaximum = 3",
+                "two parts are bounded beside limit",
+            ),
             ("explanation", "slots = \"none\"\nexplanation", "no slots"),
             (
                 "explanation",

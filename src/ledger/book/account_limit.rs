@@ -7,6 +7,7 @@
 //! - all live holds: their calls may take their quote at any moment,
 //! - holds put in doubt after the cut,
 //! - with a gross balance all job holds; with a net one those of jobs that began after the cut.
+//!   The hold of a submission in doubt is one of a job: it may run under an id nobody knows.
 //!
 //! Moments are kept in whole seconds, and the second the cut falls in counts: it errs on the side
 //! of no, and keeps the memory bounded however many calls there are.

@@ -66,10 +66,11 @@ struct KnownJob {
 }
 
 impl OpenCall {
-    fn state(&self) -> HeldState {
+    fn state(&self, callers: &Callers) -> HeldState {
+        let unknown_job = self.doubted_at.is_some() && callers.begins_jobs(self.caller);
         HeldState {
             began_at: self.began_at,
-            is_job: self.job.is_some(),
+            is_job: self.job.is_some() || unknown_job,
             doubted_at: self.doubted_at,
         }
     }
@@ -95,7 +96,7 @@ pub(super) struct NotOpen;
 
 impl Book {
     pub(super) fn new(settings: &Settings, now: Timestamp) -> Self {
-        let mut callers = Callers::default();
+        let mut callers = Callers::new(settings.job_operations.clone());
         callers.set_budgets(&settings.budgets);
         Self {
             now,
@@ -377,7 +378,7 @@ impl Book {
     /// A hold enters the books, in whatever state it is.
     fn begin(&mut self, hold: HoldId, call: OpenCall) {
         self.count_held(&call, 1);
-        self.account.enter(call.state(), call.micros());
+        self.account.enter(call.state(&self.callers), call.micros());
         if let (Some(fingerprint), Some(at)) = (call.fingerprint, call.doubted_at) {
             self.repeats.doubted(fingerprint, hold, at);
         }
@@ -396,7 +397,7 @@ impl Book {
     fn alter(&mut self, hold: HoldId, change: impl FnOnce(&mut OpenCall)) {
         if let Some(mut call) = self.open.remove(&hold) {
             self.count_held(&call, -1);
-            self.account.leave(call.state(), call.micros());
+            self.account.leave(call.state(&self.callers), call.micros());
             change(&mut call);
             self.begin(hold, call);
         }
@@ -406,7 +407,7 @@ impl Book {
     fn finish(&mut self, hold: HoldId) {
         if let Some(call) = self.open.remove(&hold) {
             self.count_held(&call, -1);
-            self.account.leave(call.state(), call.micros());
+            self.account.leave(call.state(&self.callers), call.micros());
             if let Some(fingerprint) = call.fingerprint {
                 self.repeats.ended(fingerprint, hold);
             }

@@ -71,7 +71,7 @@ impl Book {
         reader: &dyn Reader,
         budgets: Vec<Budget>,
     ) -> Result<(), StoreError> {
-        let mut callers = Callers::default();
+        let mut callers = Callers::default(); // What is a job concerns the account, not budgets.
         callers.set_budgets(&budgets);
         let mut tallies = budgets
             .iter()

@@ -89,6 +89,9 @@ impl<'a> Fields<'a> {
         let Some(value) = self.given(name) else {
             return false;
         };
+        if NULL_WORDS.iter().any(|word| is_text(value, word)) {
+            return false;
+        }
         match boolean(value) {
             Some(flag) => flag,
             None => {
@@ -98,10 +101,14 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// A flag with an old and a new spelling.
+    /// A flag with an old and a new spelling. An old one that is null, in one of the words that a
+    /// `BooleanField` with `allow_null` takes for it, says nothing.
     pub(crate) fn flag_of_two(&mut self, old: &'static str, new: &'static str) -> bool {
-        let (name, _) = self.either(old, new);
-        self.flag(name)
+        let says_nothing = |value| NULL_WORDS.iter().any(|word| is_text(value, word));
+        match self.given(old) {
+            Some(value) if !says_nothing(value) => self.flag(old),
+            _ => self.flag(new),
+        }
     }
 
     /// A text; numbers count as text, as in `CharField`.
@@ -168,8 +175,8 @@ fn integer_text(text: &str) -> Option<i128> {
         Some(_) => return None,
         None => trimmed,
     };
-    let whole = whole.trim();
-    let unsigned = whole.strip_prefix(['+', '-']).unwrap_or(whole);
+    let whole: String = whole.trim().chars().map(plain_digit).collect();
+    let unsigned = whole.strip_prefix(['+', '-']).unwrap_or(&whole);
     // Python's `int` reads single underscores between digits.
     let grouped = !unsigned.is_empty()
         && unsigned
@@ -181,10 +188,36 @@ fn integer_text(text: &str) -> Option<i128> {
     whole.replace('_', "").parse().ok()
 }
 
+/// What a `BooleanField` with `allow_null` takes for null.
+const NULL_WORDS: [&str; 2] = ["", "null"];
+
+fn is_text(value: &Json, word: &str) -> bool {
+    matches!(value, Json::Text(text) if text.eq_ignore_ascii_case(word))
+}
+
+/// Where the decimal digits of a script begin, ten in a row. Python's `int` reads them all.
+const DIGIT_ZEROS: [u32; 37] = [
+    0x0030, 0x0660, 0x06f0, 0x07c0, 0x0966, 0x09e6, 0x0a66, 0x0ae6, 0x0b66, 0x0be6, 0x0c66, 0x0ce6,
+    0x0d66, 0x0de6, 0x0e50, 0x0ed0, 0x0f20, 0x1040, 0x1090, 0x17e0, 0x1810, 0x1946, 0x19d0, 0x1a80,
+    0x1a90, 0x1b50, 0x1bb0, 0x1c40, 0x1c50, 0xa620, 0xa8d0, 0xa900, 0xa9d0, 0xa9f0, 0xaa50, 0xabf0,
+    0xff10,
+];
+
+/// The digit in plain ASCII, if it is one in any script; anything else as it is.
+fn plain_digit(letter: char) -> char {
+    let code = u32::from(letter);
+    DIGIT_ZEROS
+        .iter()
+        .filter_map(|zero| code.checked_sub(*zero))
+        .find_map(|value| char::from_digit(value.min(10), 10))
+        .unwrap_or(letter)
+}
+
 /// DRF's `BooleanField`.
 fn boolean(value: &Json) -> Option<bool> {
     let text = match value {
         Json::Bool(flag) => return Some(*flag),
+        Json::Integer(number) if number == "-0" => return Some(false),
         Json::Integer(number) => number.clone(),
         Json::Float(number) => {
             let number: f64 = number.parse().ok()?;
@@ -200,9 +233,9 @@ fn boolean(value: &Json) -> Option<bool> {
         Json::Form(values) => values.last()?.clone(),
         _ => return None,
     };
-    match text.trim().to_ascii_lowercase().as_str() {
+    match text.to_ascii_lowercase().as_str() {
         "t" | "y" | "yes" | "true" | "on" | "1" => Some(true),
-        "f" | "n" | "no" | "false" | "off" | "0" | "-0" => Some(false),
+        "f" | "n" | "no" | "false" | "off" | "0" => Some(false),
         _ => None,
     }
 }
@@ -234,8 +267,17 @@ mod tests {
     #[test]
     fn an_integer_may_be_spelled_many_ways() {
         for spelling in [
-            "25", "25.0", "2.5e1", "\"25\"", "\" 25 \"", "\"25.0\"", "\"+25\"", "\"2_5\"",
+            "25",
+            "25.0",
+            "2.5e1",
+            "\"25\"",
+            "\" 25 \"",
+            "\"25.0\"",
+            "\"+25\"",
+            "\"2_5\"",
             "\"025\"",
+            "\"\\u0662\\uff15\"",
+            "\"25.\"",
         ] {
             assert_eq!(limit(spelling), Ok(Some(25)), "{spelling}");
         }
@@ -250,7 +292,7 @@ mod tests {
             "true",
             "[25]",
             "{}",
-            "\"\\u0662\"",
+            "\"\\u00b2\"",
             "NaN",
             "Infinity",
             "1e300",
@@ -279,7 +321,10 @@ mod tests {
         assert!(!Fields::of(&body).flag_of_two("full_data", "include_full_profile"));
         let body = Json::read(br#"{"full_data":"yes","include_full_profile":false}"#).unwrap();
         assert!(Fields::of(&body).flag_of_two("full_data", "include_full_profile"));
-        let body = Json::read(br#"{"full_data":null,"include_full_profile":1.0}"#).unwrap();
-        assert!(Fields::of(&body).flag_of_two("full_data", "include_full_profile"));
+        for nothing in ["null", r#""""#, r#""Null""#] {
+            let text = format!(r#"{{"full_data":{nothing},"include_full_profile":1.0}}"#);
+            let body = Json::read(text.as_bytes()).unwrap();
+            assert!(Fields::of(&body).flag_of_two("full_data", "include_full_profile"));
+        }
     }
 }

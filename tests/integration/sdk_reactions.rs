@@ -1,0 +1,238 @@
+//! What the published SDK makes of the guard's refusals: it stops where it must not repeat, and
+//! repeats where that helps.
+
+use std::time::Duration;
+
+use generect_guard::credits::Credits;
+use generect_guard::simulator::Fault;
+use serde_json::json;
+use tokio::io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::oneshot;
+
+use crate::sdk_session::Sdk;
+use crate::support::{Plan, World, credits};
+
+const SEARCH: &str = "/api/v1/search/database/leads/";
+
+fn rows(count: u64) -> serde_json::Value {
+    json!({"job_titles": ["matches:3"], "limit_by": count})
+}
+
+fn searches(world: &World) -> usize {
+    let seen = world.simulator.truth().requests();
+    seen.iter().filter(|seen| seen.path == SEARCH).count()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_account_is_shown_to_keys_that_may_see_it_and_webhooks_to_none() {
+    let plan = Plan::one_team("200").key("finance", "growth", "account = true");
+    let world = plan.start().await;
+    let narrow = Sdk::start(world.address(), "growth-crm").await;
+    let wide = Sdk::start(world.address(), "finance").await;
+    narrow
+        .call("enrich.database_company", json!({"domain": "example.com"}))
+        .await
+        .returned();
+    world
+        .budget_when("growth-month", |budget| budget.settled == credits("0.02"))
+        .await;
+    for (method, kwargs) in [
+        ("accounts.me", json!({})),
+        ("accounts.usage", json!({"period": "month"})),
+        ("accounts.transactions", json!({"limit": 1})),
+    ] {
+        let refused = narrow.call(method, kwargs.clone()).await;
+        assert_eq!(refused.raised(), "ForbiddenError", "{refused:?}");
+        assert!(refused.detail().contains("account = true"), "{refused:?}");
+        assert_eq!(refused.body()["code"], "operation_not_allowed");
+        assert_eq!(refused.wire(), ["403"], "not repeated");
+        wide.call(method, kwargs).await.returned();
+    }
+    let me = wide.call("accounts.me", json!({})).await;
+    assert_eq!(me.returned()["data"]["credits"]["balance"], json!(999.98));
+    let rows = wide
+        .call("accounts.transactions", json!({"limit": 1}))
+        .await;
+    let rows = &rows.returned()["data"]["transactions"];
+    assert_eq!(
+        rows.as_array().map(Vec::len),
+        Some(1),
+        "the query is passed on: {rows}"
+    );
+
+    let before = world.simulator.truth().requests().len();
+    for (method, args) in [
+        ("webhooks.list", json!([])),
+        ("webhooks.create", json!([])),
+        ("webhooks.get", json!(["7"])),
+        ("webhooks.update", json!(["7"])),
+        ("webhooks.delete", json!(["7"])),
+        ("webhooks.test", json!(["7"])),
+    ] {
+        let refused = wide.call_with(method, args, json!({})).await;
+        assert_eq!(refused.raised(), "ForbiddenError", "{method} {refused:?}");
+        assert!(
+            refused.detail().contains("is not passed on by the guard"),
+            "{refused:?}"
+        );
+        assert_eq!(refused.wire(), ["403"], "not repeated");
+    }
+    let after = world.simulator.truth().requests();
+    assert!(
+        after[before..]
+            .iter()
+            .all(|seen| seen.path.ends_with("/accounts/me/"))
+    );
+    world.end_with_nothing_open().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_spent_budget_is_an_insufficient_balance_and_not_repeated() {
+    let world = Plan::one_team("1").start().await;
+    let sdk = Sdk::start(world.address(), "growth-crm").await;
+    let came = sdk.call("search.database_leads", rows(100)).await;
+    assert_eq!(came.raised(), "InsufficientBalanceError", "{came:?}");
+    assert_eq!(came.body()["code"], "budget_exhausted");
+    assert_eq!(came.body()["budgets"][0]["id"], "growth-month");
+    assert_eq!(came.wire(), ["402"], "one request, and no more");
+    assert_eq!(searches(&world), 0);
+    world.end_with_nothing_open().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_low_account_is_an_insufficient_balance_and_not_repeated() {
+    let world = Plan::one_team("100")
+        .toml("[[floor]]\nbelow = 999\npriority = \"normal\"\naction = \"refuse\"\n")
+        .toml("[[floor]]\nbelow = 999\npriority = \"low\"\naction = \"refuse\"\n")
+        .start()
+        .await;
+    world.account_read().await;
+    let sdk = Sdk::start(world.address(), "growth-crm").await;
+    let came = sdk.call("search.database_leads", rows(100)).await;
+    assert_eq!(came.raised(), "InsufficientBalanceError", "{came:?}");
+    assert_eq!(came.body()["code"], "account_low");
+    assert_eq!(came.wire(), ["402"], "one request, and no more");
+    sdk.call("search.database_leads", rows(50)).await.returned();
+    world.end_with_nothing_open().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rate_that_is_used_up_is_waited_for() {
+    let world = Plan::one_team("100")
+        .toml("[[rate]]\nteam = \"growth\"\nper_second = 1\nburst = 1")
+        .start()
+        .await;
+    let sdk = Sdk::start(world.address(), "growth-crm").await;
+    sdk.call("search.database_leads", rows(5)).await.returned();
+    let second = sdk.call("search.database_leads", rows(5)).await;
+    second.returned();
+    assert_eq!(second.wire(), ["429", "200"]);
+    assert_eq!(searches(&world), 2);
+    world.end_with_nothing_open().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn room_that_other_calls_hold_is_waited_for() {
+    let world = Plan::one_team("1")
+        .simulator(|settings| settings.latency = Duration::from_millis(700))
+        .start()
+        .await;
+    let sdk = Sdk::start(world.address(), "growth-crm").await;
+    let body = rows(40).to_string();
+    let first = world.post(SEARCH, &body);
+    let second = async {
+        world
+            .budget_when("growth-month", |budget| budget.held == credits("0.8"))
+            .await;
+        sdk.call("search.database_leads", rows(30)).await
+    };
+    let (first, second) = tokio::join!(first, second);
+    assert_eq!(first.status, 200, "{}", first.text);
+    second.returned();
+    assert_eq!(second.wire(), ["429", "200"]);
+    world.end_with_nothing_open().await;
+}
+
+/// The SDK repeats after any 504, up to three times; the guard sends none of these.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cut_after_the_charge_is_charged_once_and_not_four_times() {
+    let world = Plan::one_team("100").start().await;
+    let faults = world.simulator.faults();
+    faults.next_on(4, SEARCH, Fault::CutAfterCharge);
+    let sdk = Sdk::start(world.address(), "growth-crm").await;
+    let came = sdk.call("search.database_leads", rows(5)).await;
+    assert_eq!(came.raised(), "ServerError", "{came:?}");
+    assert_eq!(came.wire(), ["504", "504", "504", "504"]);
+    assert_eq!(came.body()["code"], "call_in_doubt", "the last of them");
+    assert_eq!(searches(&world), 1, "sent once");
+    let truth = world.simulator.truth();
+    assert_eq!(truth.charges().len(), 1);
+    let budget = world.budget("growth-month").await;
+    assert_eq!(budget.settled, Credits::ZERO);
+    assert_eq!(budget.in_doubt, credits("0.1"), "and all of it is kept");
+    assert!(truth.total_charged() <= budget.in_doubt);
+    world.end().await;
+}
+
+/// Nothing was sent, so the repeat may be, and is.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_upstream_that_was_away_for_a_moment_is_tried_again() {
+    use generect_guard::simulator::Listening;
+    let world = Plan::one_team("100").start().await;
+    let faults = world.simulator.faults();
+    faults.listen(Listening::Refusing).await;
+    faults.close_connections();
+    let slowly = json!({"backoff_base": 0.3});
+    let sdk = Sdk::start_with(world.address(), "growth-crm", slowly).await;
+    let call = sdk.call("search.database_leads", rows(5));
+    let come_back = async {
+        world.refused_for("upstream_unreachable").await;
+        faults.listen(Listening::Normal).await;
+    };
+    let (came, ()) = tokio::join!(call, come_back);
+    came.returned();
+    assert_eq!(came.wire().first().map(String::as_str), Some("502"));
+    assert_eq!(world.simulator.truth().charges().len(), 1);
+    world.end_with_nothing_open().await;
+}
+
+/// A request that was half sent when the guard was told to stop is told to come again.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_that_comes_while_the_guard_stops_is_a_server_error() {
+    let world = Plan::one_team("100").start().await;
+    let relay = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let through = relay.local_addr().unwrap();
+    let (arrived, first_bytes) = oneshot::channel();
+    let (go_on, rest) = oneshot::channel::<()>();
+    let guard = world.address();
+    let relaying = tokio::spawn(async move {
+        let (mut client, _) = relay.accept().await.unwrap();
+        let mut upstream = TcpStream::connect(guard).await.unwrap();
+        upstream.set_nodelay(true).unwrap();
+        let mut start = [0; 8];
+        client.read_exact(&mut start).await.unwrap();
+        upstream.write_all(&start).await.unwrap();
+        arrived.send(()).unwrap();
+        rest.await.unwrap();
+        let _ = copy_bidirectional(&mut client, &mut upstream).await;
+    });
+    let once = json!({"max_retries": 0});
+    let sdk = Sdk::start_with(through, "growth-crm", once).await;
+    let call = sdk.call("search.database_leads", rows(5));
+    let end = async {
+        first_bytes.await.unwrap();
+        // The guard has to have read the first bytes before it is told to stop.
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        let admin = world.admin_pages();
+        let ending = tokio::spawn(world.end_with_nothing_open());
+        admin.wait_for("/readyz", |page| page.status == 503).await;
+        go_on.send(()).unwrap();
+        ending.await.unwrap();
+    };
+    let (came, ()) = tokio::join!(call, end);
+    assert_eq!(came.raised(), "ServerError", "{came:?}");
+    assert_eq!(came.body()["code"], "draining");
+    assert_eq!(came.wire(), ["503"]);
+    relaying.await.unwrap();
+}
