@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use futures_util::future::BoxFuture;
-use http::header::{CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER};
+use http::header::{CONNECTION, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER};
 use http::{Method, Response};
 use tower::{Layer, Service};
 
@@ -78,6 +78,10 @@ fn refused(refusal: &Refusal, exchange: &Exchange, is_head: bool) -> Answer {
     let headers = answer.headers_mut();
     headers.insert(CONTENT_TYPE, JSON);
     headers.insert(GUARD_REFUSAL, HeaderValue::from_static(refusal.reason()));
+    if matches!(refusal, Refusal::BadRequest(_)) {
+        // What contradicts itself once may do so again: nothing behind it is read.
+        headers.insert(CONNECTION, HeaderValue::from_static("close"));
+    }
     if let Some(wait) = refusal.retry_after() {
         headers.insert(RETRY_AFTER, HeaderValue::from(wait.as_secs()));
     }

@@ -19,6 +19,7 @@ use tower::{Layer, Service};
 
 use super::authenticate::shows_key;
 use super::refusal::Refusal;
+use super::trace::X_REQUEST_ID;
 use super::{Admitted, Answer, Sealed};
 
 /// The client's headers that go on, besides those that begin with [`VENDOR_PREFIX`].
@@ -31,7 +32,7 @@ const PASSED: [HeaderName; 9] = [
     USER_AGENT,
     HeaderName::from_static("traceparent"),
     HeaderName::from_static("tracestate"),
-    HeaderName::from_static("x-request-id"),
+    X_REQUEST_ID,
 ];
 /// The vendor's own headers (dossier sections 6.2 and 6.5).
 const VENDOR_PREFIX: &str = "x-generect-";
@@ -95,6 +96,12 @@ where
     fn call(&mut self, mut admitted: Admitted) -> Self::Future {
         let headers = admitted.request.headers_mut();
         *headers = outgoing(headers, &self.token);
+        // As it stands in our log; what the client sent may not have been fit for that.
+        if headers.contains_key(X_REQUEST_ID)
+            && let Ok(id) = HeaderValue::from_str(&admitted.exchange.request_id)
+        {
+            headers.insert(X_REQUEST_ID, id);
+        }
         self.inner.call(Sealed(admitted))
     }
 }

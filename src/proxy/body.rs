@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use http_body::{Body, Frame, SizeHint};
-use http_body_util::{Full, Limited};
+use http_body_util::Full;
 use hyper::body::Incoming;
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tokio::time::Sleep;
@@ -95,7 +95,7 @@ impl Passed {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         while !self.ended {
-            let clear = match self.unpacker.next()? {
+            let clear = match self.unpacker.unpacked()? {
                 Some(clear) => clear,
                 None => {
                     let Poll::Ready(frame) = Pin::new(&mut self.body).poll_frame(cx) else {
@@ -190,11 +190,11 @@ impl Body for AnswerBody {
 /// The body of a request to the upstream.
 #[derive(Debug)]
 pub enum OutgoingBody {
-    /// Read, priced, and perhaps given a bound: exactly these bytes are sent. They keep the room
+    /// Read and, where it matters, priced and perhaps given a bound: exactly these bytes are sent. They keep the room
     /// they take until they are gone.
     Full(Full<Bytes>, OwnedSemaphorePermit),
-    /// Of an unpriced operation: streamed on, up to the bound on bodies.
-    Streamed(Limited<Incoming>),
+    /// There is none.
+    Empty,
 }
 
 impl Body for OutgoingBody {
@@ -209,21 +209,21 @@ impl Body for OutgoingBody {
             Self::Full(body, _) => Pin::new(body)
                 .poll_frame(cx)
                 .map_err(|never| match never {}),
-            Self::Streamed(body) => Pin::new(body).poll_frame(cx),
+            Self::Empty => Poll::Ready(None),
         }
     }
 
     fn is_end_stream(&self) -> bool {
         match self {
             Self::Full(body, _) => body.is_end_stream(),
-            Self::Streamed(body) => body.is_end_stream(),
+            Self::Empty => true,
         }
     }
 
     fn size_hint(&self) -> SizeHint {
         match self {
             Self::Full(body, _) => body.size_hint(),
-            Self::Streamed(body) => body.size_hint(),
+            Self::Empty => SizeHint::with_exact(0),
         }
     }
 }

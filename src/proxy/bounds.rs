@@ -75,7 +75,7 @@ impl BoundsLayer {
         }
         if headers.get_all(HOST).iter().count() > 1 {
             return Err(Refusal::BadRequest(
-                "More than one Host is given; send one.".into(),
+                "The request names more than one Host; send exactly one.".into(),
             ));
         }
         let told = headers

@@ -5,6 +5,7 @@
 
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use http::{HeaderName, HeaderValue, StatusCode, header, response};
@@ -207,7 +208,7 @@ impl Reading {
         let deadline = self.sent + self.settings.response_timeout;
         let broken = |error: io::Error| Broken(format!("the answer is broken gzip: {error}"));
         loop {
-            if let Some(clear) = self.unpacker.next().map_err(broken)? {
+            if let Some(clear) = self.unpacker.unpacked().map_err(broken)? {
                 if self.unpacker.is_packed() {
                     // A bomb keeps one task busy, not the whole thread.
                     tokio::task::yield_now().await;
@@ -247,7 +248,8 @@ impl Reading {
         let _ = reply.send(Ok(with_guard_headers(head, body, &exchange)));
     }
 
-    /// A large answer: handed on as it comes, and settled before its end is.
+    /// A large answer: handed on as it comes, and settled before its end is. Its last piece waits for
+    /// that: a client that counts bytes has the whole answer with it.
     async fn answer_in_pieces(mut self, pieces: Vec<Bytes>, reply: Reply) {
         let (sender, receiver) = mpsc::channel(PIECES_WAITING_MAX);
         let head = answer::passed_head(self.head.clone(), &self.settings.redactor);
@@ -256,33 +258,36 @@ impl Reading {
             AnswerBody::Streamed(receiver),
             &self.settling.exchange,
         );
-        let mut client = reply.send(Ok(answer)).is_ok().then_some(sender);
+        let mut client = Client {
+            pieces: reply.send(Ok(answer)).is_ok().then_some(sender),
+            stall: self.settings.stalled_client_timeout,
+            until: self.sent + self.settings.response_timeout * 3 / 4,
+        };
         let redactor = self.settings.redactor.clone();
-        let stall = self.settings.stalled_client_timeout;
         let mut kept_back = KeptBack::default();
-        for piece in pieces {
-            let piece = redactor.cover_next(&mut kept_back, piece);
-            hand_over(&mut client, Piece::Data(piece), stall).await;
-        }
+        let mut last = Bytes::new();
+        let mut pieces = pieces.into_iter();
         loop {
-            match self.next().await {
-                Ok(Some(chunk)) => {
-                    let piece = redactor.cover_next(&mut kept_back, chunk);
-                    hand_over(&mut client, Piece::Data(piece), stall).await;
-                }
-                Ok(None) => break,
-                // Without its end piece the client sees a cut connection.
-                Err(Broken(why)) => return self.break_off(why).await,
+            let piece = match pieces.next() {
+                Some(piece) => piece,
+                None => match self.next().await {
+                    Ok(Some(piece)) => piece,
+                    Ok(None) => break,
+                    // Without its end piece the client sees a cut connection.
+                    Err(Broken(why)) => return self.break_off(why).await,
+                },
+            };
+            let piece = redactor.cover_next(&mut kept_back, piece);
+            if !piece.is_empty() {
+                let before = std::mem::replace(&mut last, piece);
+                client.hand_over(Piece::Data(before)).await;
             }
         }
         self.settle().await;
-        hand_over(
-            &mut client,
-            Piece::Data(redactor.end(&mut kept_back)),
-            stall,
-        )
-        .await;
-        hand_over(&mut client, Piece::End, stall).await;
+        let rest = redactor.end(&mut kept_back);
+        for piece in [Piece::Data(last), Piece::Data(rest), Piece::End] {
+            client.hand_over(piece).await;
+        }
     }
 
     /// The answer ended before its end: what it was charged is unknown.
@@ -330,21 +335,29 @@ impl Reading {
     }
 }
 
-/// Gives a piece to the client, unless it has gone or takes nothing for too long.
-async fn hand_over(
-    client: &mut Option<mpsc::Sender<Piece>>,
-    piece: Piece,
-    stall: std::time::Duration,
-) {
-    if matches!(&piece, Piece::Data(bytes) if bytes.is_empty()) {
-        return;
-    }
-    let Some(sender) = client else { return };
-    if !matches!(
-        tokio::time::timeout(stall, sender.send(piece)).await,
-        Ok(Ok(()))
-    ) {
-        *client = None;
+/// The way to the client of a large answer.
+struct Client {
+    /// `None` once it has gone or was cut off.
+    pieces: Option<mpsc::Sender<Piece>>,
+    /// How long it may take for one piece.
+    stall: Duration,
+    /// Until when it is waited for at all. A client that reads slowly must not use up the time the
+    /// upstream's answer has, or a call that was answered would be in doubt.
+    until: Instant,
+}
+
+impl Client {
+    /// Gives a piece to the client, unless it has gone or takes too long.
+    async fn hand_over(&mut self, piece: Piece) {
+        if matches!(&piece, Piece::Data(bytes) if bytes.is_empty()) {
+            return;
+        }
+        let Some(pieces) = &self.pieces else { return };
+        let until = self.until.min(Instant::now() + self.stall);
+        let taken = tokio::time::timeout_at(until, pieces.send(piece)).await;
+        if !matches!(taken, Ok(Ok(()))) {
+            self.pieces = None;
+        }
     }
 }
 

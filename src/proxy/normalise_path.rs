@@ -64,19 +64,23 @@ fn normalised(uri: &Uri) -> Result<Uri, &'static str> {
     };
     PathAndQuery::try_from(whole)
         .map(Uri::from)
-        .map_err(|_| "The path or query has characters that no operation has.")
+        .map_err(|_| "The path or query has characters that no operation has. Send them as the API's documentation writes them.")
 }
 
 /// The path with single slashes and one at its end.
 fn normalise(path: &str) -> Result<String, &'static str> {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_./".contains(&byte);
     if !path.starts_with('/') || !path.bytes().all(plain) {
-        return Err("The path has encoded or special characters, which no operation has.");
+        return Err(
+            "The path has encoded or special characters, which no operation has. Send it as the API's documentation writes it.",
+        );
     }
     let mut out = String::with_capacity(path.len() + 1);
     for segment in path.split('/').filter(|segment| !segment.is_empty()) {
         if segment.bytes().all(|byte| byte == b'.') {
-            return Err("The path has dot segments, which no operation has.");
+            return Err(
+                "The path has dot segments, which no operation has. Send it as the API's documentation writes it.",
+            );
         }
         out.push('/');
         out.push_str(segment);

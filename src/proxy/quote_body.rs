@@ -4,7 +4,8 @@
 //!   compressed, no query string beside it. Then the quote, by the catalogue.
 //! - Needs: [`Classified`].
 //! - Leaves: [`Quoted`], with exactly the bytes that were priced (with a bound written in where the
-//!   client named none). Operations that cost nothing keep their body unread and have no quote.
+//!   client named none). Operations that cost nothing have no quote and any body, but it is read
+//!   whole too: of a request that breaks off or is too large not a byte goes on.
 //! - Fails: `unreadable_body`, `body_too_large`, `overloaded` (all kept bodies together are bounded).
 
 use std::sync::Arc;
@@ -17,6 +18,7 @@ use http::header::{
     CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderValue, TRANSFER_ENCODING,
 };
 use http::{Request, Uri};
+use http_body::Body as _;
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::body::Incoming;
 use sha2::{Digest, Sha256};
@@ -73,31 +75,46 @@ where
     }
 
     fn call(&mut self, classified: Classified) -> Self::Future {
-        if !is_charged(classified.operation.class) {
-            return Box::pin(
-                self.inner
-                    .call(unpriced(classified, self.settings.body_bytes_max)),
-            );
+        let charged = is_charged(classified.operation.class);
+        if !charged && classified.identified.request.body().is_end_stream() {
+            let quoted = quoted(classified, OutgoingBody::Empty, None);
+            return Box::pin(self.inner.call(quoted));
         }
         // The instance that was polled ready goes into the future, its clone stays behind.
         let spare = self.inner.clone();
         let mut inner = std::mem::replace(&mut self.inner, spare);
         let settings = Arc::clone(&self.settings);
         Box::pin(async move {
-            let quoted = price(classified, &settings).await?;
+            let quoted = if charged {
+                price(classified, &settings).await?
+            } else {
+                unpriced(classified, &settings).await?
+            };
             inner.call(quoted).await
         })
     }
 }
 
-fn unpriced(classified: Classified, body_bytes_max: usize) -> Quoted {
-    let wrap = |body: Incoming| OutgoingBody::Streamed(Limited::new(body, body_bytes_max));
-    quoted(classified, wrap, None)
+async fn unpriced(
+    mut classified: Classified,
+    settings: &QuoteBodyLayer,
+) -> Result<Quoted, Refusal> {
+    let request = &mut classified.identified.request;
+    let (bytes, room) = read_whole(request, settings).await?;
+    tell_length(request.headers_mut(), &bytes);
+    let body = OutgoingBody::Full(Full::new(bytes), room);
+    Ok(quoted(classified, body, None))
+}
+
+/// The body goes on in one piece, however it came.
+fn tell_length(headers: &mut HeaderMap, body: &Bytes) {
+    headers.remove(TRANSFER_ENCODING);
+    headers.insert(CONTENT_LENGTH, HeaderValue::from(body.len()));
 }
 
 fn quoted(
     classified: Classified,
-    body: impl FnOnce(Incoming) -> OutgoingBody,
+    body: OutgoingBody,
     quote: Option<(catalogue::Quote, Fingerprint)>,
 ) -> Quoted {
     let Identified {
@@ -107,7 +124,7 @@ fn quoted(
         policy,
     } = classified.identified;
     Quoted {
-        request: request.map(body),
+        request: request.map(|_| body),
         exchange,
         client,
         policy,
@@ -136,11 +153,10 @@ async fn price(mut classified: Classified, settings: &QuoteBodyLayer) -> Result<
     let sent = quote.body.clone().unwrap_or(bytes);
     let fingerprint = fingerprint(&client.key, &operation.name, &sent);
     let headers = classified.identified.request.headers_mut();
-    headers.remove(TRANSFER_ENCODING);
-    headers.insert(CONTENT_LENGTH, HeaderValue::from(sent.len()));
+    tell_length(headers, &sent);
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     let body = OutgoingBody::Full(Full::new(sent), room);
-    Ok(quoted(classified, |_| body, Some((quote, fingerprint))))
+    Ok(quoted(classified, body, Some((quote, fingerprint))))
 }
 
 /// Everything beside the body that could make the upstream read something else than we do.
@@ -182,7 +198,7 @@ async fn read_whole(
     settings: &QuoteBodyLayer,
 ) -> Result<(Bytes, OwnedSemaphorePermit), Refusal> {
     // Its length, if told, else the most it may have: the room is taken before the bytes come.
-    let upper = http_body::Body::size_hint(request.body()).upper();
+    let upper = request.body().size_hint().upper();
     let room = upper.and_then(|length| usize::try_from(length).ok());
     let room = room
         .unwrap_or(settings.body_bytes_max)

@@ -26,6 +26,9 @@ use super::trace::TracedBody;
 
 /// After a failed accept (out of file descriptors, mostly) some time for things to get better.
 const ACCEPT_RETRY: Duration = Duration::from_millis(50);
+/// At the end, how long the first head of a connection may still take: one that is on its way is told
+/// that the guard stops; a connection that says nothing does not hold up the end.
+const LAST_HEAD: Duration = Duration::from_secs(1);
 
 /// Bounds on connections and on the heads of requests.
 #[derive(Clone, Copy, Debug)]
@@ -131,13 +134,18 @@ async fn serve_connection<S>(
     tokio::pin!(connection);
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,
-        // hyper would wait for the first head of a connection; nothing was begun on this one.
-        () = shutdown.cancelled() => if begun.load(Ordering::Relaxed) {
+        () = shutdown.cancelled() => {
             connection.as_mut().graceful_shutdown();
-            connection.await
-        } else {
-            Ok(())
-        },
+            tokio::select! {
+                ended = connection.as_mut() => ended,
+                // hyper would wait for the first head as long as for any other.
+                () = tokio::time::sleep(LAST_HEAD) => if begun.load(Ordering::Relaxed) {
+                    connection.await
+                } else {
+                    Ok(())
+                },
+            }
+        }
     };
     if let Err(error) = ended {
         tracing::debug!(%error, "a connection ended early");

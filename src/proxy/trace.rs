@@ -29,7 +29,8 @@ use crate::metrics::{NOBODY, NOTHING, outcome};
 
 /// The label of the exchange, on every answer.
 pub const GUARD_REQUEST_ID: HeaderName = HeaderName::from_static("guard-request-id");
-const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+/// A label of the client's own.
+pub(super) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// Long enough for a UUID or a trace id, short enough to log.
 const REQUEST_ID_BYTES_MAX: usize = 64;
 
@@ -237,5 +238,10 @@ mod tests {
             ("authorization", "Token gg_secret"),
         ];
         assert!(!request_id(&headers(&around)).contains("gg_secret"));
+        let scheme = [
+            ("x-request-id", "token-bearer-1"),
+            ("authorization", "Token Bearer gg_secret"),
+        ];
+        assert_eq!(&*request_id(&headers(&scheme)), "token-bearer-1");
     }
 }

@@ -55,7 +55,7 @@ impl Unpacker {
         self.gzip.is_some()
     }
 
-    /// Takes the next bytes from the wire; [`next`](Self::next) must have had the earlier ones.
+    /// Takes the next bytes from the wire; [`unpacked`](Self::unpacked) must have had the earlier ones.
     pub fn take(&mut self, packed: Bytes) {
         self.begun |= !packed.is_empty();
         self.waiting = packed;
@@ -65,7 +65,7 @@ impl Unpacker {
     ///
     /// # Errors
     /// When the packed bytes are not what they say.
-    pub fn next(&mut self) -> io::Result<Option<Bytes>> {
+    pub fn unpacked(&mut self) -> io::Result<Option<Bytes>> {
         if self.waiting.is_empty() {
             return Ok(None);
         }
@@ -113,7 +113,7 @@ mod tests {
         let (mut unpacker, mut out, mut largest) = (gzip(), Vec::new(), 0);
         for chunk in packed.chunks(size) {
             unpacker.take(Bytes::copy_from_slice(chunk));
-            while let Some(clear) = unpacker.next()? {
+            while let Some(clear) = unpacker.unpacked()? {
                 largest = largest.max(clear.len());
                 out.extend_from_slice(&clear);
             }

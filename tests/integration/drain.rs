@@ -132,7 +132,7 @@ async fn at_the_drain_timeout_holds_stay_and_are_in_doubt_at_the_next_start() {
     let running = calls_under_way(&child, &simulator, 3).await;
     child.terminate();
     assert_eq!(child.ended().await.code(), Some(1), "{}", child.log());
-    assert!(child.log().contains("drain timeout"), "{}", child.log());
+    child.logs("drain timeout").await;
     assert!(running.join_all().await.iter().all(Result::is_err));
     check_left_open(&home, &simulator).await;
 }

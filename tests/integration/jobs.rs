@@ -1,6 +1,7 @@
 //! Bulk jobs: held from their submission to their end, and counted once.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use generect_guard::credits::Credits;
 use generect_guard::ledger::EntryKind;
@@ -228,6 +229,41 @@ async fn an_answer_too_large_to_keep_settles_its_job_all_the_same() {
     world.simulator.complete_jobs();
     let answer = poll(&world, &job).await;
     assert!(answer.text.len() >= 200_000);
+    settled_at(&world, "0.8").await;
+    world.end_with_nothing_open().await;
+}
+
+/// A client that has its job's id may poll at once, also when the answer was too large to keep: its
+/// last piece waits until the job is bound.
+#[tokio::test]
+async fn a_large_answer_is_whole_only_when_its_job_is_bound() {
+    let world = plan()
+        .set("server", "answer_bytes_kept = 1024")
+        .simulator(|settings| settings.answer_bytes_min = 200_000)
+        .start()
+        .await;
+    let slow = Fault::SlowHeaders(Duration::from_millis(300));
+    world.simulator.faults().next_on(1, PHONES, slow);
+    let body = items(2, 0);
+    let mut submission = Box::pin(submit(&world, &body));
+    let other = rusqlite::Connection::open(world.ledger_path()).unwrap();
+    let held = world.budget_when("growth-month", |budget| budget.held == credits("0.8"));
+    tokio::select! {
+        _ = &mut submission => panic!("answered before it was held"),
+        _ = held => {}
+    }
+    // Nothing can be written now, so nothing can be bound.
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let early = tokio::time::timeout(Duration::from_millis(900), &mut submission).await;
+    assert!(
+        early.is_err(),
+        "the answer was whole before the job was bound"
+    );
+    other.execute_batch("ROLLBACK").unwrap();
+    let job = submission.as_mut().await;
+    drop(submission);
+    world.simulator.complete_jobs();
+    poll(&world, &job).await;
     settled_at(&world, "0.8").await;
     world.end_with_nothing_open().await;
 }

@@ -7,6 +7,7 @@
 )]
 
 mod failures;
+mod interleavings;
 mod promises;
 mod properties;
 mod scenarios;

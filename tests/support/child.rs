@@ -9,6 +9,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use generect_guard::simulator::SimulatorSettings;
 use reqwest::{Client, Method, RequestBuilder};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
@@ -41,6 +42,11 @@ pub struct Child {
 type Log = Arc<Mutex<Vec<String>>>;
 
 impl Plan {
+    /// The settings of its simulator, for one that is started apart.
+    pub fn simulator_settings(&self) -> SimulatorSettings {
+        self.simulator.clone()
+    }
+
     /// A folder with this plan's configuration, for processes before the upstream at `base_url`.
     pub fn home(&self, base_url: &str) -> Home {
         let folder = tempfile::tempdir().unwrap();

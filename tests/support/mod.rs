@@ -134,11 +134,6 @@ impl Plan {
         self
     }
 
-    /// The settings of its simulator, for one that is started apart.
-    pub fn simulator_settings(&self) -> SimulatorSettings {
-        self.simulator.clone()
-    }
-
     /// Uses the ledger of a world that ended before.
     pub fn ledger_in(mut self, folder: tempfile::TempDir) -> Self {
         self.folder = Some(folder);

@@ -120,6 +120,11 @@ impl Book {
         self.account.forget_old(self.now);
     }
 
+    /// The time of decision.
+    pub(super) fn now(&self) -> Timestamp {
+        self.now
+    }
+
     /// The latest reading of the account.
     pub(super) fn observe(&mut self, reading: Reading) {
         self.account.observe(reading);

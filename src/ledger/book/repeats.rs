@@ -11,7 +11,8 @@ use crate::ledger::entry::{Fingerprint, HoldId};
 #[derive(Debug)]
 pub(super) struct Repeats {
     window: SignedDuration,
-    doubts: AHashMap<Fingerprint, (HoldId, Timestamp)>,
+    /// Nearly always one; more when the same call was under way more than once. The youngest last.
+    doubts: AHashMap<Fingerprint, Vec<(HoldId, Timestamp)>>,
     /// In the order they were put in doubt, so that the old ones are found without a search.
     by_age: VecDeque<(Timestamp, Fingerprint)>,
 }
@@ -31,20 +32,14 @@ impl Repeats {
 
     /// A hold was put in doubt. Must be told in the order of the doubts.
     pub(super) fn doubted(&mut self, fingerprint: Fingerprint, hold: HoldId, at: Timestamp) {
-        self.doubts.insert(fingerprint, (hold, at));
+        self.doubts.entry(fingerprint).or_default().push((hold, at));
         self.by_age.push_back((at, fingerprint));
         self.forget_old(at);
     }
 
-    /// A hold in doubt has ended: its call may be made again.
+    /// A hold in doubt has ended: its call may be made again, unless a twin of it is in doubt too.
     pub(super) fn ended(&mut self, fingerprint: Fingerprint, hold: HoldId) {
-        if self
-            .doubts
-            .get(&fingerprint)
-            .is_some_and(|(of, _)| *of == hold)
-        {
-            self.doubts.remove(&fingerprint);
-        }
+        self.keep(fingerprint, |(of, _)| *of != hold);
     }
 
     /// The doubt that stands in the way of this call at `now`.
@@ -53,7 +48,7 @@ impl Repeats {
         fingerprint: Fingerprint,
         now: Timestamp,
     ) -> Option<(HoldId, Timestamp)> {
-        let (hold, at) = *self.doubts.get(&fingerprint)?;
+        let (hold, at) = *self.doubts.get(&fingerprint)?.last()?;
         self.is_young(at, now).then_some((hold, at))
     }
 
@@ -63,11 +58,14 @@ impl Repeats {
         {
             self.by_age.pop_front();
             // The same call may be in doubt again since.
-            if self
-                .doubts
-                .get(&fingerprint)
-                .is_some_and(|(_, of)| *of == at)
-            {
+            self.keep(fingerprint, |(_, of)| *of > at);
+        }
+    }
+
+    fn keep(&mut self, fingerprint: Fingerprint, wanted: impl Fn(&(HoldId, Timestamp)) -> bool) {
+        if let Some(doubts) = self.doubts.get_mut(&fingerprint) {
+            doubts.retain(wanted);
+            if doubts.is_empty() {
                 self.doubts.remove(&fingerprint);
             }
         }

@@ -11,6 +11,7 @@ mod recovery;
 mod telemetry;
 mod turn;
 
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -47,6 +48,9 @@ const AHEAD: SignedDuration = SignedDuration::from_mins(1);
 /// Why a hold is in doubt that was open when the ledger was opened.
 const DIED: &str = "the process died while the call was under way";
 
+/// Why nothing can be written any more when the writer has panicked.
+const BROKEN_DOWN: &str = "its writer has broken down; only a restart helps";
+
 /// What the writer is given by the handle.
 #[derive(Debug)]
 pub(super) struct Inbox {
@@ -82,6 +86,17 @@ impl std::fmt::Debug for Writer {
         out.debug_struct("Writer")
             .field("last_seq", &self.last_seq)
             .finish_non_exhaustive()
+    }
+}
+
+impl Drop for Writer {
+    /// When it broke down, who asks whether the ledger can be written must hear that it cannot.
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let known = &self.inbox.known;
+            known.failure.store(Arc::new(BROKEN_DOWN.into()));
+            known.writable.store(false, Ordering::Release);
+        }
     }
 }
 

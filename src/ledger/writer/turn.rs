@@ -38,8 +38,16 @@ impl Writer {
 
     pub(super) fn move_time(&mut self) {
         self.book.advance(self.clock.now());
-        if let Some(reading) = self.inbox.known.reading.load().as_deref() {
-            self.book.observe(*reading);
+        let latest = &self.inbox.known.reading;
+        let reading = latest.load_full();
+        match reading.as_deref() {
+            // The clock was set back since it was taken. Charges that come now would seem to be
+            // older than it, and to be in it: it is worth nothing, and must not keep the next out.
+            Some(ahead) if ahead.started_at > self.book.now() => {
+                latest.compare_and_swap(&reading, None);
+            }
+            Some(reading) => self.book.observe(*reading),
+            None => {}
         }
     }
 
