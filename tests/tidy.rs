@@ -17,7 +17,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("clock", &[]),
     ("ids", &[]),
     ("metrics", &["credits"]),
-    ("logging", &[]),
+    ("logging", &["clock"]),
     ("identity", &["ids"]),
     ("catalogue", &["credits", "ids"]),
     ("ledger", &["credits", "clock", "ids", "metrics"]),

@@ -62,7 +62,7 @@ pub fn stack(
     let forward = &settings.forward;
     ServiceBuilder::new()
         // Outermost: whatever happens below is one line in the log.
-        .layer(TraceLayer)
+        .layer(TraceLayer::default())
         // Inside trace, so that refusals are logged; outside all that can refuse.
         .layer(AnswerRefusalsLayer)
         // Before any work is done for a request.
