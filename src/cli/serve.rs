@@ -74,7 +74,7 @@ async fn serve(config: Config, context: &Context) -> anyhow::Result<ExitCode> {
     })
 }
 
-/// SIGTERM from a service manager, SIGINT from a terminal.
+/// SIGTERM from whatever runs services, SIGINT from a terminal.
 pub(super) struct Signals {
     terminate: Signal,
     interrupt: Signal,

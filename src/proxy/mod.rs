@@ -99,7 +99,7 @@ pub struct Classified {
     pub job: Option<JobId>,
 }
 
-/// A request whose price is known: the most it can be charged, and the bytes that say so.
+/// A request whose quote is known, with the bytes that say so. Left by quote body.
 #[derive(Debug)]
 pub struct Quoted {
     /// The request without its body.
@@ -114,7 +114,7 @@ pub struct Quoted {
     pub operation: Arc<Operation>,
     /// The job it asks about.
     pub job: Option<JobId>,
-    /// The most it can cost. `None`: it costs nothing and nothing is held.
+    /// The most it can take. `None`: it takes nothing and nothing is held.
     pub quote: Option<(Quote, Fingerprint)>,
 }
 
@@ -144,6 +144,7 @@ pub enum Pledge {
     Job(JobId),
 }
 
-/// A request that carries the account's token and nothing of the client's credentials.
+/// A request that carries the account's token and nothing of the client's credentials. Left by
+/// attach token.
 #[derive(Debug)]
 pub struct Sealed(Admitted);

@@ -1,5 +1,5 @@
 //! `sandbox`: a simulated Generect, a real guard before it, and a little traffic. Nothing to
-//! configure, nothing that costs anything.
+//! configure, nothing that is charged to anybody.
 
 mod traffic;
 
