@@ -11,7 +11,7 @@ use std::sync::Arc;
 use http::{Request, Response};
 use hyper::body::Incoming;
 
-use crate::catalogue::{Class, Operation, Quote};
+use crate::catalogue::{Operation, Quote};
 use crate::identity::Client;
 use crate::ids::JobId;
 use crate::ledger::{Fingerprint, Hold};
@@ -59,11 +59,6 @@ pub type Decided<F> = futures_util::future::Either<std::future::Ready<Result<Ans
 /// The layer's own no, as a future.
 fn refuse<F>(refusal: Refusal) -> Decided<F> {
     Decided::Left(std::future::ready(Err(refusal)))
-}
-
-/// Whether calls of this class are priced and held.
-fn is_charged(class: Class) -> bool {
-    matches!(class, Class::Billable | Class::Submit)
 }
 
 /// A request with its record. Left by trace.

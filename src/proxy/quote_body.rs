@@ -27,7 +27,7 @@ use tower::{Layer, Service};
 
 use super::body::OutgoingBody;
 use super::refusal::Refusal;
-use super::{Answer, Classified, Identified, Quoted, is_charged};
+use super::{Answer, Classified, Identified, Quoted};
 use crate::catalogue::{self, QuoteError};
 use crate::ids::{KeyId, OperationName};
 use crate::ledger::Fingerprint;
@@ -75,7 +75,7 @@ where
     }
 
     fn call(&mut self, classified: Classified) -> Self::Future {
-        let charged = is_charged(classified.operation.class);
+        let charged = classified.operation.class.is_charged();
         if !charged && classified.identified.request.body().is_end_stream() {
             let quoted = quoted(classified, OutgoingBody::Empty, None);
             return Box::pin(self.inner.call(quoted));
