@@ -41,7 +41,14 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ),
     (
         "config",
-        &["catalogue", "credits", "identity", "ids", "ledger"],
+        &[
+            "catalogue",
+            "credits",
+            "identity",
+            "ids",
+            "ledger",
+            "logging",
+        ],
     ),
     (
         "app",

@@ -15,6 +15,7 @@ use crate::credits::Credits;
 use crate::identity::{Client, KeyDigest, Priority, Secret, Team};
 use crate::ids::OperationName;
 use crate::ledger::{AccountRule, Budget, Filter};
+use crate::logging::LoggingSettings;
 
 /// Everything the guard is told from outside. Only [`load`](crate::config::load()) makes one.
 #[derive(Debug)]
@@ -28,7 +29,7 @@ pub struct Config {
     /// How the account's balance is read and trusted.
     pub account: Account,
     /// How the guard speaks about itself.
-    pub logging: Logging,
+    pub logging: LoggingSettings,
     /// What the upstream does.
     pub catalogue: Arc<Catalogue>,
     /// What it takes for it, as long as the account's own prices are not known.
@@ -203,25 +204,4 @@ pub struct Account {
     pub poll_interval: Duration,
     /// How readings become a limit.
     pub rule: AccountRule,
-}
-
-/// How the guard speaks about itself.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Logging {
-    /// In which form.
-    pub format: LogFormat,
-    /// From which level on.
-    pub level: tracing::Level,
-}
-
-/// The form of log lines.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum LogFormat {
-    /// Text on a terminal, JSON lines elsewhere.
-    #[default]
-    Auto,
-    /// JSON lines.
-    Json,
-    /// Readable text.
-    Text,
 }

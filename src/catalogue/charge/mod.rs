@@ -103,7 +103,9 @@ impl ChargeReader {
         let price = price.and_then(|name| prices.get(name.as_str()));
         let charge = match charge_from {
             ChargeFrom::Meta => stated(capture.charged.take()),
-            ChargeFrom::LegacyAmount => legacy(capture.amount.take(), price, prices.legacy_amounts()),
+            ChargeFrom::LegacyAmount => {
+                legacy(capture.amount.take(), price, prices.legacy_amounts())
+            }
             ChargeFrom::ValidEmails if capture.is_list => found(capture.rows_found, price),
             ChargeFrom::Quote if capture.is_list => Charge::Estimated {
                 amount: quote,

@@ -47,7 +47,10 @@ impl Draft {
             self.complain(at, "a poll, and nothing else, has a {job_id} in its path");
         }
         if operation.class != Class::Billable && operation.charge_from != ChargeFrom::Meta {
-            self.complain(at, "only a billable operation may have another charge_from than meta");
+            self.complain(
+                at,
+                "only a billable operation may have another charge_from than meta",
+            );
         }
         let bodies = operation.parts.iter();
         let arrays = bodies.filter(|part| part.count == Count::Body).count();
