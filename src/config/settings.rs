@@ -1,6 +1,6 @@
 //! The compiled configuration: checked, complete, in the types of the parts it is for.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::path::PathBuf;
@@ -13,7 +13,7 @@ use crate::catalogue::{Catalogue, Class, Prices, Unbounded};
 use crate::config::Complaint;
 use crate::credits::Credits;
 use crate::identity::{Client, KeyDigest, Priority, Secret, Team};
-use crate::ids::OperationName;
+use crate::ids::{OperationName, TeamId};
 use crate::ledger::{AccountRule, Budget, Filter};
 use crate::logging::LoggingSettings;
 
@@ -74,6 +74,16 @@ pub struct Books {
     pub budgets: Vec<Budget>,
     /// Who pays.
     pub teams: Vec<TeamSettings>,
+}
+
+impl Books {
+    /// What people call each team.
+    pub fn team_names(&self) -> BTreeMap<TeamId, String> {
+        let names = self.teams.iter();
+        names
+            .map(|settings| (settings.team.id.clone(), settings.name.clone()))
+            .collect()
+    }
 }
 
 /// The listeners and their bounds.
