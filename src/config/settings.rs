@@ -138,14 +138,14 @@ pub struct Upstream {
     pub breaker: Breaker,
 }
 
-/// After `failures` failed calls `within` a time, calls are refused for a `pause`.
+/// After `failures` failed billable calls `within` a time, such calls are refused for a `pause`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Breaker {
     /// How many calls must fail.
     pub failures: NonZeroU32,
     /// Within which time.
     pub within: Duration,
-    /// For how long calls are then refused before one is tried again.
+    /// For how long calls are then refused.
     pub pause: Duration,
 }
 
