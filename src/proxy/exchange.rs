@@ -32,13 +32,13 @@ pub struct Facts {
     pub client: Option<Arc<Client>>,
     /// What is called.
     pub operation: Option<OperationName>,
-    /// The most it can cost.
+    /// The most it can take.
     pub quote: Option<Credits>,
     /// The hold made for it.
     pub hold: Option<HoldId>,
     /// The budget with the least room left after the hold.
     pub tightest: Option<Tightest>,
-    /// How it ended: see [`Outcome`](super::outcome::Outcome), or a refusal.
+    /// How it ended: one of [`metrics::outcome`](crate::metrics::outcome).
     pub outcome: Option<&'static str>,
     /// The guard's reason, if it refused.
     pub refusal: Option<&'static str>,

@@ -32,7 +32,7 @@ pub struct Settling {
 }
 
 impl Settling {
-    /// The most the call can cost; zero for what holds nothing.
+    /// The most the call can take; zero for what holds nothing.
     pub fn quote(&self) -> Credits {
         match &self.pledge {
             Pledge::Hold(hold) => hold.quote(),

@@ -2,7 +2,7 @@
 //!
 //! Read it from top to bottom as a request does. Where a layer changes the request's type, two
 //! swapped lines do not compile; where it does not (answer refusals and bounds, normalise path,
-//! throttle, the place for slots) the test below pins the order.
+//! throttle) `tests/integration/order.rs` pins the order.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -77,7 +77,7 @@ pub fn stack(
         // Before classify, which knows one spelling of each path.
         .layer(NormalisePathLayer)
         .layer(ClassifyLayer)
-        // Before quote: a client over its rate costs no reading of bodies.
+        // Before quote: nobody reads the body of a client over its rate.
         .layer(ThrottleLayer {
             balance: settings.balance.clone(),
         })
