@@ -97,7 +97,7 @@ fn request_id(headers: &HeaderMap) -> Box<str> {
         .filter(|id| is_sane(id) && !is_credential(headers, id));
     match offered {
         Some(id) => id.into(),
-        // A version 4 UUID, but of bytes that cost no system call.
+        // A version 4 UUID, but of bytes that need no system call.
         None => uuid::Builder::from_random_bytes(rand::random())
             .into_uuid()
             .simple()
