@@ -10,8 +10,10 @@
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
+use http::HeaderMap;
 use tower::{Layer, Service};
 
+use super::authenticate::shows_key;
 use super::refusal::Refusal;
 use super::{Answer, Classified, Decided, Identified, refuse};
 use crate::catalogue::{self, Class, Operation};
@@ -64,10 +66,24 @@ where
 fn classify(identified: &Identified) -> Result<(Arc<Operation>, Option<JobId>), Refusal> {
     let method = identified.request.method().as_str();
     let path = identified.request.uri().path();
-    match identified.policy.catalogue.classify(method, path) {
+    let found = identified.policy.catalogue.classify(method, path);
+    let path = shown(path, identified.request.headers());
+    match found {
+        catalogue::Classified::Known { job: Some(job), .. }
+            if shows_key(identified.request.headers(), job.as_bytes()) =>
+        {
+            Err(Refusal::UnknownOperation(
+                "Your key stands where a job's id belongs, so the path is no operation. Send the key as `Authorization: Token <key>` and the job's id in the path.".into(),
+            ))
+        }
         catalogue::Classified::Known { operation, job } => {
             allow(&identified.client, operation)?;
             Ok((Arc::clone(operation), job.map(JobId::from)))
+        }
+        catalogue::Classified::WrongMethod { allowed } if allowed.is_empty() => {
+            Err(Refusal::UnknownOperation(format!(
+                "{method} {path} is no operation in the guard's catalogue, and other calls of this path are never passed on. Ask the platform owner."
+            )))
         }
         catalogue::Classified::WrongMethod { allowed } => Err(Refusal::UnknownOperation(format!(
             "{method} {path} is no operation in the guard's catalogue; this path takes {}.",
@@ -76,6 +92,15 @@ fn classify(identified: &Identified) -> Result<(Arc<Operation>, Option<JobId>), 
         catalogue::Classified::Unknown => Err(Refusal::UnknownOperation(format!(
             "{method} {path} is no operation in the guard's catalogue, so it has no known price and is not passed on. Check the path, or ask the platform owner to add it (catalogue.file)."
         ))),
+    }
+}
+
+/// A path as it may be repeated to the client: not if it has put its key there.
+fn shown<'a>(path: &'a str, headers: &HeaderMap) -> &'a str {
+    if shows_key(headers, path.as_bytes()) {
+        "(a path with your key in it)"
+    } else {
+        path
     }
 }
 

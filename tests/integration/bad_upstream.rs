@@ -10,7 +10,7 @@ use generect_guard::simulator::{Simulator, SimulatorSettings};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 
-use crate::support::raw::{Hostile, everything, once};
+use crate::support::raw::{Hostile, everything, once, table};
 use crate::support::{Plan, World, credits, secret_of};
 
 const SEARCH: &str = "/api/v1/search/database/leads/";
@@ -39,99 +39,46 @@ fn call(path: &str, n: usize) -> String {
 }
 
 /// Answers that are no answers: with each, a charge was perhaps made and nothing says which.
+/// `OK` is a sound first line, `BODY` a sound body of `LEN` bytes (`HEX` in a chunk).
+const BROKEN: &str = r"
+    nothing                   |
+    no HTTP                   | hello\r\n\r\n
+    half a head               | OKcontent-le
+    status of letters         | HTTP/1.1 abc Fine\r\n\r\n
+    status beyond all         | HTTP/1.1 99999 Fine\r\n\r\n
+    another protocol          | HTTP/1.1 101 Sure\r\nupgrade: x\r\n\r\nBODY
+    hints without end         | <HTTP/1.1 100 Continue\r\n\r\n*20000>
+    10 000 headers            | OK<x: 1\r\n*10000>\r\nBODY
+    a header of ten megabytes | OKx: <a*10000000>\r\n\r\nBODY
+    NUL in a header           | OKx: a\0b\r\n\r\nBODY
+    no name                   | OK: a\r\n\r\nBODY
+    two lengths               | OKcontent-length: 3\r\ncontent-length: LEN\r\n\r\nBODY
+    a length of letters       | OKcontent-length: abc\r\n\r\nBODY
+    a length too long         | OKcontent-length: 9LEN\r\n\r\nBODY
+    a length beyond all       | OKcontent-length: 18446744073709551615\r\n\r\nBODY
+    bad chunk size            | CHUNKEDzz\r\nBODY\r\n0\r\n\r\n
+    chunk size beyond all     | CHUNKEDffffffffffffffffff\r\nBODY
+    chunk cut                 | CHUNKEDff\r\nBODY
+    no last chunk             | CHUNKEDHEX\r\nBODY\r\n
+    chunk longer than told    | CHUNKED2\r\nBODY\r\n0\r\n\r\n
+    no gzip                   | OKcontent-encoding: gzip\r\ncontent-length: LEN\r\n\r\nBODY
+    another coding            | OKcontent-encoding: zstd\r\ncontent-length: LEN\r\n\r\nBODY
+    gzip twice                | OKcontent-encoding: gzip, gzip\r\ncontent-length: LEN\r\n\r\nBODY
+    a redirect                | HTTP/1.1 307 x\r\nlocation: /\r\ncontent-length: LEN\r\n\r\nBODY
+    not modified              | HTTP/1.1 304 x\r\n\r\n
+";
+
 fn broken() -> Vec<(&'static str, String)> {
-    let ok = "HTTP/1.1 200 OK\r\n";
     let body = format!("{{{META}");
-    let length = body.len();
-    let with = |headers: &str, body: &str| format!("{ok}{headers}\r\n{body}");
-    let chunked = |body: &str| with("transfer-encoding: chunked\r\n", body);
-    vec![
-        ("nothing", String::new()),
-        ("no HTTP", "hello\r\n\r\n".into()),
-        ("half a head", "HTTP/1.1 200 OK\r\ncontent-le".into()),
-        ("status of letters", "HTTP/1.1 abc OK\r\n\r\n".into()),
-        ("status beyond all", "HTTP/1.1 99999 OK\r\n\r\n".into()),
-        (
-            "another protocol",
-            format!("HTTP/1.1 101 Sure\r\nupgrade: x\r\n\r\n{body}"),
-        ),
-        (
-            "hints without end",
-            "HTTP/1.1 100 Continue\r\n\r\n".repeat(20_000),
-        ),
-        ("10 000 headers", with(&"x: 1\r\n".repeat(10_000), &body)),
-        (
-            "a header of ten megabytes",
-            with(&format!("x: {}\r\n", "a".repeat(10 << 20)), &body),
-        ),
-        ("NUL in a header", with("x: a\0b\r\n", &body)),
-        ("no name", with(": a\r\n", &body)),
-        (
-            "two lengths",
-            with(
-                &format!("content-length: 3\r\ncontent-length: {length}\r\n"),
-                &body,
-            ),
-        ),
-        (
-            "a length of letters",
-            with("content-length: abc\r\n", &body),
-        ),
-        (
-            "a length too long",
-            with(&format!("content-length: {}\r\n", length + 1), &body),
-        ),
-        (
-            "a length beyond all",
-            with("content-length: 18446744073709551615\r\n", &body),
-        ),
-        (
-            "bad chunk size",
-            chunked(&format!("zz\r\n{body}\r\n0\r\n\r\n")),
-        ),
-        (
-            "chunk size beyond all",
-            chunked(&format!("ffffffffffffffffff\r\n{body}")),
-        ),
-        (
-            "chunk cut",
-            chunked(&format!("{:x}\r\n{}", length, &body[..9])),
-        ),
-        (
-            "no last chunk",
-            chunked(&format!("{length:x}\r\n{body}\r\n")),
-        ),
-        (
-            "chunk longer than told",
-            chunked(&format!("2\r\n{body}\r\n0\r\n\r\n")),
-        ),
-        (
-            "no gzip",
-            with(
-                &format!("content-encoding: gzip\r\ncontent-length: {length}\r\n"),
-                &body,
-            ),
-        ),
-        (
-            "another coding",
-            with(
-                &format!("content-encoding: zstd\r\ncontent-length: {length}\r\n"),
-                &body,
-            ),
-        ),
-        (
-            "gzip twice",
-            with(
-                &format!("content-encoding: gzip, gzip\r\ncontent-length: {length}\r\n"),
-                &body,
-            ),
-        ),
-        (
-            "a redirect",
-            format!("HTTP/1.1 307 x\r\nlocation: /\r\ncontent-length: {length}\r\n\r\n{body}"),
-        ),
-        ("not modified", "HTTP/1.1 304 x\r\n\r\n".into()),
-    ]
+    let (length, hex) = (body.len().to_string(), format!("{:x}", body.len()));
+    let places = [
+        ("CHUNKED", r"OKtransfer-encoding: chunked\r\n\r\n"),
+        ("OK", "HTTP/1.1 200 Fine\r\n"),
+        ("LEN", &length),
+        ("HEX", &hex),
+        ("BODY", &body),
+    ];
+    table(BROKEN, &places)
 }
 
 #[tokio::test]

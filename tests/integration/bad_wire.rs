@@ -8,143 +8,72 @@ use tokio::net::TcpStream;
 use tokio::time::Instant;
 
 use crate::bad_input::{COUNT, SEARCH, head, unharmed, world};
-use crate::support::raw::{everything, once, read_answer};
+use crate::support::raw::{everything, once, read_answer, table};
 
 const BODY: &str = r#"{"job_titles":["cto"],"limit_by":1}"#;
 
-/// Heads and bodies that no two readers take for the same request, with a name.
+/// Requests that no two readers take for the same. `HEAD` is a sound head without its empty line,
+/// `LEN` the length of the sound `BODY`.
+const MALFORMED: &str = r"
+    both lengths                 | HEADContent-Length: LEN\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n
+    both lengths, turned         | HEADtransfer-encoding: chunked\r\ncontent-length: LEN\r\n\r\nBODY
+    both lengths, odd case       | HEADTRANSFER-ENCODING: Chunked\r\ncOnTeNt-LeNgTh: 0\r\n\r\n0\r\n\r\n
+    both lengths, far apart      | HEADContent-Length: LEN\r\n<X: 1\r\n*80>Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n
+    two lengths                  | HEADContent-Length: LEN\r\nContent-Length: 3\r\n\r\nBODY
+    two lengths in one           | HEADContent-Length: LEN, 3\r\n\r\nBODY
+    the same length twice in one | HEADContent-Length: LEN, LEN\r\n\r\nBODY
+    negative length              | HEADContent-Length: -1\r\n\r\nBODY
+    length with a plus           | HEADContent-Length: +LEN\r\n\r\nBODY
+    length in hex                | HEADContent-Length: 0x23\r\n\r\nBODY
+    length with a space          | HEADContent-Length: 3 5\r\n\r\nBODY
+    empty length                 | HEADContent-Length: \r\n\r\nBODY
+    length beyond all numbers    | HEADContent-Length: 99999999999999999999999\r\n\r\nBODY
+    length of the largest number | HEADContent-Length: 18446744073709551615\r\n\r\nBODY
+    space before the colon       | HEADContent-Length : LEN\r\n\r\nBODY
+    tab before the colon         | HEADContent-Length\t: LEN\r\n\r\nBODY
+    no name                      | HEAD: value\r\n\r\nBODY
+    no colon                     | HEADnonsense\r\n\r\nBODY
+    folded line                  | HEADX-A: 1\r\n Content-Length: LEN\r\n\r\nBODY
+    folded length                | HEADContent-Length:\r\n LEN\r\n\r\nBODY
+    first line folded            | FIRST\r\n Host: guard\r\n\r\n
+    bare CR in a value           | HEADX-A: 1\rContent-Length: 5\r\n\r\nBODY
+    bare CR between lines        | FIRST\rHost: guard\r\r
+    NUL in a value               | HEADX-A: a\0b\r\n\r\nBODY
+    NUL in a name                | HEADX-\0A: 1\r\n\r\nBODY
+    odd letters in a name        | HEADX-Ä: 1\r\n\r\nBODY
+    bracket in a name            | HEADX(A): 1\r\n\r\nBODY
+    two hosts                    | HEADHost: other\r\nContent-Length: LEN\r\n\r\nBODY
+    coding not chunked           | HEADTransfer-Encoding: gzip\r\n\r\nBODY
+    chunked not last             | HEADTransfer-Encoding: chunked, gzip\r\n\r\n0\r\n\r\n
+    unknown coding               | HEADTransfer-Encoding: xchunked\r\n\r\n0\r\n\r\n
+    chunk size with a minus      | CHUNKED-1\r\n\r\n0\r\n\r\n
+    chunk size with a plus       | CHUNKED+2\r\n{}\r\n0\r\n\r\n
+    chunk size of hex prefix     | CHUNKED0x2\r\n{}\r\n0\r\n\r\n
+    chunk size too large         | CHUNKEDfffffffffffffffff\r\n{}
+    chunk size of nothing        | CHUNKED\r\n{}\r\n0\r\n\r\n
+    chunk longer than told       | CHUNKED2\r\n{}}}\r\n0\r\n\r\n
+    chunk without its line end   | CHUNKED2\r\n{}0\r\n\r\n
+    chunk size behind a space    | CHUNKED 2\r\n{}\r\n0\r\n\r\n
+    chunk line ended by LF       | CHUNKED2\n{}\n0\n\n
+    endless chunk extension      | CHUNKED2;<a*100000>\r\n{}\r\n0\r\n\r\n
+    first line without version   | POST /\nHost: guard\r\n\r\n
+    no spaces                    | POST/HTTP/1.1\r\nHost: guard\r\n\r\n
+    nothing but lines            | <\r\n*1000>
+    no end of the first line     | <G*200000>
+";
+
 fn malformed(path: &str) -> Vec<(&'static str, String)> {
     let head = head(path);
-    let length = BODY.len();
-    let bare = head.replace("\r\n", "\n");
-    let with = |headers: &str, body: &str| format!("{head}{headers}\r\n{body}");
-    let chunked = |body: &str| with("Transfer-Encoding: chunked\r\n", body);
-    vec![
-        (
-            "both lengths",
-            with(
-                &format!("Content-Length: {length}\r\nTransfer-Encoding: chunked\r\n"),
-                "0\r\n\r\n",
-            ),
-        ),
-        (
-            "both lengths, turned",
-            with(
-                &format!("transfer-encoding: chunked\r\ncontent-length: {length}\r\n"),
-                BODY,
-            ),
-        ),
-        (
-            "both lengths, odd case",
-            with(
-                "TRANSFER-ENCODING: Chunked\r\ncOnTeNt-LeNgTh: 0\r\n",
-                "0\r\n\r\n",
-            ),
-        ),
-        (
-            "two lengths",
-            with(
-                &format!("Content-Length: {length}\r\nContent-Length: 3\r\n"),
-                BODY,
-            ),
-        ),
-        (
-            "two lengths in one",
-            with(&format!("Content-Length: {length}, 3\r\n"), BODY),
-        ),
-        (
-            "the same length twice in one",
-            with(&format!("Content-Length: {length}, {length}\r\n"), BODY),
-        ),
-        ("negative length", with("Content-Length: -1\r\n", BODY)),
-        (
-            "length with a plus",
-            with(&format!("Content-Length: +{length}\r\n"), BODY),
-        ),
-        ("length in hex", with("Content-Length: 0x23\r\n", BODY)),
-        ("length with a space", with("Content-Length: 3 5\r\n", BODY)),
-        ("empty length", with("Content-Length: \r\n", BODY)),
-        (
-            "length beyond all numbers",
-            with("Content-Length: 99999999999999999999999\r\n", BODY),
-        ),
-        (
-            "space before the colon",
-            with(&format!("Content-Length : {length}\r\n"), BODY),
-        ),
-        (
-            "tab before the colon",
-            with(&format!("Content-Length\t: {length}\r\n"), BODY),
-        ),
-        ("no name", with(": value\r\n", BODY)),
-        ("no colon", with("nonsense\r\n", BODY)),
-        (
-            "folded line",
-            with(&format!("X-A: 1\r\n Content-Length: {length}\r\n"), BODY),
-        ),
-        (
-            "folded length",
-            with(&format!("Content-Length:\r\n {length}\r\n"), BODY),
-        ),
-        (
-            "first line folded",
-            head.replacen("\r\nHost", "\r\n Host", 1) + "\r\n",
-        ),
-        (
-            "bare CR in a value",
-            with("X-A: 1\rContent-Length: 5\r\n", BODY),
-        ),
-        ("bare CR between lines", head.replace("\r\n", "\r") + "\r\r"),
-        ("NUL in a value", with("X-A: a\0b\r\n", BODY)),
-        ("NUL in a name", with("X-\0A: 1\r\n", BODY)),
-        ("odd letters in a name", with("X-Ä: 1\r\n", BODY)),
-        ("bracket in a name", with("X(A): 1\r\n", BODY)),
-        (
-            "coding not chunked",
-            with("Transfer-Encoding: gzip\r\n", BODY),
-        ),
-        (
-            "chunked not last",
-            with("Transfer-Encoding: chunked, gzip\r\n", "0\r\n\r\n"),
-        ),
-        (
-            "unknown coding",
-            with("Transfer-Encoding: xchunked\r\n", "0\r\n\r\n"),
-        ),
-        ("chunk size with a minus", chunked("-1\r\n\r\n0\r\n\r\n")),
-        ("chunk size with a plus", chunked("+2\r\n{}\r\n0\r\n\r\n")),
-        (
-            "chunk size of hex prefix",
-            chunked("0x2\r\n{}\r\n0\r\n\r\n"),
-        ),
-        ("chunk size too large", chunked("fffffffffffffffff\r\n{}")),
-        ("chunk size of nothing", chunked("\r\n{}\r\n0\r\n\r\n")),
-        ("chunk longer than told", chunked("2\r\n{}}}\r\n0\r\n\r\n")),
-        ("chunk without its line end", chunked("2\r\n{}0\r\n\r\n")),
-        (
-            "chunk size behind a space",
-            chunked(" 2\r\n{}\r\n0\r\n\r\n"),
-        ),
-        ("chunk line ended by LF", chunked("2\n{}\n0\n\n")),
-        (
-            "endless chunk extension",
-            chunked(&format!("2;{}\r\n{{}}\r\n0\r\n\r\n", "a".repeat(100_000))),
-        ),
-        (
-            "two hosts",
-            with(
-                &format!("Host: other\r\nContent-Length: {length}\r\n"),
-                BODY,
-            ),
-        ),
-        (
-            "bare LF in the first line only",
-            head.replacen("\r\n", "\n", 1).replacen(" HTTP/1.1", "", 1) + "\r\n",
-        ),
-        ("no spaces", bare.replacen(' ', "", 1) + "\n"),
-        ("nothing but lines", "\r\n".repeat(1000)),
-        ("no end of the first line", "G".repeat(200_000)),
-    ]
+    let first = head.split("\r\n").next().unwrap();
+    let length = BODY.len().to_string();
+    let places = [
+        ("CHUNKED", r"HEADTransfer-Encoding: chunked\r\n\r\n"),
+        ("HEAD", &head),
+        ("FIRST", first),
+        ("LEN", &length),
+        ("BODY", BODY),
+    ];
+    table(MALFORMED, &places)
 }
 
 #[tokio::test]

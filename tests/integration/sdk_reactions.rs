@@ -1,14 +1,17 @@
 //! What the published SDK makes of the guard's refusals: it stops where it must not repeat, and
 //! repeats where that helps.
 
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use generect_guard::credits::Credits;
 use generect_guard::simulator::Fault;
 use serde_json::json;
-use tokio::io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional};
+use tokio::io::copy_bidirectional;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::oneshot;
+use tokio::task::JoinSet;
 
 use crate::sdk_session::Sdk;
 use crate::support::{Plan, World, credits};
@@ -197,42 +200,61 @@ async fn an_upstream_that_was_away_for_a_moment_is_tried_again() {
     world.end_with_nothing_open().await;
 }
 
-/// A request that was half sent when the guard was told to stop is told to come again.
-#[tokio::test(flavor = "multi_thread")]
-async fn a_request_that_comes_while_the_guard_stops_is_a_server_error() {
-    let world = Plan::one_team("100").start().await;
-    let relay = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let through = relay.local_addr().unwrap();
-    let (arrived, first_bytes) = oneshot::channel();
-    let (go_on, rest) = oneshot::channel::<()>();
-    let guard = world.address();
-    let relaying = tokio::spawn(async move {
-        let (mut client, _) = relay.accept().await.unwrap();
-        let mut upstream = TcpStream::connect(guard).await.unwrap();
-        upstream.set_nodelay(true).unwrap();
-        let mut start = [0; 8];
-        client.read_exact(&mut start).await.unwrap();
-        upstream.write_all(&start).await.unwrap();
-        arrived.send(()).unwrap();
-        rest.await.unwrap();
-        let _ = copy_bidirectional(&mut client, &mut upstream).await;
+/// A relay whose other end can be moved: what stands before a guard that is replaced by another.
+async fn movable_relay(target: Arc<Mutex<SocketAddr>>) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        loop {
+            let (mut client, _) = listener.accept().await.unwrap();
+            let target = *target.lock().unwrap();
+            // With nobody there the client's connection is dropped.
+            if let Ok(mut guard) = TcpStream::connect(target).await {
+                tokio::spawn(async move { copy_bidirectional(&mut client, &mut guard).await });
+            }
+        }
     });
-    let once = json!({"max_retries": 0});
-    let sdk = Sdk::start_with(through, "growth-crm", once).await;
-    let call = sdk.call("search.database_leads", rows(5));
-    let end = async {
-        first_bytes.await.unwrap();
-        // The guard has to have read the first bytes before it is told to stop.
-        tokio::time::sleep(Duration::from_millis(200)).await;
-        let admin = world.admin_pages();
-        let ending = tokio::spawn(world.end_with_nothing_open());
-        admin.wait_for("/readyz", |page| page.status == 503).await;
-        go_on.send(()).unwrap();
-        ending.await.unwrap();
+    address
+}
+
+/// What is under way is finished, what comes meanwhile is told to come again (503) or finds a closed
+/// door; nothing of that was sent, so the SDK's repeats are harmless.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_guard_that_is_replaced_under_load_is_not_noticed_and_charges_nothing_twice() {
+    const CALLS: usize = 60;
+    let plan = || {
+        let plan = Plan::one_team("100");
+        plan.simulator(|settings| settings.latency = Duration::from_millis(15))
     };
-    let (came, ()) = tokio::join!(call, end);
-    assert_eq!(came.raised(), "ServerError", "{came:?}");
-    assert_eq!(came.body()["code"], "draining");
-    assert_eq!(came.wire(), ["503"]);
-    relaying.await.unwrap();
+    let world = plan().start().await;
+    let target = Arc::new(Mutex::new(world.address()));
+    let through = movable_relay(Arc::clone(&target)).await;
+    let done = Arc::new(AtomicUsize::new(0));
+    let mut clients = JoinSet::new();
+    for client in 0..3 {
+        let done = Arc::clone(&done);
+        clients.spawn(async move {
+            let patient = json!({"backoff_base": 0.5});
+            let sdk = Sdk::start_with(through, "growth-crm", patient).await;
+            for call in 0..CALLS / 3 {
+                let body = json!({"job_titles": [format!("{client} {call}")], "limit_by": 1});
+                sdk.call("search.database_leads", body).await.returned();
+                done.fetch_add(1, Ordering::SeqCst);
+            }
+        });
+    }
+    while done.load(Ordering::SeqCst) < CALLS / 3 {
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+    let world = world.restarted(plan()).await;
+    *target.lock().unwrap() = world.address();
+    clients.join_all().await;
+    let truth = world.simulator.truth();
+    assert_eq!(truth.charges().len(), CALLS);
+    world
+        .budget_when("growth-month", |budget| {
+            budget.held == Credits::ZERO && budget.settled == truth.total_charged()
+        })
+        .await;
+    world.end_with_nothing_open().await;
 }

@@ -75,6 +75,14 @@ fn leaks() -> Vec<(String, Vec<u8>)> {
         let line = format!("HTTP/1.1 {} Token {token}", &status[..3]);
         found.push((format!("reason {status}"), answer(&line, b"{}")));
     }
+    found.extend(leaks_in_the_head(&small));
+    found.extend(leaks_beside(&small));
+    found
+}
+
+/// The token in header fields and beside the status.
+fn leaks_in_the_head(small: &[u8]) -> Vec<(String, Vec<u8>)> {
+    let (token, mut found) = (LIVE_TOKEN, Vec::new());
     for header in [
         format!("x-debug: {token}"),
         format!("www-authenticate: Token {token}"),
@@ -87,7 +95,7 @@ fn leaks() -> Vec<(String, Vec<u8>)> {
         format!("location: /?token={token}"),
     ] {
         let line = format!("HTTP/1.1 200 OK\r\n{header}");
-        found.push((header, answer(&line, &small)));
+        found.push((header, answer(&line, small)));
     }
     found.push((
         "redirect".to_owned(),
@@ -96,9 +104,15 @@ fn leaks() -> Vec<(String, Vec<u8>)> {
             &small,
         ),
     ));
+    found
+}
+
+/// The token in framing, in early answers, in what is no answer.
+fn leaks_beside(small: &[u8]) -> Vec<(String, Vec<u8>)> {
+    let (token, mut found) = (LIVE_TOKEN, Vec::new());
     let half = token.len() / 2;
     let chunks = [
-        &small[..],
+        small,
         &token.as_bytes()[..half],
         &token.as_bytes()[half..],
         b"}",
@@ -115,7 +129,7 @@ fn leaks() -> Vec<(String, Vec<u8>)> {
         "early hints".to_owned(),
         [
             format!("HTTP/1.1 103 {token}\r\nlink: <{token}>\r\n\r\n").as_bytes(),
-            &answer("HTTP/1.1 200 OK", &small),
+            &answer("HTTP/1.1 200 OK", small),
         ]
         .concat(),
     ));
@@ -230,5 +244,34 @@ async fn a_clients_key_reaches_the_upstream_in_no_header() {
         let sent: Vec<_> = request.headers.get_all("authorization").iter().collect();
         assert_eq!(sent, [token.as_str()], "{}", request.path);
     }
+    world.end_with_nothing_open().await;
+}
+
+#[tokio::test]
+async fn no_refusal_repeats_a_key_that_stands_in_the_path() {
+    let world = Plan::one_team("100")
+        .key("whole", "growth", "account = true")
+        .start()
+        .await;
+    let secret = secret_of("whole");
+    for (method, path) in [
+        ("GET", format!("/{secret}/")),
+        ("POST", format!("/api/v1/{secret}")),
+        ("POST", format!("{SEARCH}?key={secret}")),
+        ("POST", format!("/%2e/{secret}/")),
+        ("GET", format!("/api/v1/phone/find/bulk/{secret}/")),
+        ("POST", format!("/api/v1/phone/find/bulk/{secret}/")),
+        ("DELETE", format!("/api/v1/webhooks/{secret}/")),
+        ("TRACE", format!("/api/v1/webhooks/{secret}/")),
+    ] {
+        let bytes = format!(
+            "{method} {path} HTTP/1.1\r\nHost: a\r\nX-Api-Key: {secret}\r\nContent-Length: 0\r\n\r\n"
+        );
+        let answer = once(world.address(), bytes).await.unwrap();
+        assert_ne!(answer.refusal(), "", "{method} {path}");
+        assert!(!answer.text.contains(&secret), "{}", answer.text);
+    }
+    let requests = world.simulator.truth().requests();
+    assert!(requests.iter().all(|seen| !seen.path.contains(&secret)));
     world.end_with_nothing_open().await;
 }

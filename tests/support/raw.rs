@@ -13,6 +13,30 @@ use super::Answered;
 /// Longer than any bound a test sets; a guard that says nothing for so long hangs.
 const PATIENCE: Duration = Duration::from_secs(30);
 
+/// The rows `name | bytes` of a table. `\r`, `\n`, `\t`, `\0` stand for bytes, `<x*9>` for nine x,
+/// and each name in `places` for its text.
+pub fn table<'a>(text: &'a str, places: &[(&str, &str)]) -> Vec<(&'a str, String)> {
+    let rows = text.lines().map(str::trim).filter(|row| !row.is_empty());
+    rows.map(|row| {
+        let (name, bytes) = row.split_once('|').unwrap_or((row, ""));
+        let mut bytes = bytes.trim_start().to_owned();
+        for (place, text) in places {
+            bytes = bytes.replace(place, text);
+        }
+        for (letter, byte) in [("r", "\r"), ("n", "\n"), ("t", "\t"), ("0", "\0")] {
+            bytes = bytes.replace(&format!("\\{letter}"), byte);
+        }
+        while let Some(start) = bytes.find('<') {
+            let end = start + bytes[start..].find('>').unwrap();
+            let (what, times) = bytes[start + 1..end].rsplit_once('*').unwrap();
+            let repeated = what.repeat(times.parse().unwrap());
+            bytes.replace_range(start..=end, &repeated);
+        }
+        (name.trim(), bytes)
+    })
+    .collect()
+}
+
 /// Sends the bytes and reads one answer. `None`: the connection was closed without a whole one.
 pub async fn once(address: SocketAddr, bytes: impl Into<Vec<u8>>) -> Option<Answered> {
     let bytes = bytes.into();
