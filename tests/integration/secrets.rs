@@ -101,7 +101,7 @@ fn leaks_in_the_head(small: &[u8]) -> Vec<(String, Vec<u8>)> {
         "redirect".to_owned(),
         answer(
             &format!("HTTP/1.1 302 {token}\r\nlocation: /?{token}"),
-            &small,
+            small,
         ),
     ));
     found
