@@ -15,10 +15,10 @@ use serde::ser::{Serialize, Serializer};
 #[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Credits(i64);
 
-/// Micro-credits in one credit.
-const MICROS: i64 = 1_000_000;
 /// Decimal places of a micro-credit.
 const PLACES: i64 = 6;
+/// The longest text of an amount: a sign, 13 digits, a point, 6 digits.
+const TEXT_BYTES_MAX: usize = 21;
 /// Exponents beyond this are refused or vanish whole; it only bounds the work of reading one.
 const EXPONENT_MAX: i64 = 400;
 
@@ -211,17 +211,45 @@ impl FromStr for Credits {
     }
 }
 
+/// The last decimal digit, as a character.
+fn last_digit(number: u64) -> u8 {
+    b'0' + u8::try_from(number % 10).unwrap_or_default()
+}
+
 impl fmt::Display for Credits {
     /// The shortest exact decimal text: `200`, `0.02`, `-1.5`. Honours width and alignment.
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let sign = if self.0 < 0 { "-" } else { "" };
-        let size = self.0.unsigned_abs();
-        let (whole, micros) = (size / MICROS.unsigned_abs(), size % MICROS.unsigned_abs());
-        if micros == 0 {
-            return out.pad(&format!("{sign}{whole}"));
+        // Written from its end, into place: every call shows half a dozen amounts.
+        let mut text = [0; TEXT_BYTES_MAX];
+        let mut at = TEXT_BYTES_MAX;
+        let mut put = |byte| {
+            at -= 1;
+            text[at] = byte;
+        };
+        let mut rest = self.0.unsigned_abs();
+        let mut shown = false;
+        for _ in 0..PLACES {
+            let digit = last_digit(rest);
+            shown |= digit != b'0';
+            if shown {
+                put(digit);
+            }
+            rest /= 10;
         }
-        let text = format!("{sign}{whole}.{micros:06}");
-        out.pad(text.trim_end_matches('0'))
+        if shown {
+            put(b'.');
+        }
+        loop {
+            put(last_digit(rest));
+            rest /= 10;
+            if rest == 0 {
+                break;
+            }
+        }
+        if self.0 < 0 {
+            put(b'-');
+        }
+        out.pad(str::from_utf8(&text[at..]).map_err(|_| fmt::Error)?)
     }
 }
 
@@ -371,6 +399,22 @@ mod tests {
             serde_json::to_string(&Credits::from_micros(20_000)).unwrap(),
             "\"0.02\""
         );
+    }
+
+    #[test]
+    fn amounts_are_written_short_and_whole_at_both_ends() {
+        for (micros, text) in [
+            (0, "0"),
+            (1, "0.000001"),
+            (-20_000, "-0.02"),
+            (1_500_000, "1.5"),
+            (200_000_000, "200"),
+            (i64::MAX, "9223372036854.775807"),
+            (i64::MIN, "-9223372036854.775808"),
+        ] {
+            assert_eq!(Credits::from_micros(micros).to_string(), text);
+        }
+        assert_eq!(format!("{:>6}", Credits::from_micros(500_000)), "   0.5");
     }
 
     proptest! {

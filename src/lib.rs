@@ -31,17 +31,18 @@
 //! # Who may use whom
 //!
 //! ```text
-//! main → cli → app → { config, proxy, admin, account, control }
-//!        cli → { config, reports, control, simulator }
+//! main → cli → app → { config, proxy, admin, account, control, ledger, identity }
+//!        cli → { config, reports, control, simulator, ledger, identity, logging }
 //! proxy   → identity, catalogue, ledger, account
-//! config  → identity, catalogue, ledger      (it builds their values; parts never see it)
+//! config  → identity, catalogue, ledger, logging  (it builds their values; parts never see it)
 //! reports, control → ledger
+//! app, proxy, ledger, account, admin → metrics    (names of what is counted; never in the rules)
 //! ```
 //!
 //! `ledger`, `catalogue` and `identity` do not know one another, nor any server, nor the settings.
-//! `account` does not know the ledger: `app` hands its readings on. `simulator` shares only the
-//! types of `credits`, `clock` and `ids` with the rest, for a pretend upstream that priced with our
-//! catalogue could not find its mistakes. `credits`, `clock` and `ids` use nothing of ours.
+//! `account` does not know the ledger: `app` hands its readings on. `simulator` shares only
+//! `credits` and `clock` with the rest, for a pretend upstream that priced with our catalogue could
+//! not find its mistakes. `credits`, `clock` and `ids` use nothing of ours, and all may use them.
 //! `tests/tidy.rs` holds the code to this list.
 //!
 //! # Where to read on

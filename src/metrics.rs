@@ -198,8 +198,8 @@ pub fn credits_as_f64(amount: Credits) -> f64 {
     amount.micros() as f64 / 1_000_000.0
 }
 
-/// Tells the present recorder what each metric means. [`install`] and [`recorder`] have done so.
-pub fn describe_all() {
+/// Tells the present recorder what each metric means.
+fn describe_all() {
     for metric in ALL {
         match metric.kind {
             Kind::Counter => {

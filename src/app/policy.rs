@@ -23,9 +23,7 @@ pub(super) fn build(config: &Config) -> Result<Policy, StartError> {
         prices: Arc::new(config.prices.clone()),
         unbounded: unbounded.collect(),
         rates: Rates::new(config.rates.iter().map(|rate| RateRule {
-            team: rate.filter.team.clone(),
-            key: rate.filter.key.clone(),
-            operations: rate.filter.operations.clone(),
+            filter: rate.filter.clone(),
             pace: pace(rate.pace),
         })),
         slowing: Slowing::new(config.floors.iter().filter_map(|floor| match floor.action {

@@ -8,7 +8,8 @@
 //! - [`quote()`]: the most this call can take, worked out from its body before it is sent. Every
 //!   doubt errs upwards; what cannot be read is refused.
 //! - [`ChargeReader`]: what an answer says was taken, read while the answer streams by.
-//! - [`Prices`]: the account's own prices where they are known, else the listed ones.
+//! - [`Prices`]: what one unit of each takes. The listed prices, unless a caller knows the
+//!   account's own.
 //!
 //! Two rules hold everywhere here. *What is priced is what the upstream will read*: a body that
 //! two parsers could read differently is not priced at all. *Unknown is not zero*: a charge that
@@ -26,9 +27,9 @@ mod scan;
 
 pub use charge::{Answer, Charge, ChargeReader};
 pub use classify::{Catalogue, Classified};
-pub use file::{CatalogueError, Complaint};
+pub use file::{CatalogueError, Fault};
 pub use operation::{
-    Class, Count, Evidence, Extra, ExtraUnits, Operation, Part, Place, RowLimit, Slots,
+    ChargeFrom, Class, Count, Extra, ExtraUnits, Operation, Part, Place, RowLimit, Slots,
 };
 pub use price::{LegacyAmounts, PriceError, PriceName, Prices};
 pub use quote::{Quote, QuoteError, Unbounded, quote};

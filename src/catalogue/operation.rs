@@ -3,11 +3,14 @@
 use std::fmt;
 use std::sync::Arc;
 
+use serde::Deserialize;
+
 use super::price::PriceName;
 use crate::ids::OperationName;
 
 /// How the guard treats calls of an operation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Class {
     /// Takes nothing from the balance: no hold.
     Free,
@@ -23,17 +26,29 @@ pub enum Class {
     Denied,
 }
 
-/// Where a successful answer says what was taken (dossier sections 1 and 2.8).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Evidence {
+impl Class {
+    /// Whether calls of this class can take something from the balance: they are quoted and held.
+    pub const fn is_charged(self) -> bool {
+        match self {
+            Self::Billable | Self::Submit => true,
+            Self::Free | Self::Poll | Self::Account | Self::Denied => false,
+        }
+    }
+}
+
+/// From what in a successful answer the charge is read (dossier sections 1 and 2.8).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ChargeFrom {
     /// Top-level `meta.amount_charged`: every v1 operation.
+    #[default]
     Meta,
     /// Top-level `amount`, of either sign, in a unit the documents leave open: legacy searches.
     LegacyAmount,
     /// Not stated: one price for each row of the top-level array with a `valid_email`.
     ValidEmails,
     /// Not stated and not countable: the quote is taken as the charge.
-    Unstated,
+    Quote,
 }
 
 /// A family of operations that share one cap on calls in flight (dossier section 1.2).
@@ -60,9 +75,9 @@ pub struct Operation {
     pub explanation: String,
     /// The cap on calls in flight it falls under, if the upstream has one.
     pub slots: Option<Slots>,
-    /// Where its answer says what was taken.
-    pub evidence: Evidence,
-    /// What it takes: the quote is the sum over the parts. Empty unless billable or submit.
+    /// From what in its answer the charge is read.
+    pub charge_from: ChargeFrom,
+    /// What it takes: the quote is the sum over the parts. Empty unless its class is charged.
     pub parts: Vec<Part>,
 }
 

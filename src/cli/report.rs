@@ -28,7 +28,11 @@ pub(super) fn run(args: &Args, context: &Context, out: &mut dyn Write) -> anyhow
         serde_json::to_writer_pretty(&mut *out, &report).map_err(std::io::Error::from)?;
         writeln!(out)?;
     } else {
-        write!(out, "{}", spend_text(&report, &books.budgets))?;
+        write!(
+            out,
+            "{}",
+            spend_text(&report, &books.budgets, &books.team_names())
+        )?;
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -7,8 +7,8 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::app::{Drained, Guard};
 use crate::cli::{Context, note};
-use crate::config::{self, Config, LogFormat};
-use crate::logging::{self, Format, LoggingSettings, Secrets};
+use crate::config::{self, Config};
+use crate::logging::{self, Secrets};
 
 /// The code of a process that a second signal ended at once: 128 + SIGINT, as shells count.
 const EXIT_AT_ONCE: i32 = 130;
@@ -21,7 +21,7 @@ pub(super) fn run(_: &Args, context: &Context) -> anyhow::Result<ExitCode> {
     let secrets = Secrets::new();
     secrets.register(config.upstream.token.expose());
     logging::install(
-        &logging_settings(&config),
+        &config.logging,
         context.environment.get("RUST_LOG"),
         &secrets,
     )?;
@@ -33,17 +33,6 @@ pub(super) fn run(_: &Args, context: &Context) -> anyhow::Result<ExitCode> {
         .build()
         .context("the runtime cannot be started")?;
     runtime.block_on(serve(config, context))
-}
-
-fn logging_settings(config: &Config) -> LoggingSettings {
-    LoggingSettings {
-        format: match config.logging.format {
-            LogFormat::Auto => Format::Auto,
-            LogFormat::Json => Format::Json,
-            LogFormat::Text => Format::Text,
-        },
-        filter: config.logging.level.to_string(),
-    }
 }
 
 async fn serve(config: Config, context: &Context) -> anyhow::Result<ExitCode> {
@@ -74,7 +63,7 @@ async fn serve(config: Config, context: &Context) -> anyhow::Result<ExitCode> {
     })
 }
 
-/// SIGTERM from a service manager, SIGINT from a terminal.
+/// SIGTERM from whatever runs services, SIGINT from a terminal.
 pub(super) struct Signals {
     terminate: Signal,
     interrupt: Signal,

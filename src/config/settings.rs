@@ -1,6 +1,6 @@
 //! The compiled configuration: checked, complete, in the types of the parts it is for.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
 use std::path::PathBuf;
@@ -13,8 +13,9 @@ use crate::catalogue::{Catalogue, Class, Prices, Unbounded};
 use crate::config::Complaint;
 use crate::credits::Credits;
 use crate::identity::{Client, KeyDigest, Priority, Secret, Team};
-use crate::ids::OperationName;
+use crate::ids::{OperationName, TeamId};
 use crate::ledger::{AccountRule, Budget, Filter};
+use crate::logging::LoggingSettings;
 
 /// Everything the guard is told from outside. Only [`load`](crate::config::load()) makes one.
 #[derive(Debug)]
@@ -28,7 +29,7 @@ pub struct Config {
     /// How the account's balance is read and trusted.
     pub account: Account,
     /// How the guard speaks about itself.
-    pub logging: Logging,
+    pub logging: LoggingSettings,
     /// What the upstream does.
     pub catalogue: Arc<Catalogue>,
     /// What it takes for it, as long as the account's own prices are not known.
@@ -73,6 +74,16 @@ pub struct Books {
     pub budgets: Vec<Budget>,
     /// Who pays.
     pub teams: Vec<TeamSettings>,
+}
+
+impl Books {
+    /// What people call each team.
+    pub fn team_names(&self) -> BTreeMap<TeamId, String> {
+        let names = self.teams.iter();
+        names
+            .map(|settings| (settings.team.id.clone(), settings.name.clone()))
+            .collect()
+    }
 }
 
 /// The listeners and their bounds.
@@ -127,14 +138,14 @@ pub struct Upstream {
     pub breaker: Breaker,
 }
 
-/// After `failures` failed calls `within` a time, calls are refused for a `pause`.
+/// After `failures` failed billable calls `within` a time, such calls are refused for a `pause`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Breaker {
     /// How many calls must fail.
     pub failures: NonZeroU32,
     /// Within which time.
     pub within: Duration,
-    /// For how long calls are then refused before one is tried again.
+    /// For how long calls are then refused.
     pub pause: Duration,
 }
 
@@ -203,25 +214,4 @@ pub struct Account {
     pub poll_interval: Duration,
     /// How readings become a limit.
     pub rule: AccountRule,
-}
-
-/// How the guard speaks about itself.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Logging {
-    /// In which form.
-    pub format: LogFormat,
-    /// From which level on.
-    pub level: tracing::Level,
-}
-
-/// The form of log lines.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum LogFormat {
-    /// Text on a terminal, JSON lines elsewhere.
-    #[default]
-    Auto,
-    /// JSON lines.
-    Json,
-    /// Readable text.
-    Text,
 }

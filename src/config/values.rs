@@ -79,7 +79,7 @@ impl Number {
     }
 
     /// The pace of this many per `unit`; `None` if the number is zero, or so small or so large
-    /// that the time between two is no longer between a nanosecond and a hundred years.
+    /// that the time between two is no longer between a nanosecond and a year.
     ///
     /// Where no burst is given, it is one second's worth, at least one.
     pub(super) fn pace(self, unit: Duration, burst: Option<NonZeroU32>) -> Option<Pace> {

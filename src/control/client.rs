@@ -17,7 +17,7 @@ pub enum AskError {
     #[error("no guard is running on this ledger")]
     NobodyThere,
     /// Somebody does, but the asking failed.
-    #[error("the running guard could not be asked: {0}")]
+    #[error("the running guard could not be asked (only its own user may): {0}")]
     Failed(String),
 }
 

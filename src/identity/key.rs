@@ -1,7 +1,6 @@
 //! What the guard keeps of a client's secret: its SHA-256.
 
 use std::fmt;
-use std::str::FromStr;
 
 use sha2::{Digest, Sha256};
 
@@ -29,14 +28,6 @@ impl KeyDigest {
         let mut bytes = [0; 32];
         hex::decode_to_slice(text, &mut bytes).map_err(|_| ParseKeyDigestError)?;
         Ok(Self(bytes))
-    }
-}
-
-impl FromStr for KeyDigest {
-    type Err = ParseKeyDigestError;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Self::from_hex(text)
     }
 }
 

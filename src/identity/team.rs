@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
-use std::str::FromStr;
 use std::sync::Arc;
 
 use crate::ids::{KeyId, OperationName, TeamId};
@@ -19,11 +18,6 @@ pub enum Priority {
     High,
 }
 
-/// A text names no priority.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("not a priority: write low, normal or high")]
-pub struct ParsePriorityError;
-
 impl Priority {
     /// All of them, lowest first.
     pub const ALL: [Self; 3] = [Self::Low, Self::Normal, Self::High];
@@ -35,17 +29,6 @@ impl Priority {
             Self::Normal => "normal",
             Self::High => "high",
         }
-    }
-}
-
-impl FromStr for Priority {
-    type Err = ParsePriorityError;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Self::ALL
-            .into_iter()
-            .find(|priority| priority.as_str() == text)
-            .ok_or(ParsePriorityError)
     }
 }
 
@@ -93,12 +76,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn priorities_rise_from_low_to_high_and_read_back() {
+    fn priorities_rise_from_low_to_high() {
+        assert!(Priority::ALL.is_sorted());
         assert!(Priority::Low < Priority::Normal && Priority::Normal < Priority::High);
-        for priority in Priority::ALL {
-            assert_eq!(priority.to_string().parse(), Ok(priority));
-        }
-        assert_eq!("High".parse::<Priority>(), Err(ParsePriorityError));
     }
 
     #[test]

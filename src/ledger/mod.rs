@@ -23,6 +23,11 @@
 //!    in doubt, never free.
 //! 10. **Leaving does not cancel.** Endings are queued without waiting and without a way to fail; a
 //!     caller that leaves before it is given its hold holds nothing.
+//! 11. **The account keeps its floor.** The account is one more limit in the same decision: a hold
+//!     that could take the balance below its caller's floor is not made, as far as the last reading
+//!     and the books show.
+//!
+//! The numbers are those of the README; the others are kept elsewhere.
 //!
 //! # How it is made
 //!
@@ -31,7 +36,7 @@
 //! job resets anything. Finance goes by the time of recording, so a closed month never changes.
 //!
 //! **One writer** decides everything ([`Writer`]): it takes what is waiting, decides each by the pure
-//! rules of `book.rs`, writes the batch in one transaction, and answers all. Everybody else has a
+//! rules of `book/`, writes the batch in one transaction, and answers all. Everybody else has a
 //! [`Ledger`], which asks it, and readers of their own ([`open_reader`]), which never disturb it.
 //!
 //! **Time** never goes back here: the time of a decision is the clock's or that of the last entry,

@@ -10,16 +10,13 @@ use std::task::{Context, Poll};
 use futures_util::future::BoxFuture;
 use http::header::{CONNECTION, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER};
 use http::{Method, Response};
-use serde_json::{Value, json};
 use tower::{Layer, Service};
 
 use super::body::AnswerBody;
 use super::exchange::Exchange;
-use super::refusal::{Refusal, Short};
+use super::refusal::Refusal;
+use super::refusal_body::envelope;
 use super::{Answer, Traced};
-use crate::credits::Credits;
-use crate::ledger::AccountShort;
-use crate::metrics;
 
 /// The reason of the guard's own no; absent on everything the upstream said.
 pub const GUARD_REFUSAL: HeaderName = HeaderName::from_static("guard-refusal");
@@ -73,7 +70,8 @@ fn refused(refusal: &Refusal, exchange: &Exchange, is_head: bool) -> Answer {
     let body = if is_head {
         AnswerBody::Empty
     } else {
-        AnswerBody::full(envelope(refusal, exchange).to_string())
+        // Numbers and texts only: nothing in it can fail to be written.
+        AnswerBody::full(serde_json::to_vec(&envelope(refusal, exchange)).unwrap_or_default())
     };
     let mut answer = Response::new(body);
     *answer.status_mut() = refusal.status();
@@ -91,94 +89,9 @@ fn refused(refusal: &Refusal, exchange: &Exchange, is_head: bool) -> Answer {
 }
 
 fn note(refusal: &Refusal, exchange: &Exchange) {
-    let mut facts = exchange.facts();
-    facts.refusal = Some(refusal.reason());
-    let team = facts
-        .client
-        .as_ref()
-        .map_or(metrics::NOBODY, |client| client.team.id.as_str());
-    let operation = facts
-        .operation
-        .as_ref()
-        .map_or(metrics::NOTHING, |name| name.as_str());
-    ::metrics::counter!(
-        metrics::REFUSALS,
-        metrics::REASON => refusal.reason(),
-        metrics::TEAM => team.to_owned(),
-        metrics::OPERATION => operation.to_owned()
-    )
-    .increment(1);
+    exchange.facts().refusal = Some(refusal.reason());
+    exchange.meter().refused(refusal.reason());
     if let Some(hidden) = refusal.hidden_detail() {
         tracing::warn!(request.id = %exchange.request_id, reason = refusal.reason(), "{hidden}");
     }
-}
-
-/// The upstream's error envelope (dossier section 1.1) with our own members added.
-fn envelope(refusal: &Refusal, exchange: &Exchange) -> Value {
-    let mut body = json!({
-        "status": "error",
-        "status_code": refusal.status().as_u16(),
-        "detail": refusal.detail(),
-        "code": refusal.reason(),
-        "request_id": &*exchange.request_id,
-    });
-    if let (Refusal::Short(short), Some(members)) = (refusal, body.as_object_mut()) {
-        members.insert("budgets".into(), budgets(short));
-        members.insert("asked".into(), json!(short.asked));
-        members.insert("account".into(), account(short));
-    }
-    body
-}
-
-/// What stood in the way at the account, or null.
-fn account(short: &Short) -> Value {
-    match &short.shortfall.account {
-        None => Value::Null,
-        Some(AccountShort::Stale { read_at }) => json!({
-            "read_at": read_at.map(|at| at.to_string()),
-            "reason": "reading_stale",
-        }),
-        Some(AccountShort::Low {
-            safe_to_spend,
-            floor,
-            asked,
-            balance,
-            read_at,
-            busy,
-        }) => {
-            let fits = safe_to_spend.saturating_sub(*floor).max(Credits::ZERO);
-            json!({
-                "balance": balance,
-                "read_at": read_at.to_string(),
-                "safe_to_spend": safe_to_spend,
-                "floor": floor,
-                "asked": asked,
-                "would_fit": fits,
-                "items_that_fit": short.items_that_fit(fits),
-                "reason": if *busy { "account_busy" } else { "account_low" },
-            })
-        }
-    }
-}
-
-fn budgets(short: &Short) -> Value {
-    let rows = short.shortfall.budgets.iter().map(|budget| {
-        let status = &budget.status;
-        let fits = status.headroom().max(Credits::ZERO);
-        json!({
-            "id": status.id,
-            "limit": status.limit,
-            "granted": status.granted,
-            "settled": status.settled,
-            "held": status.held,
-            "in_doubt": status.in_doubt,
-            "asked": budget.asked,
-            "would_fit": fits,
-            "items_that_fit": short.items_that_fit(fits),
-            "window_start": status.window.start.map(|at| at.to_string()),
-            "resets_at": status.resets_at.map(|at| at.to_string()),
-            "reason": if budget.exhausted { "budget_exhausted" } else { "budget_busy" },
-        })
-    });
-    Value::Array(rows.collect())
 }

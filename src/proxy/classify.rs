@@ -119,11 +119,11 @@ fn allow(client: &Client, operation: &Operation) -> Result<(), Refusal> {
             client.key
         ));
     }
-    match &client.operations {
-        Some(open) if !open.contains(name) => no(format!(
+    if !client.may_use(name) {
+        return no(format!(
             "key {} may not call {name}; its [[key]] lists the operations it may.",
             client.key
-        )),
-        _ => Ok(()),
+        ));
     }
+    Ok(())
 }

@@ -8,9 +8,10 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::meters::{Meter, Meters};
 use crate::credits::Credits;
 use crate::identity::Client;
-use crate::ids::OperationName;
+use crate::ids::{OperationName, TeamId};
 use crate::ledger::{HoldId, Tightest};
 
 /// One exchange: a client's request and what became of it.
@@ -20,6 +21,7 @@ pub struct Exchange {
     pub request_id: Box<str>,
     /// When the request's head had arrived.
     pub started: Instant,
+    meters: Arc<Meters>,
     facts: Mutex<Facts>,
 }
 
@@ -30,13 +32,13 @@ pub struct Facts {
     pub client: Option<Arc<Client>>,
     /// What is called.
     pub operation: Option<OperationName>,
-    /// The most it can cost.
+    /// The most it can take.
     pub quote: Option<Credits>,
     /// The hold made for it.
     pub hold: Option<HoldId>,
     /// The budget with the least room left after the hold.
     pub tightest: Option<Tightest>,
-    /// How it ended: see [`Outcome`](super::outcome::Outcome), or a refusal.
+    /// How it ended: one of [`metrics::outcome`](crate::metrics::outcome).
     pub outcome: Option<&'static str>,
     /// The guard's reason, if it refused.
     pub refusal: Option<&'static str>,
@@ -52,12 +54,25 @@ pub struct Facts {
 
 impl Exchange {
     /// An exchange that begins now.
-    pub fn begin(request_id: Box<str>) -> Arc<Self> {
+    pub fn begin(request_id: Box<str>, meters: Arc<Meters>) -> Arc<Self> {
         Arc::new(Self {
             request_id,
             started: Instant::now(),
+            meters,
             facts: Mutex::default(),
         })
+    }
+
+    /// The metrics it counts in, as far as its team and operation are known.
+    pub fn meter(&self) -> Arc<Meter> {
+        let facts = self.facts();
+        let team = facts.client.as_ref().map(|client| &client.team.id);
+        self.meters.of(team, facts.operation.as_ref())
+    }
+
+    /// Those of another team and operation: of the one that submitted a job.
+    pub fn meter_of(&self, team: &TeamId, operation: &OperationName) -> Arc<Meter> {
+        self.meters.of(Some(team), Some(operation))
     }
 
     /// The facts, to read or to add to. Held for an instant only.

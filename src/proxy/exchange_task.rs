@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use http::{HeaderValue, StatusCode, header, response};
+use http::{HeaderName, HeaderValue, StatusCode, header, response};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
@@ -32,6 +32,11 @@ use crate::ledger::Ending;
 
 /// Pieces of a streamed answer that may wait for the client.
 const PIECES_WAITING_MAX: usize = 16;
+
+const GUARD_QUOTE: HeaderName = HeaderName::from_static("guard-quote");
+const GUARD_CHARGE: HeaderName = HeaderName::from_static("guard-charge");
+const GUARD_REMAINING: HeaderName = HeaderName::from_static("guard-remaining");
+const GUARD_BUDGET: HeaderName = HeaderName::from_static("guard-budget");
 
 /// What the client gets: its answer, or a refusal.
 type Reply = oneshot::Sender<Result<Answer, Refusal>>;
@@ -100,12 +105,7 @@ impl ExchangeTask {
         let refusal = match answered.await {
             Ok(Ok(response)) => {
                 let (head, body) = response.into_parts();
-                note_status(
-                    &settling.exchange,
-                    &settling.operation.name,
-                    head.status,
-                    sent,
-                );
+                note_status(&settling.exchange, head.status, sent);
                 let reader = Box::new(ChargeReader::new(&settling.operation));
                 let reading = Reading {
                     settings,
@@ -241,7 +241,8 @@ impl Reading {
     /// A small answer: settled, then handed over whole, with its charge in a header.
     async fn answer_whole(self, bytes: Bytes, room: Option<OwnedSemaphorePermit>, reply: Reply) {
         let redactor = self.settings.redactor.clone();
-        let (mut head, exchange) = self.settle().await;
+        let (head, exchange) = self.settle().await;
+        let mut head = answer::passed_head(head, &redactor);
         head.headers.remove(header::CONTENT_LENGTH);
         let body = AnswerBody::kept(redactor.cover(bytes), room);
         let _ = reply.send(Ok(with_guard_headers(head, body, &exchange)));
@@ -251,7 +252,7 @@ impl Reading {
     /// that: a client that counts bytes has the whole answer with it.
     async fn answer_in_pieces(mut self, pieces: Vec<Bytes>, reply: Reply) {
         let (sender, receiver) = mpsc::channel(PIECES_WAITING_MAX);
-        let head = self.passed_head();
+        let head = answer::passed_head(self.head.clone(), &self.settings.redactor);
         let answer = with_guard_headers(
             head,
             AnswerBody::Streamed(receiver),
@@ -295,10 +296,10 @@ impl Reading {
         end_unanswered(&self.settings, self.settling, Ending::Doubted { why }).await;
     }
 
-    /// The answer is whole: tells the ledger what it says. Gives back the head for the client.
+    /// The answer is whole: tells the ledger what it says. Gives back its head.
     async fn settle(self) -> (response::Parts, Arc<Exchange>) {
-        let head = self.passed_head();
         let Self {
+            head,
             settings,
             policy,
             settling,
@@ -308,10 +309,7 @@ impl Reading {
         } = self;
         let exchange = Arc::clone(&settling.exchange);
         exchange.facts().upstream_time = Some(sent.elapsed());
-        let test = TestMode::of(
-            settings.token_is_test,
-            answer::says_test(&self.head.headers),
-        );
+        let test = TestMode::of(settings.token_is_test, answer::says_test(&head.headers));
         if test == TestMode::Contradictory {
             tracing::warn!(
                 request.id = %exchange.request_id,
@@ -334,10 +332,6 @@ impl Reading {
                 .await;
         }
         (head, exchange)
-    }
-
-    fn passed_head(&self) -> response::Parts {
-        answer::passed_head(self.head.clone(), &self.settings.redactor)
     }
 }
 
@@ -383,17 +377,17 @@ fn with_guard_headers(head: response::Parts, body: AnswerBody, exchange: &Exchan
     let mut answer = Answer::from_parts(head, body);
     let headers = answer.headers_mut();
     let facts = exchange.facts();
-    let mut tell = |name: &'static str, text: Option<String>| {
+    let mut tell = |name: HeaderName, text: Option<String>| {
         if let Some(value) = text.and_then(|text| HeaderValue::try_from(text).ok()) {
             headers.insert(name, value);
         }
     };
     let amount = |amount: Option<Credits>| amount.map(|amount| amount.to_string());
-    tell("guard-quote", amount(facts.quote));
-    tell("guard-charge", amount(facts.charge));
+    tell(GUARD_QUOTE, amount(facts.quote));
+    tell(GUARD_CHARGE, amount(facts.charge));
     if let Some(tightest) = &facts.tightest {
-        tell("guard-remaining", amount(Some(tightest.remaining)));
-        tell("guard-budget", Some(tightest.budget.to_string()));
+        tell(GUARD_REMAINING, amount(Some(tightest.remaining)));
+        tell(GUARD_BUDGET, Some(tightest.budget.to_string()));
     }
     drop(facts);
     if *answer.status_mut() == StatusCode::TOO_MANY_REQUESTS

@@ -87,7 +87,8 @@ impl Service<Sealed> for Forward {
         }
         let (reply, answer) = oneshot::channel();
         let tasks = settings.tasks.clone();
-        tasks.spawn(ExchangeTask::new(settings, admitted, reply).run());
+        // Boxed, for it is some kilobytes large and would be moved three times on its way.
+        tasks.spawn(Box::pin(ExchangeTask::new(settings, admitted, reply).run()));
         // The task always answers, unless it broke down; then its hold is in doubt.
         Box::pin(async { answer.await.unwrap_or(Err(Refusal::UpstreamSilent)) })
     }
@@ -115,7 +116,7 @@ async fn pass(settings: Arc<ForwardSettings>, admitted: Admitted) -> Result<Answ
         Err(_) => return Err(Refusal::UpstreamSilent),
     };
     let (head, body) = response.into_parts();
-    note_status(&exchange, &admitted.operation.name, head.status, sent);
+    note_status(&exchange, head.status, sent);
     let unpacker = readable(&head)?;
     let left = settings.response_timeout.saturating_sub(sent.elapsed());
     let body = AnswerBody::passed(body, left, unpacker, settings.redactor.clone());
@@ -136,19 +137,10 @@ pub(super) fn readable(head: &response::Parts) -> Result<Unpacker, Refusal> {
 }
 
 /// Writes down that the upstream's answer began.
-pub(super) fn note_status(
-    exchange: &super::exchange::Exchange,
-    operation: &crate::ids::OperationName,
-    status: StatusCode,
-    sent: Instant,
-) {
+pub(super) fn note_status(exchange: &super::exchange::Exchange, status: StatusCode, sent: Instant) {
     let mut facts = exchange.facts();
     facts.upstream_status = Some(status.as_u16());
     facts.upstream_time = Some(sent.elapsed());
-    ::metrics::counter!(
-        crate::metrics::UPSTREAM_RESPONSES,
-        crate::metrics::OPERATION => operation.to_string(),
-        crate::metrics::STATUS_CLASS => crate::metrics::status_class(status.as_u16())
-    )
-    .increment(1);
+    drop(facts);
+    exchange.meter().answered(status.as_u16());
 }

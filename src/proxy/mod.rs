@@ -11,7 +11,7 @@ use std::sync::Arc;
 use http::{Request, Response};
 use hyper::body::Incoming;
 
-use crate::catalogue::{Class, Operation, Quote};
+use crate::catalogue::{Operation, Quote};
 use crate::identity::Client;
 use crate::ids::JobId;
 use crate::ledger::{Fingerprint, Hold};
@@ -29,6 +29,7 @@ mod exchange_task;
 pub mod forward;
 pub mod framing;
 pub mod hold_credits;
+pub mod meters;
 pub mod normalise_path;
 pub mod outcome;
 pub mod policy;
@@ -36,6 +37,7 @@ pub mod quote_body;
 pub mod rates;
 pub mod redact;
 pub mod refusal;
+mod refusal_body;
 pub mod server;
 pub mod settle;
 pub mod stack;
@@ -59,11 +61,6 @@ pub type Decided<F> = futures_util::future::Either<std::future::Ready<Result<Ans
 /// The layer's own no, as a future.
 fn refuse<F>(refusal: Refusal) -> Decided<F> {
     Decided::Left(std::future::ready(Err(refusal)))
-}
-
-/// Whether calls of this class are priced and held.
-fn is_charged(class: Class) -> bool {
-    matches!(class, Class::Billable | Class::Submit)
 }
 
 /// A request with its record. Left by trace.
@@ -99,7 +96,7 @@ pub struct Classified {
     pub job: Option<JobId>,
 }
 
-/// A request whose price is known: the most it can be charged, and the bytes that say so.
+/// A request whose quote is known, with the bytes that say so. Left by quote body.
 #[derive(Debug)]
 pub struct Quoted {
     /// The request without its body.
@@ -114,7 +111,7 @@ pub struct Quoted {
     pub operation: Arc<Operation>,
     /// The job it asks about.
     pub job: Option<JobId>,
-    /// The most it can cost. `None`: it costs nothing and nothing is held.
+    /// The most it can take. `None`: it takes nothing and nothing is held.
     pub quote: Option<(Quote, Fingerprint)>,
 }
 
@@ -144,6 +141,7 @@ pub enum Pledge {
     Job(JobId),
 }
 
-/// A request that carries the account's token and nothing of the client's credentials.
+/// A request that carries the account's token and nothing of the client's credentials. Left by
+/// attach token.
 #[derive(Debug)]
 pub struct Sealed(Admitted);

@@ -19,7 +19,7 @@ pub struct Policy {
     pub directory: Directory,
     /// What the upstream can be asked to do.
     pub catalogue: Arc<Catalogue>,
-    /// What a unit of each operation costs at most.
+    /// What one unit of each operation takes, and what legacy amounts mean.
     pub prices: Arc<Prices>,
     /// What to do with a search that names no bound, where a team says other than the maximum.
     pub unbounded: HashMap<TeamId, Unbounded>,

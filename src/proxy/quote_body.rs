@@ -1,10 +1,10 @@
-//! The most a call can cost, from its body.
+//! The most a call can take, from its body.
 //!
 //! - Decides: whether what is priced here is what the upstream will read: JSON, whole, not
 //!   compressed, no query string beside it. Then the quote, by the catalogue.
 //! - Needs: [`Classified`].
 //! - Leaves: [`Quoted`], with exactly the bytes that were priced (with a bound written in where the
-//!   client named none). Operations that cost nothing have no quote and any body, but it is read
+//!   client named none). Operations that take nothing have no quote and any body, but it is read
 //!   whole too: of a request that breaks off or is too large not a byte goes on.
 //! - Fails: `unreadable_body`, `body_too_large`, `overloaded` (all kept bodies together are bounded).
 
@@ -27,7 +27,7 @@ use tower::{Layer, Service};
 
 use super::body::OutgoingBody;
 use super::refusal::Refusal;
-use super::{Answer, Classified, Identified, Quoted, is_charged};
+use super::{Answer, Classified, Identified, Quoted};
 use crate::catalogue::{self, QuoteError};
 use crate::ids::{KeyId, OperationName};
 use crate::ledger::Fingerprint;
@@ -75,7 +75,7 @@ where
     }
 
     fn call(&mut self, classified: Classified) -> Self::Future {
-        let charged = is_charged(classified.operation.class);
+        let charged = classified.operation.class.is_charged();
         if !charged && classified.identified.request.body().is_end_stream() {
             let quoted = quoted(classified, OutgoingBody::Empty, None);
             return Box::pin(self.inner.call(quoted));
@@ -167,7 +167,7 @@ fn check_head(uri: &Uri, headers: &HeaderMap) -> Result<(), Refusal> {
     }
     if headers.contains_key(CONTENT_ENCODING) {
         return no(
-            "A billable call's body cannot be compressed: what it can cost is read from it. Send it without Content-Encoding.",
+            "A billable call's body cannot be compressed: what it can take is read from it. Send it without Content-Encoding.",
         );
     }
     let mut types = headers.get_all(CONTENT_TYPE).iter();
@@ -254,7 +254,7 @@ fn refusal(error: &QuoteError, operation: &OperationName) -> Refusal {
             "{operation} without {field} can return (and charge) any number of results, and your team refuses such calls. Send {field}; at most {fits} is possible."
         )),
         other => Refusal::UnreadableBody(format!(
-            "What this {operation} call can cost is unknown: {other}."
+            "What this {operation} call can take is unknown: {other}."
         )),
     }
 }

@@ -3,7 +3,6 @@
 //! A rate is a filter and a pace. All calls it covers share one pace, exactly as all calls a
 //! budget covers share one limit; a rate for each key is written as a rate with that key.
 
-use std::collections::BTreeSet;
 use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -13,7 +12,8 @@ use governor::{DefaultDirectRateLimiter, DefaultKeyedRateLimiter, Quota, RateLim
 
 use crate::credits::Credits;
 use crate::identity::{Client, Priority};
-use crate::ids::{KeyId, OperationName, TeamId};
+use crate::ids::{OperationName, TeamId};
+use crate::ledger::Filter;
 
 /// How often something may happen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,12 +36,8 @@ impl Pace {
 /// One rate as it was configured.
 #[derive(Clone, Debug)]
 pub struct RateRule {
-    /// Only this team's calls.
-    pub team: Option<TeamId>,
-    /// Only this key's calls.
-    pub key: Option<KeyId>,
-    /// Only these operations.
-    pub operations: Option<BTreeSet<OperationName>>,
+    /// Which calls share it.
+    pub filter: Filter,
     /// How often.
     pub pace: Pace,
 }
@@ -72,7 +68,7 @@ impl Rates {
     /// Counts one call in every rate that covers it, or names the first that is full.
     pub fn check(&self, client: &Client, operation: &OperationName) -> Result<(), OverRate> {
         for (rule, limiter) in &self.0 {
-            if !rule.covers(client, operation) {
+            if !rule.filter.covers(&client.team.id, &client.key, operation) {
                 continue;
             }
             if let Err(full) = limiter.check() {
@@ -87,29 +83,18 @@ impl Rates {
 }
 
 impl RateRule {
-    fn covers(&self, client: &Client, operation: &OperationName) -> bool {
-        self.team
-            .as_ref()
-            .is_none_or(|team| *team == client.team.id)
-            && self.key.as_ref().is_none_or(|key| *key == client.key)
-            && self
-                .operations
-                .as_ref()
-                .is_none_or(|names| names.contains(operation))
-    }
-
     fn words(&self) -> String {
         let mut words = format!(
             "of one call per {:?} (burst {})",
             self.pace.period, self.pace.burst
         );
-        if let Some(team) = &self.team {
+        if let Some(team) = &self.filter.team {
             words += &format!(" for team {team}");
         }
-        if let Some(key) = &self.key {
+        if let Some(key) = &self.filter.key {
             words += &format!(" for key {key}");
         }
-        if let Some(operations) = &self.operations {
+        if let Some(operations) = &self.filter.operations {
             words += &format!(" for {} operations", operations.len());
         }
         words
@@ -220,9 +205,10 @@ mod tests {
     #[test]
     fn a_rate_of_one_team_leaves_the_others_alone() {
         let rates = Rates::new([RateRule {
-            team: Some("growth".into()),
-            key: None,
-            operations: None,
+            filter: Filter {
+                team: Some("growth".into()),
+                ..Filter::default()
+            },
             pace: pace(2),
         }]);
         let search = "search_database_leads".into();

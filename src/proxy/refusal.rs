@@ -44,7 +44,7 @@ pub enum Refusal {
     OperationNotAllowed(String),
     /// Method and path name nothing in the catalogue.
     UnknownOperation(String),
-    /// What the call would cost cannot be read from its body.
+    /// What the call can take cannot be read from its body.
     UnreadableBody(String),
     /// The body is larger than the guard takes, in bytes.
     BodyTooLarge(usize),
@@ -271,7 +271,7 @@ impl Short {
                 _ => String::new(),
             };
             parts.push(format!(
-                "budget {}: limit {}, settled {}, held {}, this {} call can cost up to {}{resets}; {fits} would fit{rows}",
+                "budget {}: limit {}, settled {}, held {}, this {} call can take up to {}{resets}; {fits} would fit{rows}",
                 status.id,
                 status.limit.saturating_add(status.granted),
                 status.settled,

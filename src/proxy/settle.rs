@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use ::metrics::{counter, gauge};
+use ::metrics::counter;
 
 use super::exchange::Exchange;
 use super::outcome::Verdict;
@@ -32,7 +32,7 @@ pub struct Settling {
 }
 
 impl Settling {
-    /// The most the call can cost; zero for what holds nothing.
+    /// The most the call can take; zero for what holds nothing.
     pub fn quote(&self) -> Credits {
         match &self.pledge {
             Pledge::Hold(hold) => hold.quote(),
@@ -102,12 +102,15 @@ async fn bind(hold: Hold, job: JobId, exchange: &Exchange, operation: &Operation
 }
 
 fn note(exchange: &Exchange, operation: &OperationName, quote: Credits, ending: &Ending) {
+    if let Ending::Settled { charge, .. } = ending {
+        exchange.meter().charged(*charge);
+    }
     let mut facts = exchange.facts();
+    let facts = &mut *facts;
     let team = facts
         .client
         .as_ref()
-        .map_or(metrics::NOBODY, |client| client.team.id.as_str())
-        .to_owned();
+        .map_or(metrics::NOBODY, |client| client.team.id.as_str());
     match ending {
         Ending::Settled { charge, evidence } => {
             facts.charge = Some(*charge);
@@ -122,9 +125,8 @@ fn note(exchange: &Exchange, operation: &OperationName, quote: Credits, ending: 
                     .remaining
                     .saturating_add(quote.saturating_sub(*charge));
             }
-            count_charge(*charge, &team, operation);
             if matches!(evidence, Evidence::Estimated { .. }) {
-                count(metrics::ESTIMATED, &team, operation);
+                count(metrics::ESTIMATED, team, operation);
             }
         }
         Ending::Released { .. } => {
@@ -135,7 +137,7 @@ fn note(exchange: &Exchange, operation: &OperationName, quote: Credits, ending: 
         }
         Ending::Doubted { .. } => {
             facts.outcome = Some(outcome::IN_DOUBT);
-            count(metrics::DOUBTS, &team, operation);
+            count(metrics::DOUBTS, team, operation);
         }
     }
 }
@@ -145,20 +147,13 @@ fn count(name: &'static str, team: &str, operation: &OperationName) {
         .increment(1);
 }
 
-fn count_charge(charge: Credits, team: &str, operation: &OperationName) {
-    let labels = [
-        (metrics::TEAM, team.to_owned()),
-        (metrics::OPERATION, operation.to_string()),
-    ];
-    gauge!(metrics::CHARGED, &labels).increment(metrics::credits_as_f64(charge));
-}
-
 /// Counts how a job ended, and writes its spend line. Its quote and its budget stand in the line of
 /// its submission, which has the same hold.
 fn log_job(exchange: &Exchange, job: &Job, ending: &Ending) {
     let (outcome, charge) = match ending {
         Ending::Settled { charge, evidence } => {
-            count_charge(*charge, job.team.as_str(), &job.operation);
+            let meter = exchange.meter_of(&job.team, &job.operation);
+            meter.charged(*charge);
             match evidence {
                 Evidence::TestMode => (outcome::TEST_MODE, Some(*charge)),
                 Evidence::Estimated { .. } => (outcome::ESTIMATED, Some(*charge)),

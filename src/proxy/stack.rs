@@ -2,7 +2,7 @@
 //!
 //! Read it from top to bottom as a request does. Where a layer changes the request's type, two
 //! swapped lines do not compile; where it does not (answer refusals and bounds, normalise path,
-//! throttle, the place for slots) the test below pins the order.
+//! throttle) `tests/integration/order.rs` pins the order.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -62,7 +62,7 @@ pub fn stack(
     let forward = &settings.forward;
     ServiceBuilder::new()
         // Outermost: whatever happens below is one line in the log.
-        .layer(TraceLayer)
+        .layer(TraceLayer::default())
         // Inside trace, so that refusals are logged; outside all that can refuse.
         .layer(AnswerRefusalsLayer)
         // Before any work is done for a request.
@@ -77,7 +77,7 @@ pub fn stack(
         // Before classify, which knows one spelling of each path.
         .layer(NormalisePathLayer)
         .layer(ClassifyLayer)
-        // Before quote: a client over its rate costs no reading of bodies.
+        // Before quote: nobody reads the body of a client over its rate.
         .layer(ThrottleLayer {
             balance: settings.balance.clone(),
         })

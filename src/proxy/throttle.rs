@@ -10,7 +10,7 @@ use tokio::sync::watch;
 use tower::{Layer, Service};
 
 use super::refusal::Refusal;
-use super::{Answer, Classified, Decided, is_charged, refuse};
+use super::{Answer, Classified, Decided, refuse};
 use crate::account::Balance;
 
 /// Makes [`Throttle`].
@@ -70,7 +70,7 @@ impl<S> Throttle<S> {
                 rate: over.rate,
                 wait: over.wait,
             })?;
-        if !is_charged(classified.operation.class) {
+        if !classified.operation.class.is_charged() {
             return Ok(());
         }
         let balance = self

@@ -11,9 +11,7 @@
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Duration;
 
-use ::metrics::{counter, histogram};
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use http::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
@@ -25,8 +23,9 @@ use tower::{Layer, Service};
 use super::authenticate::{X_API_KEY, shows_key};
 use super::body::{AnswerBody, BodyError};
 use super::exchange::Exchange;
+use super::meters::Meters;
 use super::{Answer, Traced};
-use crate::metrics::{self, NOBODY, NOTHING, OPERATION, OUTCOME, TEAM, outcome};
+use crate::metrics::{NOBODY, NOTHING, outcome};
 
 /// The label of the exchange, on every answer.
 pub const GUARD_REQUEST_ID: HeaderName = HeaderName::from_static("guard-request-id");
@@ -36,18 +35,24 @@ pub(super) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-i
 const REQUEST_ID_BYTES_MAX: usize = 64;
 
 /// Makes [`Trace`].
-#[derive(Clone, Copy, Debug, Default)]
-pub struct TraceLayer;
+#[derive(Clone, Debug, Default)]
+pub struct TraceLayer(Arc<Meters>);
 
 /// See the module.
 #[derive(Clone, Debug)]
-pub struct Trace<S>(S);
+pub struct Trace<S> {
+    inner: S,
+    meters: Arc<Meters>,
+}
 
 impl<S> Layer<S> for TraceLayer {
     type Service = Trace<S>;
 
     fn layer(&self, inner: S) -> Trace<S> {
-        Trace(inner)
+        Trace {
+            inner,
+            meters: Arc::clone(&self.0),
+        }
     }
 }
 
@@ -61,12 +66,12 @@ where
     type Future = BoxFuture<'static, Result<Self::Response, Self::Error>>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
-        self.0.poll_ready(cx)
+        self.inner.poll_ready(cx)
     }
 
     fn call(&mut self, request: Request<Incoming>) -> Self::Future {
-        let exchange = Exchange::begin(request_id(request.headers()));
-        let answer = self.0.call(Traced {
+        let exchange = Exchange::begin(request_id(request.headers()), Arc::clone(&self.meters));
+        let answer = self.inner.call(Traced {
             request,
             exchange: Arc::clone(&exchange),
         });
@@ -92,7 +97,12 @@ fn request_id(headers: &HeaderMap) -> Box<str> {
         .filter(|id| is_sane(id) && !is_credential(headers, id));
     match offered {
         Some(id) => id.into(),
-        None => uuid::Uuid::new_v4().simple().to_string().into(),
+        // A version 4 UUID, but of bytes that cost no system call.
+        None => uuid::Builder::from_random_bytes(rand::random())
+            .into_uuid()
+            .simple()
+            .to_string()
+            .into(),
     }
 }
 
@@ -124,6 +134,7 @@ struct Record {
 
 impl Drop for Record {
     fn drop(&mut self) {
+        let meter = self.exchange.meter();
         let facts = self.exchange.facts();
         let took = self.exchange.started.elapsed();
         let team = facts
@@ -143,7 +154,7 @@ impl Drop for Record {
             (None, _, Some(_)) => outcome::REFUSED,
             (None, _, None) => outcome::FREE,
         };
-        count(team, operation, outcome, took, facts.guard_time);
+        meter.ended(outcome, took, facts.guard_time);
         tracing::info!(
             target: "exchange",
             {
@@ -159,23 +170,6 @@ impl Drop for Record {
             "exchange ended: {outcome}"
         );
     }
-}
-
-fn count(
-    team: &str,
-    operation: &str,
-    outcome: &'static str,
-    took: Duration,
-    own: Option<Duration>,
-) {
-    let labels = [(TEAM, team.to_owned()), (OPERATION, operation.to_owned())];
-    histogram!(metrics::EXCHANGE_TIME, &labels).record(took);
-    if let Some(own) = own {
-        histogram!(metrics::OWN_TIME, &labels).record(own);
-    }
-    let [team, operation] = labels.map(|(_, value)| value);
-    counter!(metrics::REQUESTS, TEAM => team, OPERATION => operation, OUTCOME => outcome)
-        .increment(1);
 }
 
 /// An answer's body that carries the record of its exchange to the end.

@@ -12,4 +12,4 @@ mod text;
 pub use export::{ExportError, Format, export};
 pub use period::{ParsePeriodError, Period};
 pub use spend::{BudgetLine, HoldLine, HoldState, SpendLine, SpendReport, spend_report};
-pub use text::spend_text;
+pub use text::{TeamNames, spend_text};

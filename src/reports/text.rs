@@ -10,7 +10,7 @@ use jiff::tz::TimeZone;
 
 use super::spend::{BudgetLine, HoldLine, HoldState, SpendLine, SpendReport};
 use crate::credits::Credits;
-use crate::ids::BudgetId;
+use crate::ids::{BudgetId, TeamId};
 use crate::ledger::{Budget, WindowRule};
 
 /// What fits a usual terminal and a mail.
@@ -20,8 +20,12 @@ const BAR: i128 = 18;
 /// Live calls shown; they come and go, and those that matter are jobs and doubts, shown in full.
 const LIVE_SHOWN: usize = 10;
 
-/// Writes the report. `budgets` lends the time zones in which windows are told.
-pub fn spend_text(report: &SpendReport, budgets: &[Budget]) -> String {
+/// What people call the teams, by their ids.
+pub type TeamNames = BTreeMap<TeamId, String>;
+
+/// Writes the report. `budgets` lends the time zones in which windows are told, `names` what the
+/// spend of a team is written under beside its id.
+pub fn spend_text(report: &SpendReport, budgets: &[Budget], names: &TeamNames) -> String {
     let mut out = String::new();
     let _ = writeln!(out, "Budgets at {}", utc(report.as_of));
     if report.budgets.is_empty() {
@@ -37,7 +41,7 @@ pub fn spend_text(report: &SpendReport, budgets: &[Budget]) -> String {
         utc(period.from),
         utc(period.to)
     );
-    spend_tables(&mut out, &report.spend);
+    spend_tables(&mut out, &report.spend, names);
     let _ = writeln!(out, "\nOpen calls at {}", utc(report.as_of));
     hold_table(&mut out, &report.holds);
     out
@@ -190,7 +194,7 @@ fn bar(line: &BudgetLine) -> String {
         .collect()
 }
 
-fn spend_tables(out: &mut String, lines: &[SpendLine]) {
+fn spend_tables(out: &mut String, lines: &[SpendLine], names: &TeamNames) {
     if lines.is_empty() {
         out.push_str("Nothing was charged.\n");
         return;
@@ -212,7 +216,14 @@ fn spend_tables(out: &mut String, lines: &[SpendLine]) {
         sums.sort_by_key(|(_, (_, settled))| std::cmp::Reverse(*settled));
         let mut table = table(plain(), &[name, "calls", "settled"], &[1, 2]);
         for (group, (calls, settled)) in sums {
-            table.add_row([group.to_owned(), calls.to_string(), settled.to_string()]);
+            let called = names
+                .get(group)
+                .filter(|called| name == "team" && *called != group);
+            let group = match called {
+                Some(called) => format!("{group} ({called})"),
+                None => group.to_owned(),
+            };
+            table.add_row([group, calls.to_string(), settled.to_string()]);
         }
         let _ = writeln!(out, "{}\n", table.trim_fmt());
     }

@@ -23,6 +23,7 @@ token_env = "NOT_SET"
 path = "books.db"
 [[team]]
 id = "growth"
+name = "Growth marketing"
 [[team]]
 id = "research"
 [[key]]
@@ -150,6 +151,11 @@ impl Books {
         spend_report(&*reader, &books.budgets, Period::month_of(now), now).unwrap()
     }
 
+    fn text(&self) -> String {
+        let books = Self::configured(&self.folder);
+        spend_text(&self.report(), &books.budgets, &books.team_names())
+    }
+
     fn run(&self, arguments: &[&str]) -> Ran {
         self.folder.run(arguments)
     }
@@ -216,7 +222,7 @@ async fn a_report_tells_budgets_spend_and_open_calls() {
 #[tokio::test]
 async fn a_report_in_text_fits_a_terminal_and_cannot_steer_it() {
     let (books, live) = Books::filled().await;
-    let text = spend_text(&books.report(), &Books::configured(&books.folder).budgets);
+    let text = books.text();
     for line in text.lines() {
         assert!(line.chars().count() <= 100, "{line}");
         assert!(!line.contains(char::is_control), "{line:?}");
@@ -228,6 +234,7 @@ async fn a_report_in_text_fits_a_terminal_and_cannot_steer_it() {
         "last 24h",
         "4 in doubt",
         "▓▒▒▒▒▒▒▒▒▒░░░░░░░░",
+        "growth (Growth marketing) ",
         "0.08 credits for 2 calls.",
         "in doubt: cut after 310 s",
         "job: job job-7",
@@ -242,7 +249,7 @@ async fn a_report_in_text_fits_a_terminal_and_cannot_steer_it() {
 #[tokio::test]
 async fn a_report_on_an_empty_ledger_says_so() {
     let books = Books::open();
-    let text = spend_text(&books.report(), &Books::configured(&books.folder).budgets);
+    let text = books.text();
     assert!(text.contains("Nothing was charged."), "{text}");
     assert!(text.ends_with("None.\n"), "{text}");
     books.close().await;

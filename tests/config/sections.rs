@@ -4,8 +4,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use generect_guard::catalogue::LegacyAmounts;
-use generect_guard::config::LogFormat;
 use generect_guard::ledger::{AccountRule, BalanceIs, WhenStale};
+use generect_guard::logging::Format;
 use jiff::SignedDuration;
 
 use crate::support::{Folder, GOOD, good, load_with, mistakes, rows, told, warned, with, wrong};
@@ -26,8 +26,8 @@ fn a_good_configuration_has_no_warnings_and_the_defaults_that_are_documented() {
     assert_eq!(config.ledger.path, PathBuf::from("generect-guard.db"));
     assert_eq!(config.ledger.repeat_window, SignedDuration::from_mins(10));
     assert_eq!(config.account.rule, AccountRule::default());
-    assert_eq!(config.logging.format, LogFormat::Auto);
-    assert_eq!(config.logging.level, tracing::Level::INFO);
+    assert_eq!(config.logging.format, Format::Auto);
+    assert_eq!(config.logging.filter, "info");
     assert_eq!(config.prices.legacy_amounts(), LegacyAmounts::Counts);
 }
 
@@ -166,7 +166,7 @@ fn settings_that_are_written_are_the_settings_that_are_used() {
             balance_is: BalanceIs::Net,
         }
     );
-    assert_eq!(config.logging.format, LogFormat::Json);
+    assert_eq!(config.logging.format, Format::Json);
     assert_eq!(config.prices.legacy_amounts(), LegacyAmounts::Money);
     assert_eq!(config.ledger.path, PathBuf::from("/var/lib/guard/books.db"));
 }
@@ -280,7 +280,7 @@ fn the_environment_overrides_the_file() {
     assert_eq!(config.server.connections_max, 7);
     assert_eq!(config.upstream.breaker.failures.get(), 3);
     assert_eq!(config.upstream.breaker.pause, Duration::from_secs(9));
-    assert_eq!(config.logging.level, tracing::Level::WARN);
+    assert_eq!(config.logging.filter, "warn");
 }
 
 #[test]

@@ -4,7 +4,7 @@
 //! say anything. A name that is written with escapes is the name it stands for. An answer that is
 //! not exactly one JSON document, or says its charge twice, says nothing.
 
-use super::operation::{Evidence, Operation};
+use super::operation::{ChargeFrom, Operation};
 use super::price::{LegacyAmounts, PriceName, Prices};
 use super::scan::Scanner;
 use capture::{Capture, Told};
@@ -62,7 +62,7 @@ pub struct Answer {
 
 /// Reads one answer in pieces of any size, in constant memory.
 pub struct ChargeReader {
-    evidence: Evidence,
+    charge_from: ChargeFrom,
     /// The price that a count is turned into credits with.
     price: Option<PriceName>,
     scanner: Scanner,
@@ -73,7 +73,7 @@ impl ChargeReader {
     /// A reader for the answer to one call of `operation`.
     pub fn new(operation: &Operation) -> Self {
         Self {
-            evidence: operation.evidence,
+            charge_from: operation.charge_from,
             price: operation.parts.first().map(|part| part.price.clone()),
             scanner: Scanner::new(),
             capture: Capture::new(),
@@ -88,7 +88,7 @@ impl ChargeReader {
     /// What the whole answer says. `quote` is what was held for the call.
     pub fn finish(self, prices: &Prices, quote: Credits) -> Answer {
         let Self {
-            evidence,
+            charge_from,
             price,
             scanner,
             mut capture,
@@ -105,17 +105,19 @@ impl ChargeReader {
             };
         }
         let price = price.and_then(|name| prices.get(name.as_str()));
-        let charge = match evidence {
-            Evidence::Meta => stated(capture.charged.take()),
-            Evidence::LegacyAmount => legacy(capture.amount.take(), price, prices.legacy_amounts()),
-            Evidence::ValidEmails if capture.is_list => found(capture.rows_found, price),
-            Evidence::Unstated if capture.is_list => Charge::Estimated {
+        let charge = match charge_from {
+            ChargeFrom::Meta => stated(capture.charged.take()),
+            ChargeFrom::LegacyAmount => {
+                legacy(capture.amount.take(), price, prices.legacy_amounts())
+            }
+            ChargeFrom::ValidEmails if capture.is_list => found(capture.rows_found, price),
+            ChargeFrom::Quote if capture.is_list => Charge::Estimated {
                 amount: quote,
                 how: "the answer states no charge; the quote is taken".to_owned(),
             },
             // These operations answer with an array; an object is an error, which takes nothing
             // by itself.
-            Evidence::ValidEmails | Evidence::Unstated => Charge::Missing,
+            ChargeFrom::ValidEmails | ChargeFrom::Quote => Charge::Missing,
         };
         Answer {
             charge,

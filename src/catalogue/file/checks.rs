@@ -2,13 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use super::{RawOperation, Reading};
-use crate::catalogue::operation::{Class, Count, Evidence, Operation};
+use super::{Draft, RawOperation};
+use crate::catalogue::operation::{ChargeFrom, Class, Count, Operation};
 
 /// Methods an operation may have. HEAD and OPTIONS are never passed on.
 const METHODS: [&str; 5] = ["DELETE", "GET", "PATCH", "POST", "PUT"];
 
-impl Reading {
+impl Draft {
     /// The texts of one operation.
     pub(super) fn check_names(&mut self, at: &str, raw: &RawOperation) {
         let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'_';
@@ -35,7 +35,7 @@ impl Reading {
 
     /// What the class of an operation asks of the rest.
     pub(super) fn check_class(&mut self, at: &str, operation: &Operation) {
-        let charged = matches!(operation.class, Class::Billable | Class::Submit);
+        let charged = operation.class.is_charged();
         if charged && operation.parts.is_empty() {
             self.complain(at, "is charged but has no part that says for what");
         }
@@ -46,8 +46,11 @@ impl Reading {
         if has_job != (operation.class == Class::Poll) {
             self.complain(at, "a poll, and nothing else, has a {job_id} in its path");
         }
-        if operation.class != Class::Billable && operation.evidence != Evidence::Meta {
-            self.complain(at, "only billable operations state their charge elsewhere");
+        if operation.class != Class::Billable && operation.charge_from != ChargeFrom::Meta {
+            self.complain(
+                at,
+                "only a billable operation may have another charge_from than meta",
+            );
         }
         let bodies = operation.parts.iter();
         let arrays = bodies.filter(|part| part.count == Count::Body).count();
@@ -141,20 +144,20 @@ mod tests {
         flat = 1
     "#;
 
-    fn complaints(toml: &str) -> Vec<String> {
+    fn faults(toml: &str) -> Vec<String> {
         match read(toml) {
             Ok(_) => Vec::new(),
             Err(error) => error
-                .complaints
+                .faults
                 .iter()
-                .map(|complaint| format!("{}: {}", complaint.at, complaint.what))
+                .map(|fault| format!("{}: {}", fault.at, fault.what))
                 .collect(),
         }
     }
 
     #[test]
-    fn a_sound_file_has_no_complaints() {
-        assert_eq!(complaints(GOOD), Vec::<String>::new());
+    fn a_sound_file_has_no_faults() {
+        assert_eq!(faults(GOOD), Vec::<String>::new());
     }
 
     #[test]
@@ -166,7 +169,7 @@ mod tests {
             .replace("\"find\"", "\"Find It\"")
             .replace("\"Finds.\"", "\" \"")
             .replace("flat = 1", "flat = 1\nrows = \"limit_by\"");
-        let told = complaints(&bad);
+        let told = faults(&bad);
         for part in [
             "prices.one: is below zero",
             "a name is made of",
@@ -210,7 +213,7 @@ mod tests {
             ("explanation", "slots = \"none\"\nexplanation", "no slots"),
             (
                 "explanation",
-                "evidence = \"hearsay\"\nexplanation",
+                "charge_from = \"hearsay\"\nexplanation",
                 "hearsay",
             ),
             (
@@ -229,10 +232,10 @@ mod tests {
         for (from, to, told) in cases {
             let bad = GOOD.replacen(from, to, 1);
             assert_ne!(bad, GOOD, "{from}");
-            let complaints = complaints(&bad);
+            let found = faults(&bad);
             assert!(
-                complaints.iter().any(|line| line.contains(told)),
-                "{to}: {complaints:#?}"
+                found.iter().any(|line| line.contains(told)),
+                "{to}: {found:#?}"
             );
         }
     }
@@ -240,8 +243,8 @@ mod tests {
     #[test]
     fn two_operations_do_not_share_a_name_or_a_path() {
         let table = &GOOD[GOOD.find("[[operation]]").unwrap()..];
-        let told = complaints(&format!("{GOOD}\n{table}"));
+        let told = faults(&format!("{GOOD}\n{table}"));
         assert_eq!(told.len(), 2, "{told:#?}");
-        assert!(complaints("").iter().any(|line| line.contains("missing")));
+        assert!(faults("").iter().any(|line| line.contains("missing")));
     }
 }

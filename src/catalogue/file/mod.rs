@@ -12,14 +12,14 @@ use ::config::{FileFormat, Map, Source, Value};
 use serde::Deserialize;
 
 use crate::catalogue::operation::{
-    Class, Count, Evidence, Extra, ExtraUnits, Operation, Part, Place, RowLimit, Slots,
+    ChargeFrom, Class, Count, Extra, ExtraUnits, Operation, Part, Place, RowLimit, Slots,
 };
 use crate::catalogue::price::{PriceName, Prices};
 use crate::credits::Credits;
 
 /// One fault of a catalogue file.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Complaint {
+pub struct Fault {
     /// Where: the operation's name, or its place in the file.
     pub at: String,
     /// What is wrong there.
@@ -30,14 +30,14 @@ pub struct Complaint {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub struct CatalogueError {
     /// All of them.
-    pub complaints: Vec<Complaint>,
+    pub faults: Vec<Fault>,
 }
 
 impl fmt::Display for CatalogueError {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.write_str("the catalogue has faults")?;
-        for complaint in &self.complaints {
-            write!(out, "\n  {}: {}", complaint.at, complaint.what)?;
+        for fault in &self.faults {
+            write!(out, "\n  {}: {}", fault.at, fault.what)?;
         }
         Ok(())
     }
@@ -50,34 +50,13 @@ struct RawOperation {
     name: String,
     method: String,
     path: String,
-    class: RawClass,
+    class: Class,
     explanation: String,
     slots: Option<String>,
     #[serde(default)]
-    evidence: RawEvidence,
+    charge_from: ChargeFrom,
     #[serde(default)]
     part: Vec<RawPart>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum RawClass {
-    Free,
-    Billable,
-    Submit,
-    Poll,
-    Account,
-    Denied,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum RawEvidence {
-    #[default]
-    Meta,
-    LegacyAmount,
-    ValidEmails,
-    Unstated,
 }
 
 #[derive(Deserialize)]
@@ -107,33 +86,34 @@ struct RawExtra {
 
 /// Reads a catalogue file.
 pub(super) fn read(toml: &str) -> Result<(Vec<Operation>, Prices), CatalogueError> {
-    let mut reading = Reading::default();
+    let mut draft = Draft::default();
     let file = ::config::File::from_str(toml, FileFormat::Toml);
     match file.collect() {
-        Ok(root) => reading.root(root),
-        Err(error) => reading.complain("the file", error),
+        Ok(root) => draft.root(root),
+        Err(error) => draft.complain("the file", error),
     }
-    if reading.complaints.is_empty() {
-        Ok((reading.operations, reading.prices))
+    if draft.faults.is_empty() {
+        Ok((draft.operations, draft.prices))
     } else {
         Err(CatalogueError {
-            complaints: reading.complaints,
+            faults: draft.faults,
         })
     }
 }
 
+/// A file as far as it was read.
 #[derive(Default)]
-struct Reading {
-    complaints: Vec<Complaint>,
+struct Draft {
+    faults: Vec<Fault>,
     prices: Prices,
     slots: Map<String, u32>,
     operations: Vec<Operation>,
     used: BTreeSet<String>,
 }
 
-impl Reading {
+impl Draft {
     fn complain(&mut self, at: &str, what: impl fmt::Display) {
-        self.complaints.push(Complaint {
+        self.faults.push(Fault {
             at: at.to_owned(),
             what: what.to_string(),
         });
@@ -220,10 +200,10 @@ impl Reading {
             name: raw.name.into(),
             method: raw.method,
             path: raw.path,
-            class: raw.class.into(),
+            class: raw.class,
             explanation: raw.explanation,
             slots,
-            evidence: raw.evidence.into(),
+            charge_from: raw.charge_from,
             parts,
         };
         self.check_class(&at, &operation);
@@ -313,29 +293,5 @@ impl Reading {
             }
         }
         places
-    }
-}
-
-impl From<RawClass> for Class {
-    fn from(raw: RawClass) -> Self {
-        match raw {
-            RawClass::Free => Self::Free,
-            RawClass::Billable => Self::Billable,
-            RawClass::Submit => Self::Submit,
-            RawClass::Poll => Self::Poll,
-            RawClass::Account => Self::Account,
-            RawClass::Denied => Self::Denied,
-        }
-    }
-}
-
-impl From<RawEvidence> for Evidence {
-    fn from(raw: RawEvidence) -> Self {
-        match raw {
-            RawEvidence::Meta => Self::Meta,
-            RawEvidence::LegacyAmount => Self::LegacyAmount,
-            RawEvidence::ValidEmails => Self::ValidEmails,
-            RawEvidence::Unstated => Self::Unstated,
-        }
     }
 }

@@ -1,5 +1,5 @@
 //! `sandbox`: a simulated Generect, a real guard before it, and a little traffic. Nothing to
-//! configure, nothing that costs anything.
+//! configure, nothing that is charged to anybody.
 
 mod traffic;
 
@@ -18,7 +18,7 @@ use crate::config::{self, Config, Environment};
 use crate::credits::Credits;
 use crate::ledger::{Budget, open_reader};
 use crate::logging::{self, Format, LoggingSettings, Secrets};
-use crate::reports::{Period, spend_report, spend_text};
+use crate::reports::{Period, TeamNames, spend_report, spend_text};
 use crate::simulator::{LIVE_TOKEN, Simulator, SimulatorSettings};
 
 const SETTINGS: &str = include_str!("../../../config/sandbox.toml");
@@ -114,7 +114,7 @@ fn report(ledger: &Path, budgets: &[Budget], context: &Context) -> anyhow::Resul
     let now = context.clock.now();
     let reader = open_reader(ledger)?;
     let report = spend_report(&*reader, budgets, Period::month_of(now), now)?;
-    Ok(spend_text(&report, budgets))
+    Ok(spend_text(&report, budgets, &TeamNames::new()))
 }
 
 fn try_it(address: SocketAddr, admin: SocketAddr, folder: &Path) -> String {

@@ -39,7 +39,7 @@ const CALLS: &[Call] = &[
         body: r#"{"job_titles": ["chemist"]}"#,
     },
     Call {
-        shows: "a lookup that finds nothing costs nothing",
+        shows: "a lookup that finds nothing takes nothing",
         secret: "sandbox-growth",
         path: PHONE,
         body: r#"{"linkedin_url": "https://www.linkedin.com/in/not-found-1/"}"#,

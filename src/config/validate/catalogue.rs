@@ -27,7 +27,7 @@ pub(super) fn catalogue(
     };
     let catalogue = match read {
         Ok(catalogue) => Some(catalogue),
-        Err(CatalogueError { complaints: faults }) => {
+        Err(CatalogueError { faults }) => {
             for fault in faults {
                 complaints.error(PATH, format!("{}: {}", fault.at, fault.what), "");
             }

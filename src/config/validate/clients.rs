@@ -16,12 +16,10 @@ use crate::identity::{Client, KeyDigest, Priority, Secret, Team};
 /// A name is shown in tables: longer ones would tear them.
 const NAME_LENGTH_MAX: usize = 100;
 
-/// The words for priorities.
-pub(super) const PRIORITIES: [(&str, Priority); 3] = [
-    ("low", Priority::Low),
-    ("normal", Priority::Normal),
-    ("high", Priority::High),
-];
+/// The priorities by their words.
+pub(super) fn priorities() -> [(&'static str, Priority); 3] {
+    Priority::ALL.map(|priority| (priority.as_str(), priority))
+}
 
 /// Checks the teams. Each is kept even where something is wrong with it, so that its keys and
 /// budgets are not called strangers.
@@ -37,7 +35,7 @@ pub(super) fn teams(file: &[TeamFile], complaints: &mut Complaints) -> Vec<TeamS
             complaints,
             &format!("{item}.priority"),
             raw.priority.as_deref(),
-            &PRIORITIES,
+            &priorities(),
             Priority::default(),
         );
         teams.push(TeamSettings {

@@ -5,7 +5,6 @@
 
 use super::budgets::Budgets;
 use super::clients::Keys;
-use super::operations::is_billable;
 use crate::catalogue::{Catalogue, Operation};
 use crate::config::complaint::Complaints;
 use crate::identity::Client;
@@ -24,7 +23,7 @@ pub(super) fn coverage(
     let billable: Vec<&Operation> = catalogue
         .operations()
         .map(AsRef::as_ref)
-        .filter(|operation| is_billable(operation.class))
+        .filter(|operation| operation.class.is_charged())
         .collect();
     if budgets.complete {
         for (_, client) in &keys.clients {

@@ -4,7 +4,7 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use super::budgets::{Known, Written, filter};
-use super::clients::PRIORITIES;
+use super::clients::priorities;
 use super::operations::Purpose;
 use super::scalars;
 use crate::config::complaint::Complaints;
@@ -113,7 +113,7 @@ fn priority(value: Option<&str>, item: &str, complaints: &mut Complaints) -> Opt
         return None;
     }
     let before = complaints.errors();
-    let priority = scalars::word(complaints, &path, value, &PRIORITIES, Priority::Normal);
+    let priority = scalars::word(complaints, &path, value, &priorities(), Priority::Normal);
     (complaints.errors() == before).then_some(priority)
 }
 

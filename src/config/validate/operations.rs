@@ -28,7 +28,7 @@ impl Purpose {
                 Class::Account => account,
                 Class::Free | Class::Billable | Class::Submit | Class::Poll => true,
             },
-            Self::Budget => is_billable(class),
+            Self::Budget => class.is_charged(),
             Self::Rate => class != Class::Denied,
         }
     }
@@ -53,14 +53,6 @@ impl Purpose {
                 "take it out: a budget counts charges".to_owned(),
             ),
         }
-    }
-}
-
-/// Whether calls of this class can take something from the balance.
-pub(super) fn is_billable(class: Class) -> bool {
-    match class {
-        Class::Billable | Class::Submit => true,
-        Class::Free | Class::Poll | Class::Account | Class::Denied => false,
     }
 }
 

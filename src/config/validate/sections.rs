@@ -8,8 +8,9 @@ use jiff::SignedDuration;
 use super::scalars;
 use crate::config::complaint::Complaints;
 use crate::config::file::{AccountFile, LedgerSection, LogFile};
-use crate::config::settings::{Account, LedgerFile, LogFormat, Logging};
+use crate::config::settings::{Account, LedgerFile};
 use crate::ledger::{AccountRule, BalanceIs, WhenStale};
+use crate::logging::{Format, LoggingSettings};
 
 /// Where the books are when nothing is said.
 const LEDGER_PATH: &str = "generect-guard.db";
@@ -105,32 +106,27 @@ pub(super) fn account(file: &AccountFile, complaints: &mut Complaints) -> Accoun
 }
 
 /// Checks how the guard speaks about itself.
-pub(super) fn logging(file: &LogFile, complaints: &mut Complaints) -> Logging {
-    use tracing::Level;
-    Logging {
+pub(super) fn logging(file: &LogFile, complaints: &mut Complaints) -> LoggingSettings {
+    const LEVELS: [&str; 5] = ["error", "warn", "info", "debug", "trace"];
+    LoggingSettings {
         format: scalars::word(
             complaints,
             "log.format",
             file.format.as_deref(),
             &[
-                ("auto", LogFormat::Auto),
-                ("json", LogFormat::Json),
-                ("text", LogFormat::Text),
+                ("auto", Format::Auto),
+                ("json", Format::Json),
+                ("text", Format::Text),
             ],
-            LogFormat::Auto,
+            Format::Auto,
         ),
-        level: scalars::word(
+        filter: scalars::word(
             complaints,
             "log.level",
             file.level.as_deref(),
-            &[
-                ("error", Level::ERROR),
-                ("warn", Level::WARN),
-                ("info", Level::INFO),
-                ("debug", Level::DEBUG),
-                ("trace", Level::TRACE),
-            ],
-            Level::INFO,
-        ),
+            &LEVELS.map(|level| (level, level)),
+            "info",
+        )
+        .to_owned(),
     }
 }

@@ -1,7 +1,7 @@
 //! The one owner of the books.
 //!
 //! One loop takes what is waiting (endings first, then new holds), decides each by the rules of
-//! `book.rs`, appends the whole batch in one transaction, syncs once, and answers all. It is an
+//! `book/`, appends the whole batch in one transaction, syncs once, and answers all. It is an
 //! async function, so that a simulation can drive it; in production it has a thread of its own,
 //! because the store blocks.
 

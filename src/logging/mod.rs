@@ -5,20 +5,25 @@
 //! writes the token, but a library, a panic text or a later change might, and a log is copied to
 //! many places.
 
+mod json;
+
 use std::io::{self, IsTerminal, Write};
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use serde::Deserialize;
+use memchr::memmem::Finder;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::{Layer, SubscriberExt};
 use tracing_subscriber::registry::Registry;
 use tracing_subscriber::util::SubscriberInitExt;
 
+use crate::clock::Clock;
+
+use json::JsonLines;
+
 /// How a line looks.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Format {
     /// JSON, unless standard output is a terminal.
     #[default]
@@ -88,12 +93,7 @@ fn json_lines<W>(writer: W) -> Lines
 where
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
 {
-    tracing_subscriber::fmt::layer()
-        .json()
-        .flatten_event(true)
-        .with_span_list(false)
-        .with_writer(writer)
-        .boxed()
+    JsonLines::new(writer, Clock::system()).boxed()
 }
 
 fn text_lines<W>(writer: W, colours: bool) -> Lines
@@ -118,9 +118,9 @@ fn parse_filter(text: &str) -> Result<EnvFilter, LoggingError> {
 /// What stands in a line where a secret stood.
 const REDACTED: &str = "[token]";
 
-/// The texts that no line may show. Clones share them.
+/// The texts that no line may show, each ready to be searched for. Clones share them.
 #[derive(Clone, Default)]
-pub struct Secrets(Arc<ArcSwap<Vec<String>>>);
+pub struct Secrets(Arc<ArcSwap<Vec<Finder<'static>>>>);
 
 impl Secrets {
     /// None yet.
@@ -136,32 +136,46 @@ impl Secrets {
         }
         let debug = format!("{secret:?}");
         let json = serde_json::Value::from(secret).to_string();
+        // Both forms come in quotes, which are not part of the secret.
+        let unquoted = [&debug, &json].map(|quoted| &quoted[1..quoted.len() - 1]);
         self.0.rcu(|known| {
             let mut all = Vec::clone(known);
-            all.push(secret.to_owned());
-            // Both forms come in quotes, which are not part of the secret.
-            all.extend([&debug, &json].map(|quoted| quoted[1..quoted.len() - 1].to_owned()));
+            for form in unquoted.into_iter().chain([secret]) {
+                all.push(Finder::new(form).into_owned());
+            }
             // The longest first: of two secrets, one may begin with the other.
-            all.sort_by(|one, other| other.len().cmp(&one.len()).then_with(|| one.cmp(other)));
-            all.dedup();
+            all.sort_by(|one, other| {
+                let (one, other) = (one.needle(), other.needle());
+                other.len().cmp(&one.len()).then_with(|| one.cmp(other))
+            });
+            all.dedup_by(|one, other| one.needle() == other.needle());
             all
         });
     }
 
-    fn redact(&self, line: &[u8]) -> Option<String> {
-        let secrets = self.0.load();
-        let text = String::from_utf8_lossy(line);
-        secrets
-            .iter()
-            .fold(None, |redacted: Option<String>, secret| {
-                let present = redacted.as_deref().unwrap_or(&text);
-                if present.contains(secret.as_str()) {
-                    Some(present.replace(secret.as_str(), REDACTED))
-                } else {
-                    redacted
-                }
-            })
+    /// The line without the secrets; `None`: it has none.
+    fn redact(&self, line: &[u8]) -> Option<Vec<u8>> {
+        let mut redacted: Option<Vec<u8>> = None;
+        for secret in self.0.load().iter() {
+            let present = redacted.as_deref().unwrap_or(line);
+            if secret.find(present).is_some() {
+                redacted = Some(replaced(present, secret));
+            }
+        }
+        redacted
     }
+}
+
+fn replaced(line: &[u8], secret: &Finder<'_>) -> Vec<u8> {
+    let mut out = Vec::with_capacity(line.len());
+    let mut from = 0;
+    for at in secret.find_iter(line) {
+        out.extend_from_slice(&line[from..at]);
+        out.extend_from_slice(REDACTED.as_bytes());
+        from = at + secret.needle().len();
+    }
+    out.extend_from_slice(&line[from..]);
+    out
 }
 
 impl std::fmt::Debug for Secrets {
@@ -221,7 +235,7 @@ impl<W: Write> Drop for RedactedLine<'_, W> {
     /// A failure to write is dropped: there is nowhere left to report it.
     fn drop(&mut self) {
         let redacted = self.secrets.redact(&self.line);
-        let line = redacted.as_deref().map_or(&*self.line, str::as_bytes);
+        let line = redacted.as_ref().unwrap_or(&self.line);
         let _ = self.inner.write_all(line).and_then(|()| self.inner.flush());
     }
 }
@@ -350,7 +364,7 @@ mod tests {
         assert_eq!(secrets.redact(b"line"), None);
         secrets.register(TOKEN);
         let line = [b"\xff ".as_slice(), TOKEN.as_bytes()].concat();
-        assert_eq!(secrets.redact(&line).unwrap(), "\u{fffd} [token]");
+        assert_eq!(secrets.redact(&line).unwrap(), b"\xff [token]");
         assert_eq!(format!("{secrets:?}"), "Secrets");
     }
 

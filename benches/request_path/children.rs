@@ -1,0 +1,151 @@
+//! The processes that are measured, each on its core, and what the system knows of them.
+
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use generect_guard::simulator::{LIVE_TOKEN, Simulator, SimulatorSettings};
+use tokio::net::TcpListener;
+use tokio::time::{Instant, sleep};
+
+use crate::settings::{Shape, settings};
+use crate::{LOAD_CORE, PROXY_CORE, load};
+
+/// Bytes of every answer at least: a page of a few leads.
+const ANSWER_BYTES: usize = 1_536;
+/// A guard that is not ready by then never will be.
+const READY_WITHIN: Duration = Duration::from_secs(10);
+
+/// A process, ended when it is dropped.
+pub(crate) struct Child {
+    process: std::process::Child,
+    pub(crate) address: SocketAddr,
+    /// The ledger's folder, if it is a guard.
+    _folder: Option<tempfile::TempDir>,
+}
+
+impl Drop for Child {
+    fn drop(&mut self) {
+        // It may have ended by itself; then there is nothing to end.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// Keeps this process, with the threads it starts from now on, on one core.
+pub(crate) fn pin_this_process(core: &str) {
+    let id = std::process::id().to_string();
+    let taskset = Command::new("taskset")
+        .args(["-cp", core, &id])
+        .stdout(Stdio::null())
+        .status()
+        .unwrap();
+    assert!(taskset.success(), "taskset cannot pin this process");
+}
+
+/// The simulated upstream, in this process, for ever.
+pub(crate) async fn upstream() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let settings = SimulatorSettings {
+        answer_bytes_min: ANSWER_BYTES,
+        ..SimulatorSettings::for_benchmarks()
+    };
+    let simulator = Simulator::start(listener, settings).await;
+    println!("{}", simulator.address());
+    std::future::pending::<()>().await;
+}
+
+fn on_core(core: &str, program: &std::path::Path) -> Command {
+    let mut command = Command::new("taskset");
+    command.args(["-c", core]).arg(program);
+    command
+}
+
+/// This program in another role.
+fn role(core: &str, arguments: &[&str]) -> Child {
+    let mut command = on_core(core, &std::env::current_exe().unwrap());
+    let mut process = command
+        .args(arguments)
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    let output = process.stdout.take().unwrap();
+    BufReader::new(output).read_line(&mut line).unwrap();
+    Child {
+        process,
+        address: line.trim().parse().unwrap(),
+        _folder: None,
+    }
+}
+
+impl Child {
+    pub(crate) fn upstream() -> Self {
+        role(LOAD_CORE, &["upstream"])
+    }
+
+    pub(crate) fn bare(upstream: SocketAddr) -> Self {
+        role(PROXY_CORE, &["bare", &upstream.to_string()])
+    }
+
+    /// `generect-guard serve`, ready. Its log goes where nobody reads it, but is written.
+    pub(crate) async fn guard(upstream: SocketAddr, shape: Shape, level: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let [address, admin] = [free_address(), free_address()];
+        let path = folder.path().join("guard.toml");
+        let text = settings(upstream, [address, admin], folder.path(), shape, level);
+        fs::write(&path, text).unwrap();
+        let program = std::path::Path::new(env!("CARGO_BIN_EXE_generect-guard"));
+        let process = on_core(PROXY_CORE, program)
+            .arg("--config")
+            .arg(&path)
+            .arg("serve")
+            .env("GENERECT_TOKEN", LIVE_TOKEN)
+            .env_remove("RUST_LOG")
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap();
+        let child = Self {
+            process,
+            address,
+            _folder: Some(folder),
+        };
+        let deadline = Instant::now() + READY_WITHIN;
+        while !load::is_ready(admin).await {
+            assert!(Instant::now() < deadline, "the guard is not ready");
+            sleep(Duration::from_millis(20)).await;
+        }
+        child
+    }
+
+    pub(crate) fn id(&self) -> u32 {
+        self.process.id()
+    }
+
+    /// The processor time all threads of the process have had.
+    pub(crate) fn processor_time(&self) -> Duration {
+        let tasks = fs::read_dir(format!("/proc/{}/task", self.id())).unwrap();
+        let times = tasks.filter_map(|task| {
+            // A thread may end between the listing and the reading.
+            let text = fs::read_to_string(task.ok()?.path().join("schedstat")).ok()?;
+            text.split_whitespace().next()?.parse::<u64>().ok()
+        });
+        Duration::from_nanos(times.sum())
+    }
+
+    /// The memory of the process that is in use, in KiB.
+    pub(crate) fn resident_kib(&self) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.id())).unwrap();
+        let line = status.lines().find(|line| line.starts_with("VmRSS:"));
+        let number = line.and_then(|line| line.split_whitespace().nth(1));
+        number.unwrap().parse().unwrap()
+    }
+}
+
+/// An address nobody listens on at the moment.
+fn free_address() -> SocketAddr {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.local_addr().unwrap()
+}

@@ -1,0 +1,60 @@
+//! The requests of the load, written out whole.
+
+use crate::settings::{SPENT_SECRET, secret};
+
+/// A search for two leads.
+const BODY: &str =
+    r#"{"job_titles":["Head of Operations","COO"],"locations":["Poland"],"limit_by":2}"#;
+const SEARCH: &str = "/api/v1/search/database/leads/";
+const COUNT: &str = "/api/v1/search/database/leads/count/";
+
+/// What is sent, in turn, and the status that must come back.
+#[derive(Clone)]
+pub(crate) struct Requests {
+    pub(crate) texts: Vec<Vec<u8>>,
+    pub(crate) status: u16,
+}
+
+fn post(path: &str, secret: &str) -> Vec<u8> {
+    let length = BODY.len();
+    // The headers a Python client sends.
+    format!(
+        "POST {path} HTTP/1.1\r\nHost: guard.internal\r\nUser-Agent: generect-python/0.1.1\r\n\
+         Accept-Encoding: gzip, deflate\r\nAccept: application/json\r\nConnection: keep-alive\r\n\
+         Authorization: Token {secret}\r\nContent-Type: application/json\r\n\
+         Content-Length: {length}\r\n\r\n{BODY}"
+    )
+    .into_bytes()
+}
+
+/// A call that is charged, from each of so many keys in turn.
+pub(crate) fn billable(keys: usize) -> Requests {
+    Requests {
+        texts: (0..keys).map(|key| post(SEARCH, &secret(key))).collect(),
+        status: 200,
+    }
+}
+
+/// A call that takes nothing.
+pub(crate) fn free() -> Requests {
+    Requests {
+        texts: vec![post(COUNT, &secret(0))],
+        status: 200,
+    }
+}
+
+/// A call that no budget has room for.
+pub(crate) fn exhausted() -> Requests {
+    Requests {
+        texts: vec![post(SEARCH, SPENT_SECRET)],
+        status: 402,
+    }
+}
+
+/// A call of a stranger.
+pub(crate) fn unknown() -> Requests {
+    Requests {
+        texts: vec![post(SEARCH, "gg_secret-of-nobody-at-all-0000000000")],
+        status: 401,
+    }
+}

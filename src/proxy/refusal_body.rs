@@ -1,0 +1,125 @@
+//! The body of a refusal: the upstream's own error envelope with added members.
+//!
+//! Written from its own types and not through a general JSON value: a client that is refused tends
+//! to try again at once, and a refusal should be less work than a call.
+
+use jiff::Timestamp;
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use super::exchange::Exchange;
+use super::refusal::{Refusal, Short};
+use crate::credits::Credits;
+use crate::ids::BudgetId;
+use crate::ledger::AccountShort;
+
+/// The upstream's error envelope (dossier section 1.1) with our own members added.
+#[derive(Serialize)]
+pub(super) struct Envelope<'a> {
+    status: &'static str,
+    status_code: u16,
+    detail: String,
+    code: &'static str,
+    request_id: &'a str,
+    #[serde(flatten)]
+    short: Option<ShortMembers<'a>>,
+}
+
+/// What a refusal for want of room adds.
+#[derive(Serialize)]
+struct ShortMembers<'a> {
+    asked: Credits,
+    budgets: Vec<BudgetRow<'a>>,
+    account: Value,
+}
+
+#[derive(Serialize)]
+struct BudgetRow<'a> {
+    id: &'a BudgetId,
+    limit: Credits,
+    granted: Credits,
+    settled: Credits,
+    held: Credits,
+    in_doubt: Credits,
+    asked: Credits,
+    would_fit: Credits,
+    items_that_fit: u64,
+    window_start: Option<Timestamp>,
+    resets_at: Option<Timestamp>,
+    reason: &'static str,
+}
+
+pub(super) fn envelope<'a>(refusal: &'a Refusal, exchange: &'a Exchange) -> Envelope<'a> {
+    Envelope {
+        status: "error",
+        status_code: refusal.status().as_u16(),
+        detail: refusal.detail(),
+        code: refusal.reason(),
+        request_id: &exchange.request_id,
+        short: match refusal {
+            Refusal::Short(short) => Some(ShortMembers {
+                asked: short.asked,
+                budgets: budgets(short),
+                account: account(short),
+            }),
+            _ => None,
+        },
+    }
+}
+
+fn budgets(short: &Short) -> Vec<BudgetRow<'_>> {
+    let rows = short.shortfall.budgets.iter().map(|budget| {
+        let status = &budget.status;
+        let fits = status.headroom().max(Credits::ZERO);
+        BudgetRow {
+            id: &status.id,
+            limit: status.limit,
+            granted: status.granted,
+            settled: status.settled,
+            held: status.held,
+            in_doubt: status.in_doubt,
+            asked: budget.asked,
+            would_fit: fits,
+            items_that_fit: short.items_that_fit(fits),
+            window_start: status.window.start,
+            resets_at: status.resets_at,
+            reason: if budget.exhausted {
+                "budget_exhausted"
+            } else {
+                "budget_busy"
+            },
+        }
+    });
+    rows.collect()
+}
+
+/// What stood in the way at the account, or null.
+fn account(short: &Short) -> Value {
+    match &short.shortfall.account {
+        None => Value::Null,
+        Some(AccountShort::Stale { read_at }) => json!({
+            "read_at": read_at.map(|at| at.to_string()),
+            "reason": "reading_stale",
+        }),
+        Some(AccountShort::Low {
+            safe_to_spend,
+            floor,
+            asked,
+            balance,
+            read_at,
+            busy,
+        }) => {
+            let fits = safe_to_spend.saturating_sub(*floor).max(Credits::ZERO);
+            json!({
+                "balance": balance,
+                "read_at": read_at.to_string(),
+                "safe_to_spend": safe_to_spend,
+                "floor": floor,
+                "asked": asked,
+                "would_fit": fits,
+                "items_that_fit": short.items_that_fit(fits),
+                "reason": if *busy { "account_busy" } else { "account_low" },
+            })
+        }
+    }
+}
