@@ -57,7 +57,7 @@ pub fn of_answer(class: Class, status: StatusCode, test: TestMode, answer: &Answ
             of_charge(test, &answer.charge)
         }
         Charge::Stated { .. } | Charge::Estimated { .. } => released(status),
-        Charge::Negative { .. } => of_charge(test, &answer.charge),
+        Charge::Negative { .. } | Charge::Nonsense(_) => of_charge(test, &answer.charge),
         _ if status.is_client_error() => released(status),
         _ => doubted(format!("answered with status {status} and no charge")),
     }
@@ -88,7 +88,9 @@ fn of_charge(test: TestMode, charge: &Charge) -> Verdict {
         Charge::Missing => doubted("the answer states no charge".into()),
         Charge::Null => doubted("the answer's charge is null".into()),
         Charge::Negative { raw } => doubted(format!("the answer's charge is negative: {raw}")),
-        Charge::Unreadable(why) => doubted(format!("the answer's charge cannot be read: {why}")),
+        Charge::Nonsense(why) | Charge::Unreadable(why) => {
+            doubted(format!("the answer's charge cannot be read: {why}"))
+        }
     }
 }
 
@@ -108,7 +110,12 @@ pub fn of_poll(status: StatusCode, test: TestMode, answer: &Answer) -> Option<En
 }
 
 fn settled(charge: Credits, evidence: Evidence) -> Verdict {
-    Verdict::End(Ending::Settled { charge, evidence })
+    let ending = Ending::Settled { charge, evidence };
+    if ending.ends() {
+        Verdict::End(ending)
+    } else {
+        doubted(format!("{charge} is no charge the ledger can record"))
+    }
 }
 
 fn released(status: StatusCode) -> Verdict {
@@ -162,6 +169,7 @@ mod tests {
         };
         let negative = Charge::Negative { raw: "-1".into() };
         let unreadable = Charge::Unreadable("cut".into());
+        let nonsense = Charge::Nonsense("twice".into());
         for (status, charge, expected) in [
             (200, stated(20_000), "settled 0.02"),
             (200, stated(0), "settled 0"),
@@ -170,12 +178,15 @@ mod tests {
             (200, Charge::Null, "doubted"),
             (200, negative.clone(), "doubted"),
             (200, unreadable.clone(), "doubted"),
+            (200, nonsense.clone(), "doubted"),
+            (200, stated(i64::MAX), "doubted"),
             (204, Charge::Missing, "doubted"),
             (301, stated(0), "doubted"),
             (304, Charge::Missing, "doubted"),
             (400, Charge::Missing, "released"),
             (400, Charge::Null, "released"),
             (400, unreadable.clone(), "released"),
+            (400, nonsense.clone(), "doubted"),
             (400, stated(0), "released"),
             (400, stated(20_000), "settled 0.02"),
             (400, estimated, "estimated 0.02"),
@@ -184,6 +195,7 @@ mod tests {
             (429, Charge::Missing, "released"),
             (500, Charge::Missing, "doubted"),
             (500, unreadable, "doubted"),
+            (500, nonsense, "doubted"),
             (500, stated(0), "released"),
             (502, stated(40_000), "settled 0.04"),
             (503, negative, "doubted"),

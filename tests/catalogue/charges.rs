@@ -123,7 +123,7 @@ fn a_charge_that_is_none_is_never_zero() {
         &endless,
     ] {
         let answer = format!(r#"{{"meta":{{"amount_charged":{bad}}}}}"#);
-        assert!(matches!(charge(&answer), Charge::Unreadable(_)), "{bad}");
+        assert!(matches!(charge(&answer), Charge::Nonsense(_)), "{bad}");
     }
 }
 
@@ -144,13 +144,16 @@ fn an_answer_that_is_not_one_document_says_nothing() {
         r#"{"meta":{"amount_charged":1}]"#,
         "{\"a\":\"\u{1}\",\"meta\":{\"amount_charged\":1}}",
         "<html>",
-        // Said twice.
+    ] {
+        assert!(matches!(charge(answer), Charge::Unreadable(_)), "{answer}");
+    }
+    for twice in [
         r#"{"meta":{"amount_charged":1},"meta":{"amount_charged":2}}"#,
         r#"{"meta":{"amount_charged":1},"m\u0065ta":null}"#,
         r#"{"meta":{"amount_charged":1,"amount_charged":2}}"#,
         r#"{"amount":1,"amount":2,"meta":{"amount_charged":1}}"#,
     ] {
-        assert!(matches!(charge(answer), Charge::Unreadable(_)), "{answer}");
+        assert!(matches!(charge(twice), Charge::Nonsense(_)), "{twice}");
     }
     let mut cut = br#"{"a":""#.to_vec();
     cut.extend_from_slice(b"\xc3\"}");
@@ -312,17 +315,14 @@ fn expected(answer: &serde_json::Value) -> Charge {
                 Charge::Negative { raw }
             }
             Some((Ok(amount), raw)) => Charge::Stated { amount, raw },
-            _ => Charge::Unreadable(String::new()),
+            _ => Charge::Nonsense(String::new()),
         },
     }
 }
 
 /// Whether a reading found one sound document, whatever the document says.
 fn is_document(charge: &Charge) -> bool {
-    match charge {
-        Charge::Unreadable(what) => what.contains("amount_charged") || what.contains("twice"),
-        _ => true,
-    }
+    !matches!(charge, Charge::Unreadable(_))
 }
 
 proptest! {
@@ -345,7 +345,7 @@ proptest! {
         let text = if pretty { serde_json::to_string_pretty(&answer) } else { serde_json::to_string(&answer) }.unwrap();
         let found = read_in_pieces("email_find", text.as_bytes(), pieces).charge;
         match (expected(&answer), found) {
-            (Charge::Unreadable(_), Charge::Unreadable(_)) => {}
+            (Charge::Nonsense(_), Charge::Nonsense(_)) => {}
             (expected, found) => prop_assert_eq!(expected, found, "{}", text),
         }
     }

@@ -33,6 +33,7 @@ mod one_gate;
 mod one_gate_beside;
 mod one_process;
 mod order;
+mod raw_upstream;
 mod readme;
 mod refusals;
 mod sdk;

@@ -7,7 +7,8 @@ use generect_guard::clock::Clock;
 use generect_guard::ids::JobId;
 use generect_guard::ledger::store::{Reader, Store, StoreError, Tail};
 use generect_guard::ledger::{
-    Decision, Ending, Entry, HoldRequest, Reading, Resolution, Settings, WindowRule,
+    AccountRule, BalanceIs, Decision, Ending, Entry, HoldRequest, Reading, Resolution, Settings,
+    WindowRule,
 };
 use jiff::SignedDuration;
 
@@ -236,4 +237,48 @@ async fn every_way_a_hold_can_end_gives_its_place_back() {
     drop(all);
     ledger.close().await.unwrap();
     place.assert_sound();
+}
+
+#[tokio::test]
+async fn a_job_accepted_late_is_not_in_a_net_balance_read_before() {
+    for restarts in [false, true] {
+        let settings = || Settings {
+            account: AccountRule {
+                balance_is: BalanceIs::Net,
+                ..AccountRule::default()
+            },
+            ..with_budgets(Vec::new())
+        };
+        let floored = HoldRequest {
+            floor: Some(micros(0)),
+            ..request("growth", 60)
+        };
+        let place = Place::file();
+        let clock = Clock::manual(at(NOON));
+        let mut ledger = place.open(settings(), &clock);
+        // The submission takes longer than the lag to be answered; the account is read meanwhile.
+        let submit = ledger.hold(request("growth", 60)).await.unwrap();
+        clock.advance(SignedDuration::from_secs(15));
+        let reading = Reading {
+            balance: micros(100),
+            started_at: clock.now(),
+        };
+        clock.advance(SignedDuration::from_secs(5));
+        submit.bind_job(JobId::from("j-1")).await.unwrap();
+        if restarts {
+            ledger.close().await.unwrap();
+            ledger = place.open(settings(), &clock);
+        }
+        ledger.observe(reading);
+        let refused = ledger.hold(floored.clone()).await.unwrap_err();
+        assert_eq!(no(&refused), "account", "120 of 100");
+        clock.advance(SignedDuration::from_secs(30));
+        ledger.observe(Reading {
+            balance: micros(100),
+            started_at: clock.now(),
+        });
+        ledger.hold(floored).await.unwrap().release("no");
+        ledger.close().await.unwrap();
+        place.assert_sound();
+    }
 }

@@ -40,7 +40,9 @@ pub enum Charge {
         /// The digits as they came.
         raw: String,
     },
-    /// The answer is not one JSON document, is cut short, or says it twice.
+    /// The answer says something that is no amount, or says it twice.
+    Nonsense(String),
+    /// The answer is not one JSON document, or is cut short.
     Unreadable(String),
 }
 
@@ -92,9 +94,11 @@ impl ChargeReader {
             mut capture,
         } = self;
         let unreadable = scanner.finish(&mut capture).err();
-        if let Some(what) = unreadable.or(capture.twice) {
+        let unreadable = unreadable.map(|what| Charge::Unreadable(what.to_owned()));
+        let twice = capture.twice.map(|what| Charge::Nonsense(what.to_owned()));
+        if let Some(charge) = unreadable.or(twice) {
             return Answer {
-                charge: Charge::Unreadable(what.to_owned()),
+                charge,
                 job: None,
                 status: None,
                 funds_empty: false,
@@ -131,11 +135,11 @@ fn stated(told: Option<Told>) -> Charge {
         Some(Told::Null) => return Charge::Null,
         Some(Told::Number(raw) | Told::Text(raw)) => raw,
         Some(Told::Other) => {
-            return Charge::Unreadable("amount_charged is not a number".to_owned());
+            return Charge::Nonsense("amount_charged is not a number".to_owned());
         }
     };
     match Credits::parse_nearest(&raw) {
-        Err(error) => Charge::Unreadable(format!("amount_charged is {error}")),
+        Err(error) => Charge::Nonsense(format!("amount_charged is {error}")),
         Ok(_) if is_below_zero(&raw) => Charge::Negative { raw },
         Ok(amount) => Charge::Stated { amount, raw },
     }
@@ -154,20 +158,20 @@ fn legacy(told: Option<Told>, price: Option<Credits>, meaning: LegacyAmounts) ->
         None => return Charge::Missing,
         Some(Told::Null) => return Charge::Null,
         Some(Told::Number(raw) | Told::Text(raw)) => raw,
-        Some(Told::Other) => return Charge::Unreadable("amount is not a number".to_owned()),
+        Some(Told::Other) => return Charge::Nonsense("amount is not a number".to_owned()),
     };
     let amount = match Credits::parse_nearest(&raw) {
         Ok(amount) => amount.magnitude(),
-        Err(error) => return Charge::Unreadable(format!("amount is {error}")),
+        Err(error) => return Charge::Nonsense(format!("amount is {error}")),
     };
     if meaning == LegacyAmounts::Money {
         return Charge::Stated { amount, raw };
     }
     let Some(price) = price else {
-        return Charge::Unreadable("a count of results that have no price".to_owned());
+        return Charge::Nonsense("a count of results that have no price".to_owned());
     };
     let Some(counted) = times_rounded_up(price, amount) else {
-        return Charge::Unreadable("amount is too large to be a count of results".to_owned());
+        return Charge::Nonsense("amount is too large to be a count of results".to_owned());
     };
     // Half a result does not exist: a fraction is credits already, unless the count comes dearer.
     let is_count = amount.micros() % Credits::from_micros(1_000_000).micros() == 0;
@@ -199,6 +203,6 @@ fn found(rows: u64, price: Option<Credits>) -> Charge {
             amount,
             how: format!("{rows} valid e-mail addresses at {each} each"),
         },
-        None => Charge::Unreadable("more rows than can be priced".to_owned()),
+        None => Charge::Nonsense("more rows than can be priced".to_owned()),
     }
 }

@@ -6,7 +6,7 @@
 //! - charges recorded after the cut,
 //! - all live holds: their calls may take their quote at any moment,
 //! - holds put in doubt after the cut,
-//! - with a gross balance all job holds; with a net one those of jobs that began after the cut.
+//! - with a gross balance all job holds; with a net one those of jobs accepted after the cut.
 //!   The hold of a submission in doubt is one of a job: it may run under an id nobody knows.
 //!
 //! Moments are kept in whole seconds, and the second the cut falls in counts: it errs on the side
@@ -34,7 +34,8 @@ enum Counts {
 /// The state of an open hold, as far as the account is concerned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct HeldState {
-    pub(super) began_at: Timestamp,
+    /// Since when it is bound to a job whose id is known.
+    pub(super) bound_at: Option<Timestamp>,
     pub(super) is_job: bool,
     pub(super) doubted_at: Option<Timestamp>,
 }
@@ -151,11 +152,12 @@ impl AccountLimit {
 
     fn counts(&self, state: HeldState) -> Counts {
         let gross = self.rule.balance_is == BalanceIs::Gross;
-        match state.doubted_at {
+        match (state.doubted_at, state.bound_at) {
             _ if state.is_job && gross => Counts::Always,
-            Some(doubted_at) => Counts::From(second_of(doubted_at)),
-            None if state.is_job => Counts::From(second_of(state.began_at)),
-            None => Counts::Always,
+            (Some(doubted_at), _) => Counts::From(second_of(doubted_at)),
+            // Not since its call began: the upstream may take long to accept a job.
+            (None, Some(bound_at)) => Counts::From(second_of(bound_at)),
+            (None, None) => Counts::Always,
         }
     }
 
@@ -245,7 +247,7 @@ mod tests {
     }
 
     const LIVE: HeldState = HeldState {
-        began_at: Timestamp::UNIX_EPOCH,
+        bound_at: None,
         is_job: false,
         doubted_at: None,
     };
@@ -298,7 +300,7 @@ mod tests {
     #[test]
     fn job_holds_count_always_or_only_while_unseen() {
         let job = HeldState {
-            began_at: at(45),
+            bound_at: Some(at(45)),
             is_job: true,
             doubted_at: None,
         };

@@ -59,6 +59,7 @@ struct OpenCall {
     began_at: Timestamp,
     fingerprint: Option<Fingerprint>,
     job: Option<JobId>,
+    bound_at: Option<Timestamp>,
     doubted_at: Option<Timestamp>,
 }
 
@@ -73,7 +74,7 @@ impl OpenCall {
     fn state(&self, callers: &Callers) -> HeldState {
         let unknown_job = self.doubted_at.is_some() && callers.begins_jobs(self.caller);
         HeldState {
-            began_at: self.began_at,
+            bound_at: self.bound_at,
             is_job: self.job.is_some() || unknown_job,
             doubted_at: self.doubted_at,
         }
@@ -179,6 +180,7 @@ impl Book {
             began_at: now,
             fingerprint: request.fingerprint,
             job: None,
+            bound_at: None,
             doubted_at: None,
         };
         let entry = Entry {
@@ -338,11 +340,15 @@ impl Book {
                     began_at: entry.began_at,
                     fingerprint: entry.fingerprint,
                     job: None,
+                    bound_at: None,
                     doubted_at: None,
                 };
                 self.begin(hold, call);
             }
-            EntryKind::Bound => self.alter(hold, |call| call.job.clone_from(&entry.job)),
+            EntryKind::Bound => self.alter(hold, |call| {
+                call.job.clone_from(&entry.job);
+                call.bound_at = Some(entry.recorded_at);
+            }),
             EntryKind::Doubted => self.alter(hold, |call| {
                 call.doubted_at = Some(entry.recorded_at);
             }),

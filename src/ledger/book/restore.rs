@@ -61,6 +61,7 @@ impl Book {
             began_at: open.began_at,
             fingerprint: open.fingerprint,
             job: open.job,
+            bound_at: open.bound_at,
             doubted_at: open.doubted_at,
         };
         self.begin(open.hold, call);

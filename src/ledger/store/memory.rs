@@ -101,6 +101,7 @@ impl Reader for MemoryStore {
                 EntryKind::Bound => {
                     if let Some(hold) = open.get_mut(&entry.hold) {
                         hold.job.clone_from(&entry.job);
+                        hold.bound_at = Some(entry.recorded_at);
                     }
                 }
                 EntryKind::Doubted => {
@@ -254,6 +255,7 @@ pub(super) fn opened(entry: &Entry) -> OpenHold {
         began_at: entry.began_at,
         fingerprint: entry.fingerprint,
         job: None,
+        bound_at: None,
         doubted_at: None,
     }
 }

@@ -88,6 +88,8 @@ pub struct OpenHold {
     pub fingerprint: Option<Fingerprint>,
     /// The job it is bound to.
     pub job: Option<JobId>,
+    /// Since when it is bound.
+    pub bound_at: Option<Timestamp>,
     /// Since when it is in doubt.
     pub doubted_at: Option<Timestamp>,
 }

@@ -211,7 +211,10 @@ impl Reader for SqliteReader {
                     .filter(|entry| entry.hold == hold)
                     .ok_or_else(|| StoreError::Damaged(format!("hold {hold} has no entry")))?;
                 let mut open = crate::ledger::store::memory::opened(&held);
-                open.job = one(marked.bound)?.and_then(|entry| entry.job);
+                if let Some(bound) = one(marked.bound)? {
+                    open.bound_at = Some(bound.recorded_at);
+                    open.job = bound.job;
+                }
                 open.doubted_at = one(marked.doubted)?.map(|entry| entry.recorded_at);
                 holds.push(open);
             }
