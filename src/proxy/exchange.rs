@@ -38,7 +38,7 @@ pub struct Facts {
     pub hold: Option<HoldId>,
     /// The budget with the least room left after the hold.
     pub tightest: Option<Tightest>,
-    /// How it ended: see [`Outcome`](super::outcome::Outcome), or a refusal.
+    /// How it ended: see [`outcome`](crate::metrics::outcome), or a refusal.
     pub outcome: Option<&'static str>,
     /// The guard's reason, if it refused.
     pub refusal: Option<&'static str>,
