@@ -70,6 +70,9 @@ pub enum StartError {
     /// The ledger's thread cannot be started.
     #[error("the ledger's thread cannot be started: {0}")]
     Thread(#[from] std::io::Error),
+    /// Two keys have one secret: nobody could say who pays.
+    #[error("{0}; make one of them a new secret with `generect-guard key new`")]
+    Keys(#[from] crate::identity::DuplicateKey),
     /// A setting of the upstream cannot be used.
     #[error("{0}")]
     Upstream(String),

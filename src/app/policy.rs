@@ -10,8 +10,7 @@ use crate::proxy::policy::{Policy, RefuseBelow};
 use crate::proxy::rates::{self, RateRule, Rates, SlowRule, Slowing};
 
 pub(super) fn build(config: &Config) -> Result<Policy, StartError> {
-    let directory = Directory::new(config.clients.iter().cloned())
-        .map_err(|error| StartError::Upstream(error.to_string()))?;
+    let directory = Directory::new(config.clients.iter().cloned())?;
     let unbounded = config
         .teams
         .iter()

@@ -51,7 +51,7 @@ pub(super) struct ExchangeTask {
 }
 
 /// An answer whose head is here.
-struct Reading {
+struct Answering {
     settings: Arc<ForwardSettings>,
     policy: Arc<Policy>,
     settling: Settling,
@@ -107,7 +107,7 @@ impl ExchangeTask {
                 let (head, body) = response.into_parts();
                 note_status(&settling.exchange, head.status, sent);
                 let reader = Box::new(ChargeReader::new(&settling.operation));
-                let reading = Reading {
+                let answering = Answering {
                     settings,
                     policy,
                     settling,
@@ -117,7 +117,7 @@ impl ExchangeTask {
                     reader,
                     sent,
                 };
-                return reading.run(reply).await;
+                return answering.run(reply).await;
             }
             Ok(Err(SendError::Unsent(why))) => {
                 end_unanswered(&settings, settling, Ending::Released { why }).await;
@@ -148,7 +148,7 @@ async fn end_unanswered(settings: &ForwardSettings, settling: Settling, ending: 
     settling.end(Verdict::End(ending)).await;
 }
 
-impl Reading {
+impl Answering {
     async fn run(mut self, reply: Reply) {
         match readable(&self.head) {
             Ok(unpacker) => self.unpacker = unpacker,

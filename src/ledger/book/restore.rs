@@ -120,7 +120,7 @@ impl Book {
     }
 }
 
-/// See [`Reader::budget_statuses`].
+/// See `budget_statuses` of [`Reader`].
 pub(in crate::ledger) fn budget_statuses(
     reader: &dyn Reader,
     budgets: &[Budget],

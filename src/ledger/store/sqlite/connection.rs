@@ -79,7 +79,10 @@ pub(super) fn open_writing(path: &Path) -> Result<Connection, StoreError> {
 /// Opens the file for reading beside whoever writes it.
 pub(super) fn open_reading(path: &Path) -> Result<Connection, StoreError> {
     if !path.exists() {
-        return Err(unusable(path, "there is no such file"));
+        return Err(unusable(
+            path,
+            "there is no such file; check ledger.path, or start the guard once to make it",
+        ));
     }
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = connect(path, flags)?;
@@ -124,11 +127,14 @@ pub(super) fn check_place(path: &Path) -> Result<(), StoreError> {
         _ => Path::new("."),
     };
     if !folder.is_dir() {
-        let why = format!("its folder {} does not exist", folder.display());
+        let why = format!(
+            "its folder {} does not exist; make it, or change ledger.path",
+            folder.display()
+        );
         return Err(unusable(path, why));
     }
     if path.is_dir() {
-        return Err(unusable(path, "it is a folder"));
+        return Err(unusable(path, "it is a folder; ledger.path names the file"));
     }
     if let Some(kind) = network_file_system(folder) {
         let why = format!(
