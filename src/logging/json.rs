@@ -2,7 +2,7 @@
 //!
 //! Every call writes a line or two, so a line is written straight into the bytes that leave: the
 //! general formatter of `tracing-subscriber` took a quarter of all work done for a billable call,
-//! this takes a fiftieth. Spans are left out; the guard opens none.
+//! which this cut to a fifth. Spans are left out; the guard opens none.
 
 use std::fmt::{self, Debug, Write as _};
 use std::io::Write;
@@ -149,13 +149,19 @@ impl fmt::Write for Escaped<'_> {
     }
 }
 
+fn is_special(byte: u8) -> bool {
+    (byte < b' ') | (byte == b'"') | (byte == b'\\')
+}
+
 /// Adds `text` as it stands inside a JSON string (RFC 8259, section 7).
 fn push_escaped(out: &mut String, text: &str) {
     let mut rest = text;
-    while let Some(at) = rest
-        .bytes()
-        .position(|byte| byte < b' ' || byte == b'"' || byte == b'\\')
-    {
+    // Nearly always there is nothing to escape; looked for without a branch, many bytes at a time.
+    if !text.bytes().fold(false, |any, byte| any | is_special(byte)) {
+        out.push_str(text);
+        return;
+    }
+    while let Some(at) = rest.bytes().position(is_special) {
         // All three kinds are one byte long, so both cuts fall between characters.
         let (before, from) = rest.split_at(at);
         let (escaped, after) = from.split_at(1);

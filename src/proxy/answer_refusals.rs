@@ -15,7 +15,7 @@ use tower::{Layer, Service};
 use super::body::AnswerBody;
 use super::exchange::Exchange;
 use super::refusal::Refusal;
-use super::refusal_body::envelope;
+use super::refusal_body;
 use super::{Answer, Traced};
 
 /// The reason of the guard's own no; absent on everything the upstream said.
@@ -70,8 +70,7 @@ fn refused(refusal: &Refusal, exchange: &Exchange, is_head: bool) -> Answer {
     let body = if is_head {
         AnswerBody::Empty
     } else {
-        // Numbers and texts only: nothing in it can fail to be written.
-        AnswerBody::full(serde_json::to_vec(&envelope(refusal, exchange)).unwrap_or_default())
+        AnswerBody::full(refusal_body::body(refusal, exchange))
     };
     let mut answer = Response::new(body);
     *answer.status_mut() = refusal.status();

@@ -13,24 +13,24 @@ use crate::credits::Credits;
 use crate::ids::BudgetId;
 use crate::ledger::AccountShort;
 
+/// Room for a body of the usual length.
+const BODY_BYTES: usize = 1_024;
+
 /// The upstream's error envelope (dossier section 1.1) with our own members added.
 #[derive(Serialize)]
-pub(super) struct Envelope<'a> {
+struct Envelope<'a> {
     status: &'static str,
     status_code: u16,
     detail: String,
     code: &'static str,
     request_id: &'a str,
-    #[serde(flatten)]
-    short: Option<ShortMembers<'a>>,
-}
-
-/// What a refusal for want of room adds.
-#[derive(Serialize)]
-struct ShortMembers<'a> {
-    asked: Credits,
-    budgets: Vec<BudgetRow<'a>>,
-    account: Value,
+    /// Only where there was no room.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    asked: Option<Credits>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    budgets: Option<Vec<BudgetRow<'a>>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    account: Option<Value>,
 }
 
 #[derive(Serialize)]
@@ -49,22 +49,26 @@ struct BudgetRow<'a> {
     reason: &'static str,
 }
 
-pub(super) fn envelope<'a>(refusal: &'a Refusal, exchange: &'a Exchange) -> Envelope<'a> {
-    Envelope {
+/// What a client reads: what failed, and what would fit.
+pub(super) fn body(refusal: &Refusal, exchange: &Exchange) -> Vec<u8> {
+    let short = match refusal {
+        Refusal::Short(short) => Some(short),
+        _ => None,
+    };
+    let envelope = Envelope {
         status: "error",
         status_code: refusal.status().as_u16(),
         detail: refusal.detail(),
         code: refusal.reason(),
         request_id: &exchange.request_id,
-        short: match refusal {
-            Refusal::Short(short) => Some(ShortMembers {
-                asked: short.asked,
-                budgets: budgets(short),
-                account: account(short),
-            }),
-            _ => None,
-        },
-    }
+        asked: short.map(|short| short.asked),
+        budgets: short.map(|short| budgets(short)),
+        account: short.map(|short| account(short)),
+    };
+    let mut body = Vec::with_capacity(BODY_BYTES);
+    // Numbers and texts only: nothing in it can fail to be written.
+    let _ = serde_json::to_writer(&mut body, &envelope);
+    body
 }
 
 fn budgets(short: &Short) -> Vec<BudgetRow<'_>> {
