@@ -6,15 +6,12 @@ use std::net::SocketAddr;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use generect_guard::simulator::{LIVE_TOKEN, Simulator, SimulatorSettings};
-use tokio::net::TcpListener;
+use generect_guard::simulator::LIVE_TOKEN;
 use tokio::time::{Instant, sleep};
 
 use crate::settings::{Shape, settings};
 use crate::{LOAD_CORE, PROXY_CORE, load};
 
-/// Bytes of every answer at least: a page of a few leads.
-const ANSWER_BYTES: usize = 1_536;
 /// A guard that is not ready by then never will be.
 const READY_WITHIN: Duration = Duration::from_secs(10);
 
@@ -43,18 +40,6 @@ pub(crate) fn pin_this_process(core: &str) {
         .status()
         .unwrap();
     assert!(taskset.success(), "taskset cannot pin this process");
-}
-
-/// The simulated upstream, in this process, for ever.
-pub(crate) async fn upstream() {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let settings = SimulatorSettings {
-        answer_bytes_min: ANSWER_BYTES,
-        ..SimulatorSettings::for_benchmarks()
-    };
-    let simulator = Simulator::start(listener, settings).await;
-    println!("{}", simulator.address());
-    std::future::pending::<()>().await;
 }
 
 fn on_core(core: &str, program: &std::path::Path) -> Command {

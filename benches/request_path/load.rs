@@ -94,13 +94,14 @@ pub(crate) async fn is_ready(admin: SocketAddr) -> bool {
         && answer.starts_with(b"HTTP/1.1 200")
 }
 
-struct Connection {
+/// A keep-alive connection.
+pub(crate) struct Connection {
     stream: TcpStream,
     buffer: Vec<u8>,
 }
 
 impl Connection {
-    async fn open(address: SocketAddr) -> Self {
+    pub(crate) async fn open(address: SocketAddr) -> Self {
         let stream = TcpStream::connect(address).await.unwrap();
         stream.set_nodelay(true).unwrap();
         Self {
@@ -109,8 +110,8 @@ impl Connection {
         }
     }
 
-    /// One request and its whole answer.
-    async fn call(&mut self, request: &[u8], status: u16) {
+    /// One request; its whole answer, which must have this status.
+    pub(crate) async fn call(&mut self, request: &[u8], status: u16) -> &[u8] {
         self.stream.write_all(request).await.unwrap();
         let mut read = 0;
         let mut whole = None;
@@ -120,6 +121,7 @@ impl Connection {
             read += more;
             whole = whole.or_else(|| answer_length(&self.buffer[..read], status));
         }
+        &self.buffer[..read]
     }
 }
 

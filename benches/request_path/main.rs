@@ -1,11 +1,11 @@
 //! What the guard adds to a call: the guard beside a bare hyper proxy, in one run.
 //!
-//! Both stand before the same simulated upstream and are called by the same load: 32 keep-alive
-//! connections, each sending its next request when its last answer is whole. The proxies have
-//! core 0 to themselves, the load and the upstream share core 1. Rounds alternate between all
-//! cases, figures are medians over the rounds. Two figures are compared, because with two cores
-//! only one of them can be the narrow place: calls a second, and the processor time a proxy takes
-//! for one call (from the scheduler's own account of its threads).
+//! Both stand before the same upstream, which repeats what the simulator answered, and are called
+//! by the same load: 32 keep-alive connections, each sending its next request when its last answer
+//! is whole. The proxies have core 0 to themselves, the load and the upstream share core 1. Rounds
+//! alternate between all cases, figures are medians over the rounds. Two figures are compared:
+//! calls a second, and the processor time a proxy takes for one call (from the scheduler's own
+//! account of its threads), which also holds where the proxy's core is not the narrow place.
 //!
 //! `cargo bench --bench request_path` compares; `-- memory` makes a million calls and shows the
 //! resident memory of the guard on the way. `ROUNDS` and `ROUND_SECONDS` change the measure,
@@ -25,6 +25,7 @@ mod load;
 mod memory;
 mod requests;
 mod settings;
+mod upstream;
 
 use children::pin_this_process;
 
@@ -37,7 +38,7 @@ fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match words.as_slice() {
-        ["upstream"] => run(children::upstream()),
+        ["upstream"] => run(upstream::serve()),
         ["bare", upstream] => run(bare::serve(upstream.parse().unwrap())),
         words if words.contains(&"memory") => {
             pin_this_process(LOAD_CORE);

@@ -58,3 +58,11 @@ pub(crate) fn unknown() -> Requests {
         status: 401,
     }
 }
+
+/// Everything that reaches the upstream, the guard's own reading of the account included.
+pub(crate) fn of_the_account(token: &str) -> [Vec<u8>; 3] {
+    let me = format!(
+        "GET /api/v1/accounts/me/ HTTP/1.1\r\nHost: upstream\r\nAuthorization: Token {token}\r\n\r\n"
+    );
+    [post(SEARCH, token), post(COUNT, token), me.into_bytes()]
+}

@@ -70,13 +70,14 @@ struct Line {
 }
 
 impl Line {
-    fn name(&mut self, name: &str) {
+    /// Names are written as they stand in the code: plain words and points.
+    fn name(&mut self, name: &'static str) {
         self.text.push_str(",\"");
-        push_escaped(&mut self.text, name);
+        self.text.push_str(name);
         self.text.push_str("\":");
     }
 
-    fn text_of(&mut self, name: &str, value: &str) {
+    fn text_of(&mut self, name: &'static str, value: &str) {
         self.name(name);
         self.text.push('"');
         push_escaped(&mut self.text, value);
