@@ -15,6 +15,7 @@ use std::task::{Context, Poll};
 
 use arc_swap::ArcSwap;
 use http::header::{AUTHORIZATION, HeaderMap, HeaderName};
+use memchr::memmem::Finder;
 use tower::{Layer, Service};
 
 use super::policy::Policy;
@@ -111,10 +112,15 @@ fn secrets(headers: &HeaderMap) -> impl Iterator<Item = Option<&str>> {
 /// Whether a key that these headers present stands in `bytes` too, where it would be passed on or
 /// written down.
 pub(super) fn shows_key(headers: &HeaderMap, bytes: &[u8]) -> bool {
-    secrets(headers)
-        .flatten()
-        .filter(|secret| !secret.is_empty())
-        .any(|secret| memchr::memmem::find(bytes, secret.as_bytes()).is_some())
+    keys_shown(headers)
+        .iter()
+        .any(|key| key.find(bytes).is_some())
+}
+
+/// The keys that these headers present, ready to be looked for in others.
+pub(super) fn keys_shown(headers: &HeaderMap) -> Vec<Finder<'_>> {
+    let keys = secrets(headers).flatten().filter(|key| !key.is_empty());
+    keys.map(Finder::new).collect()
 }
 
 fn without_schemes(value: &str) -> &str {
