@@ -16,7 +16,7 @@ use reqwest::{Client, Proxy, Response, Url, redirect};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use crate::account::reading::Balance;
+use crate::account::reading::Reading;
 use crate::clock::Clock;
 use crate::credits::{Credits, ParseCreditsError};
 
@@ -174,7 +174,7 @@ impl AccountClient {
     ///
     /// # Errors
     /// Every [`AccountError`]; none is retried here.
-    pub async fn me(&self) -> Result<Balance, AccountError> {
+    pub async fn me(&self) -> Result<Reading, AccountError> {
         let started_at = self.clock.now();
         let response = self
             .client
@@ -188,7 +188,7 @@ impl AccountClient {
         check_status(response.status())?;
         let body = read_bounded(response).await?;
         let finished_at = self.clock.now();
-        Ok(Balance {
+        Ok(Reading {
             balance: read_balance(&body)?,
             started_at,
             finished_at,

@@ -6,7 +6,7 @@ use crate::credits::Credits;
 
 /// What the account had left at some moment between `started_at` and `finished_at`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Balance {
+pub struct Reading {
     /// What was left, rounded down to the micro-credit. Negative if the account is overdrawn.
     /// Whether what running calls may still take is already off it is not documented.
     pub balance: Credits,
@@ -16,7 +16,7 @@ pub struct Balance {
     pub finished_at: Timestamp,
 }
 
-impl Balance {
+impl Reading {
     /// How old the reading is at `now`, from its start, since it may be as old as that. Never
     /// negative, also when the clock was set back.
     pub fn age(&self, now: Timestamp) -> SignedDuration {
@@ -32,7 +32,7 @@ mod tests {
     #[test]
     fn a_reading_ages_from_its_start_and_is_never_younger_than_new() {
         let at = |text: &str| text.parse::<Timestamp>().unwrap();
-        let balance = Balance {
+        let balance = Reading {
             balance: Credits::ZERO,
             started_at: at("2026-09-15T10:30:00Z"),
             finished_at: at("2026-09-15T10:30:02Z"),

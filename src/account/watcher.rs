@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::account::client::{AccountClient, AccountError};
 use crate::account::pace::{Pace, WatcherSettings};
-use crate::account::reading::Balance;
+use crate::account::reading::Reading;
 use crate::clock::Clock;
 use crate::metrics;
 
@@ -34,7 +34,7 @@ pub struct Watcher {
     clock: Clock,
     pace: Pace,
     nudged: Arc<Notify>,
-    latest: watch::Sender<Option<Balance>>,
+    latest: watch::Sender<Option<Reading>>,
     unreadable: Option<Unreadable>,
 }
 
@@ -59,7 +59,7 @@ impl Watcher {
     }
 
     /// The last balance read, `None` until there is one. Its age is for the reader to judge.
-    pub fn latest(&self) -> watch::Receiver<Option<Balance>> {
+    pub fn latest(&self) -> watch::Receiver<Option<Reading>> {
         self.latest.subscribe()
     }
 
@@ -70,7 +70,7 @@ impl Watcher {
 
     /// Reads at once, then at its pace, until `shutdown`. Each reading is given to `on_reading`
     /// before it is published, so that whoever sees it may rely on the callback having run.
-    pub async fn run(mut self, shutdown: CancellationToken, on_reading: impl Fn(&Balance)) {
+    pub async fn run(mut self, shutdown: CancellationToken, on_reading: impl Fn(&Reading)) {
         loop {
             let asked_at = Instant::now();
             let Some(answer) = shutdown.run_until_cancelled(self.client.me()).await else {
@@ -120,7 +120,7 @@ impl Watcher {
         }
     }
 
-    fn has_read(&mut self, balance: Balance) {
+    fn has_read(&mut self, balance: Reading) {
         self.pace.read(balance.balance);
         ::metrics::gauge!(metrics::ACCOUNT_BALANCE).set(metrics::credits_as_f64(balance.balance));
         if let Some(was) = self.unreadable.take() {

@@ -18,7 +18,7 @@ use tokio::sync::{Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::account::{AccountClient, AccountClientSettings, Balance, Watcher, WatcherSettings};
+use crate::account::{self, AccountClient, AccountClientSettings, Watcher, WatcherSettings};
 use crate::admin::{self, AdminState, Conditions, ReadingState};
 use crate::clock::Clock;
 use crate::config::{self, Config};
@@ -142,10 +142,10 @@ impl Guard {
         beside.spawn(control.serve(ledger.clone(), ended.clone()));
         beside.spawn(show_budgets(ledger.clone(), ended.clone()));
         let books = ledger.clone();
-        beside.spawn(watcher.run(ended.clone(), move |balance: &Balance| {
+        beside.spawn(watcher.run(ended.clone(), move |read: &account::Reading| {
             books.observe(Reading {
-                balance: balance.balance,
-                started_at: balance.started_at,
+                balance: read.balance,
+                started_at: read.started_at,
             });
         }));
         let proxy = tokio::spawn(server::serve(
@@ -327,7 +327,7 @@ fn conditions(
     config: &Config,
     clock: &Clock,
     ledger: &Ledger,
-    latest: watch::Receiver<Option<Balance>>,
+    latest: watch::Receiver<Option<account::Reading>>,
     draining: &CancellationToken,
 ) -> Conditions {
     let (ledger, clock, draining) = (ledger.clone(), clock.clone(), draining.clone());
@@ -338,7 +338,7 @@ fn conditions(
             let age = latest
                 .borrow()
                 .as_ref()
-                .map(|balance| balance.age(clock.now()));
+                .map(|reading| reading.age(clock.now()));
             match age {
                 Some(age) if age <= rule.stale_after => ReadingState::Fresh { age },
                 age => ReadingState::Stale {

@@ -27,7 +27,7 @@ use super::policy::Policy;
 use super::quote_body::QuoteBodyLayer;
 use super::throttle::ThrottleLayer;
 use super::trace::{TraceLayer, TracedBody};
-use crate::account::Balance;
+use crate::account::Reading;
 
 /// What the layers are built from.
 #[derive(Clone, Debug)]
@@ -37,7 +37,7 @@ pub struct StackSettings {
     /// Set when the guard shuts down.
     pub draining: CancellationToken,
     /// The account's latest reading.
-    pub balance: watch::Receiver<Option<Balance>>,
+    pub balance: watch::Receiver<Option<Reading>>,
     /// The largest body of a request, in bytes.
     pub body_bytes_max: usize,
     /// The longest a body may take to arrive.

@@ -11,20 +11,20 @@ use tower::{Layer, Service};
 
 use super::refusal::Refusal;
 use super::{Answer, Classified, Decided, refuse};
-use crate::account::Balance;
+use crate::account::Reading;
 
 /// Makes [`Throttle`].
 #[derive(Clone, Debug)]
 pub struct ThrottleLayer {
     /// The account's latest reading.
-    pub balance: watch::Receiver<Option<Balance>>,
+    pub balance: watch::Receiver<Option<Reading>>,
 }
 
 /// See the module.
 #[derive(Clone, Debug)]
 pub struct Throttle<S> {
     inner: S,
-    balance: watch::Receiver<Option<Balance>>,
+    balance: watch::Receiver<Option<Reading>>,
 }
 
 impl<S> Layer<S> for ThrottleLayer {

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use generect_guard::account::{
-    AccountClient, AccountClientSettings, Balance, Nudge, Watcher, WatcherSettings,
+    AccountClient, AccountClientSettings, Nudge, Reading, Watcher, WatcherSettings,
 };
 use generect_guard::clock::Clock;
 use generect_guard::metrics;
@@ -28,7 +28,7 @@ fn every(poll_interval: Duration) -> WatcherSettings {
     }
 }
 
-async fn until(latest: &mut watch::Receiver<Option<Balance>>, balance: &str) {
+async fn until(latest: &mut watch::Receiver<Option<Reading>>, balance: &str) {
     let reached =
         latest.wait_for(|seen| seen.is_some_and(|seen| seen.balance.to_string() == balance));
     tokio::time::timeout(PATIENCE, reached)
@@ -49,7 +49,7 @@ async fn until_asked(upstream: &Upstream, times: usize) {
 /// Runs a watcher over an upstream until it is dropped.
 struct Running {
     upstream: Upstream,
-    latest: watch::Receiver<Option<Balance>>,
+    latest: watch::Receiver<Option<Reading>>,
     nudge: Nudge,
     began: Instant,
     seen: Arc<Mutex<Vec<String>>>,
@@ -69,7 +69,7 @@ async fn run(
     let seen = Arc::new(Mutex::new(Vec::new()));
     let sink = Arc::clone(&seen);
     let unpublished = latest.clone();
-    let on_reading = move |balance: &Balance| {
+    let on_reading = move |balance: &Reading| {
         assert_ne!(
             *unpublished.borrow(),
             Some(*balance),
