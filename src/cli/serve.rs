@@ -35,7 +35,7 @@ pub(super) fn run(_: &Args, context: &Context) -> anyhow::Result<ExitCode> {
 }
 
 /// A thread for each core. On a single one it is this thread: handing calls over to another was
-/// 5 to 8 hundredths of all work (`benches/request_path`).
+/// 4 to 8 hundredths of all work (`benches/request_path`).
 fn runtime() -> std::io::Result<Runtime> {
     let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
     let mut builder = match cores {

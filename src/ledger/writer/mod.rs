@@ -230,8 +230,8 @@ impl Writer {
             let ride = self.inbox.requests.recv_many(requests, REQUESTS_MAX);
             let _ = timeout(RIDE, ride).await;
         }
-        // Whoever was running when we woke may be about to ask as well. Measured on one core: half
-        // the syncs, nearly twice the calls a second. On an idle core it returns at once.
+        // Whoever was running when we woke may be about to ask as well. Measured on one busy
+        // core: nearly twice the calls a second. On an idle core it returns at once.
         std::thread::yield_now();
         while requests.len() < REQUESTS_MAX {
             match self.inbox.requests.try_recv() {
