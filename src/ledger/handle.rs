@@ -13,6 +13,7 @@ use crate::ids::JobId;
 
 use super::budget::{Budget, BudgetStatus};
 use super::entry::{Ending, Entry, HoldId};
+use super::exhausted::Exhausted;
 use super::hold::Hold;
 use super::request::{
     HoldError, HoldRequest, Job, LedgerError, Reading, Resolution, ResolveError, Settings,
@@ -34,6 +35,7 @@ pub(super) struct Shared {
     /// Without a bound of its own: every sender owns a place (see [`Known`]) or an open job.
     endings: mpsc::UnboundedSender<Ended>,
     known: Arc<Known>,
+    clock: Clock,
 }
 
 /// What handles and writer know of each other without a message.
@@ -43,6 +45,7 @@ pub(super) struct Known {
     pub(super) places: Arc<Semaphore>,
     pub(super) jobs: DashMap<JobId, JobState, RandomState>,
     pub(super) reading: ArcSwapOption<Reading>,
+    pub(super) exhausted: Exhausted,
     pub(super) writable: AtomicBool,
     /// Why it is not writable.
     pub(super) failure: ArcSwap<String>,
@@ -106,6 +109,7 @@ impl Ledger {
             places: Arc::new(Semaphore::new(places)),
             jobs: DashMap::with_hasher(RandomState::new()),
             reading: ArcSwapOption::empty(),
+            exhausted: Exhausted::default(),
             writable: AtomicBool::new(true),
             failure: ArcSwap::default(),
         });
@@ -113,6 +117,7 @@ impl Ledger {
             requests: request_sender,
             endings: ending_sender,
             known: Arc::clone(&known),
+            clock: clock.clone(),
         });
         let inbox = Inbox {
             requests,
@@ -130,11 +135,20 @@ impl Ledger {
     /// # Errors
     /// See [`HoldError`]; nothing is held then.
     pub async fn hold(&self, request: HoldRequest) -> Result<Hold, HoldError> {
+        let known = &self.shared.known;
         if !self.writable() {
-            return Err(HoldError::Unavailable(
-                self.shared.known.failure.load().to_string(),
-            ));
+            return Err(HoldError::Unavailable(known.failure.load().to_string()));
         }
+        let asked = known.exhausted.asked(self.shared.clock.now());
+        if let Some(shortfall) = known.exhausted.find(&request, asked) {
+            return Err(HoldError::Short(shortfall));
+        }
+        let (origin, quote) = (request.origin(), request.quote);
+        let held = self.ask_to_hold(request).await;
+        held.inspect_err(|no| known.exhausted.keep(origin, quote, asked, no))
+    }
+
+    async fn ask_to_hold(&self, request: HoldRequest) -> Result<Hold, HoldError> {
         let place = Arc::clone(&self.shared.known.places)
             .try_acquire_owned()
             .map_err(|_| HoldError::Overloaded)?;

@@ -47,6 +47,7 @@
 mod book;
 mod budget;
 mod entry;
+mod exhausted;
 mod handle;
 mod hold;
 mod request;

@@ -1,6 +1,7 @@
 //! What is asked of the ledger, and its ways to say no.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -8,7 +9,7 @@ use crate::credits::Credits;
 use crate::ids::{BudgetId, JobId, KeyId, OperationName, TeamId};
 
 use super::budget::{Budget, BudgetStatus};
-use super::entry::{Fingerprint, HoldId};
+use super::entry::{Fingerprint, HoldId, Origin};
 use super::store::StoreError;
 
 /// One call that wants to leave.
@@ -28,12 +29,23 @@ pub struct HoldRequest {
     pub fingerprint: Option<Fingerprint>,
 }
 
+impl HoldRequest {
+    /// Whose call it is, and what it calls.
+    pub(super) fn origin(&self) -> Origin {
+        Origin {
+            team: self.team.clone(),
+            key: self.key.clone(),
+            operation: self.operation.clone(),
+        }
+    }
+}
+
 /// Why no hold was made. Nothing was written.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum HoldError {
     /// It does not fit.
     #[error("it does not fit: {0}")]
-    Short(Shortfall),
+    Short(Arc<Shortfall>),
     /// The same call is in doubt since less than the repeat window: sending it again could pay twice.
     #[error("the same call is in doubt since {doubted_at} (hold {hold})")]
     InDoubt {

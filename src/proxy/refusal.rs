@@ -6,6 +6,7 @@
 //! a 402 whose detail begins with `Insufficient funds` makes its SDK and its MCP server stop,
 //! a 429 or 503 with a whole-second `Retry-After` makes the SDK wait (dossier section 6).
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::StatusCode;
@@ -26,7 +27,7 @@ const FAULT_RETRY: Duration = Duration::from_secs(5);
 #[derive(Debug)]
 pub struct Short {
     /// Every budget, and perhaps the account, that had no room.
-    pub shortfall: Shortfall,
+    pub shortfall: Arc<Shortfall>,
     /// The operation asked for.
     pub operation: OperationName,
     /// The most the call could have been charged.

@@ -6,6 +6,7 @@
     reason = "the parts of tests that are no tests themselves fail by panicking"
 )]
 
+mod exhausted;
 mod failures;
 mod interleavings;
 mod promises;

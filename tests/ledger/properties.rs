@@ -271,8 +271,8 @@ impl Walk {
             }
             Err(HoldError::Short(short)) => {
                 assert!(!fits, "should fit, SEED={}", self.seed);
-                for one in short.budgets {
-                    let status = one.status;
+                for one in &short.budgets {
+                    let status = &one.status;
                     let left = status.limit.micros() - status.settled.micros();
                     assert_eq!(one.exhausted, quote > left);
                     assert!(status.headroom().micros() < quote);

@@ -17,7 +17,7 @@ use crate::credits::Credits;
 use crate::ids::JobId;
 
 use super::budget::BudgetStatus;
-use super::entry::{Ending, Entry, EntryKind, Fingerprint, HoldId, Note, Origin, is_charge};
+use super::entry::{Ending, Entry, EntryKind, Fingerprint, HoldId, Note, is_charge};
 use super::hold::Made;
 use super::request::{
     Decision, HoldError, HoldRequest, Reading, Resolution, ResolveError, Settings, Shortfall,
@@ -155,11 +155,7 @@ impl Book {
             return Err(HoldError::InDoubt { hold, doubted_at });
         }
         let quote = request.quote.max(Credits::ZERO);
-        let origin = Origin {
-            team: request.team,
-            key: request.key,
-            operation: request.operation,
-        };
+        let origin = request.origin();
         let caller = self.callers.find(&origin);
         let mut short = Shortfall::default();
         for &budget in self.callers.budgets(caller) {
@@ -171,7 +167,7 @@ impl Book {
             short.account = self.account.check(floor, quote, self.clock);
         }
         if !short.budgets.is_empty() || short.account.is_some() {
-            return Err(HoldError::Short(short));
+            return Err(HoldError::Short(short.into()));
         }
         let id = HoldId::new(seq);
         let call = OpenCall {

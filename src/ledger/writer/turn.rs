@@ -122,6 +122,7 @@ impl Writer {
                     Err(LedgerError::Store(StoreError::Failed(self.failure())))
                 } else {
                     let read = self.book.set_budgets(self.store.reader(), budgets);
+                    self.inbox.known.exhausted.lift();
                     read.map_err(LedgerError::from)
                 };
                 drop(reply.send(answer));
