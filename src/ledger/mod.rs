@@ -50,6 +50,7 @@ mod entry;
 mod exhausted;
 mod handle;
 mod hold;
+mod record;
 mod request;
 pub mod store;
 mod verify;
@@ -60,6 +61,7 @@ pub use budget::{Budget, BudgetStatus, Filter};
 pub use entry::{Ending, Entry, EntryKind, Evidence, Fingerprint, HoldId, Note, NoteKind, Origin};
 pub use handle::Ledger;
 pub use hold::Hold;
+pub use record::{Finding, FindingKind, Match, MatchedBy, Record};
 pub use request::{
     AccountRule, AccountShort, BalanceIs, BudgetShort, Decision, HoldError, HoldRequest, Job,
     LedgerError, Reading, Resolution, ResolveError, Settings, Shortfall, Tightest, WhenStale,
