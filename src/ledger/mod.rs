@@ -64,11 +64,12 @@ pub use hold::Hold;
 pub use record::{Finding, FindingKind, Match, MatchedBy, Record};
 pub use request::{
     AccountRule, AccountShort, BalanceIs, BudgetShort, Decision, HoldError, HoldRequest, Job,
-    LedgerError, Reading, Resolution, ResolveError, Settings, Shortfall, Tightest, WhenStale,
+    LedgerError, OpenCall, Reading, Resolution, ResolveError, Settings, Shortfall, Tightest,
+    WhenStale,
 };
 pub use store::{
-    LedgerLock, LockError, MemoryStore, OpenError, Reader, SqliteStore, Store, StoreError,
-    open_locked, open_reader,
+    After, Closing, FoundSum, KeptFinding, LedgerLock, LockError, MemoryStore, OpenError, Reader,
+    RecordReader, RecordsCheck, SqliteStore, Store, StoreError, TakenSum, open_locked, open_reader,
 };
 pub use verify::VerifyReport;
 pub use window::{CalendarUnit, Window, WindowRule};

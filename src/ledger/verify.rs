@@ -194,7 +194,7 @@ impl Check {
             (EntryKind::Doubted, Life::Held) => Life::Doubted,
             (EntryKind::Settled, Life::Held | Life::Doubted) => Life::Settled,
             (EntryKind::Released, Life::Held | Life::Doubted) => Life::Released,
-            (EntryKind::Corrected, Life::Settled) => return,
+            (EntryKind::Corrected, Life::Settled | Life::Released) => return,
             (kind, life) => {
                 self.report.tell(format!(
                     "entry {}: hold {hold} cannot be {kind}, {}",

@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use generect_guard::clock::Clock;
 use generect_guard::ledger::store::{Reader, Store, StoreError, Tail};
-use generect_guard::ledger::{Ending, Entry, EntryKind, HoldError, Ledger, Settings, WindowRule};
+use generect_guard::ledger::{
+    Ending, Entry, EntryKind, HoldError, Ledger, Record, Settings, WindowRule,
+};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
@@ -27,6 +29,7 @@ enum Fault {
 #[derive(Clone)]
 struct Faults {
     append: Arc<Mutex<Fault>>,
+    keep: Arc<Mutex<Fault>>,
     /// The store cannot even be read.
     blind: Arc<AtomicBool>,
 }
@@ -35,6 +38,7 @@ impl Faults {
     fn none() -> Self {
         Self {
             append: Arc::new(Mutex::new(Fault::None)),
+            keep: Arc::new(Mutex::new(Fault::None)),
             blind: Arc::new(AtomicBool::new(false)),
         }
     }
@@ -62,6 +66,18 @@ impl Store for FailingStore {
             Fault::BeforeLanding => Err(StoreError::Failed("disk full".into())),
             Fault::AfterLanding => {
                 self.inner.append(batch)?;
+                Err(StoreError::Failed("the sync failed".into()))
+            }
+        }
+    }
+
+    fn keep(&mut self, records: &[Record]) -> Result<(), StoreError> {
+        let fault = *self.faults.keep.lock().unwrap();
+        match fault {
+            Fault::None => self.inner.keep(records),
+            Fault::BeforeLanding => Err(StoreError::Failed("disk full".into())),
+            Fault::AfterLanding => {
+                self.inner.keep(records)?;
                 Err(StoreError::Failed("the sync failed".into()))
             }
         }

@@ -286,7 +286,7 @@ const SPOILED: &[(&str, &str)] = &[
         "there is no such hold",
     ),
     (
-        "UPDATE entries SET hold = 5 WHERE seq = 10",
+        "UPDATE entries SET hold = 11 WHERE seq = 10",
         "cannot be corrected",
     ),
     ("DELETE FROM entries WHERE seq = 6", "stands where 6 should"),

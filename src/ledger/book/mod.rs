@@ -6,6 +6,7 @@
 
 mod account_limit;
 mod callers;
+mod open_calls;
 mod repeats;
 mod restore;
 mod tally;
@@ -20,8 +21,7 @@ use super::budget::BudgetStatus;
 use super::entry::{Ending, Entry, EntryKind, Fingerprint, HoldId, Note, is_charge};
 use super::hold::Made;
 use super::request::{
-    Decision, HoldError, HoldRequest, Reading, Resolution, ResolveError, Settings, Shortfall,
-    Tightest,
+    Decision, HoldError, HoldRequest, Reading, ResolveError, Settings, Shortfall, Tightest,
 };
 
 use account_limit::{AccountLimit, HeldState};
@@ -44,7 +44,7 @@ pub(super) struct Book {
     clock: Timestamp,
     tallies: Vec<Tally>,
     callers: Callers,
-    open: AHashMap<HoldId, OpenCall>,
+    open: AHashMap<HoldId, HeldCall>,
     jobs: AHashMap<JobId, KnownJob>,
     account: AccountLimit,
     repeats: Repeats,
@@ -52,7 +52,7 @@ pub(super) struct Book {
 
 /// A hold that has not ended.
 #[derive(Clone, Debug)]
-struct OpenCall {
+struct HeldCall {
     /// Its place in `callers`.
     caller: u32,
     quote: Credits,
@@ -70,7 +70,7 @@ struct KnownJob {
     caller: u32,
 }
 
-impl OpenCall {
+impl HeldCall {
     fn state(&self, callers: &Callers) -> HeldState {
         let unknown_job = self.doubted_at.is_some() && callers.begins_jobs(self.caller);
         HeldState {
@@ -170,7 +170,7 @@ impl Book {
             return Err(HoldError::Short(short.into()));
         }
         let id = HoldId::new(seq);
-        let call = OpenCall {
+        let call = HeldCall {
             caller,
             quote,
             began_at: now,
@@ -270,12 +270,13 @@ impl Book {
         self.jobs.get(job).map(|known| known.hold)
     }
 
-    /// Decides about a person's decision, and takes it into the books. `Ok(None)`: the hold is not
-    /// open; how it ended only the store knows.
+    /// Decides about a decision from outside, and takes it into the books. `Ok(None)`: the hold is
+    /// not open; how it ended only the store knows.
     pub(super) fn resolve(
         &mut self,
         hold: HoldId,
-        resolution: &Resolution,
+        decision: Decision,
+        evidence: Note,
         seq: i64,
     ) -> Result<Option<Decided>, ResolveError> {
         let Some(call) = self.open.get(&hold) else {
@@ -284,24 +285,54 @@ impl Book {
         if call.doubted_at.is_none() && call.job.is_none() {
             return Err(ResolveError::StillLive(hold));
         }
-        let (kind, amount) = match resolution.decision {
+        let (kind, amount) = match decision {
             Decision::Settle(charge) if !is_charge(charge) => {
                 return Err(ResolveError::NotACharge(charge));
             }
             Decision::Settle(charge) => (EntryKind::Settled, charge),
             Decision::Release => (EntryKind::Released, call.quote),
         };
-        let note = Note::from(super::entry::Evidence::Operator {
-            who: resolution.who.clone(),
-            reason: resolution.reason.clone(),
-        });
-        Ok(self.decide(hold, kind, amount, note, seq))
+        Ok(self.decide(hold, kind, amount, evidence, seq))
+    }
+
+    /// Decides about a correction of what an ended hold was charged, and takes it into the books.
+    /// `before` are the corrections it has had.
+    pub(super) fn correct(
+        &mut self,
+        ended: &Entry,
+        before: &[Entry],
+        difference: Credits,
+        evidence: Note,
+        seq: i64,
+    ) -> Result<Entry, ResolveError> {
+        let hold = ended.hold;
+        let same = |entry: &&Entry| entry.evidence.as_ref() == Some(&evidence);
+        if let Some(twin) = before.iter().find(same) {
+            let seq = twin.seq;
+            return Err(ResolveError::AlreadyCorrected { hold, seq });
+        }
+        let charged = Some(ended).filter(|entry| entry.kind == EntryKind::Settled);
+        let amounts = charged.into_iter().chain(before).map(|entry| entry.amount);
+        let total = amounts.fold(difference, Credits::saturating_add);
+        if !is_charge(total) {
+            return Err(ResolveError::NotACharge(total));
+        }
+        let entry = Entry {
+            seq,
+            kind: EntryKind::Corrected,
+            recorded_at: self.now,
+            amount: difference,
+            evidence: Some(evidence),
+            ..ended.clone()
+        };
+        self.apply(&entry);
+        Ok(entry)
     }
 
     fn entry_about(
         &self,
         hold: HoldId,
-        call: &OpenCall,
+        call: &HeldCall,
         kind: EntryKind,
         amount: Credits,
         note: Note,
@@ -330,7 +361,7 @@ impl Book {
         let hold = entry.hold;
         match entry.kind {
             EntryKind::Held => {
-                let call = OpenCall {
+                let call = HeldCall {
                     caller: self.callers.find(&entry.origin()),
                     quote: entry.amount,
                     began_at: entry.began_at,
@@ -389,7 +420,7 @@ impl Book {
     }
 
     /// A hold enters the books, in whatever state it is.
-    fn begin(&mut self, hold: HoldId, call: OpenCall) {
+    fn begin(&mut self, hold: HoldId, call: HeldCall) {
         self.count_held(&call, 1);
         self.account.enter(call.state(&self.callers), call.micros());
         if let (Some(fingerprint), Some(at)) = (call.fingerprint, call.doubted_at) {
@@ -407,7 +438,7 @@ impl Book {
     }
 
     /// An open hold changes its state.
-    fn alter(&mut self, hold: HoldId, change: impl FnOnce(&mut OpenCall)) {
+    fn alter(&mut self, hold: HoldId, change: impl FnOnce(&mut HeldCall)) {
         if let Some(mut call) = self.open.remove(&hold) {
             self.count_held(&call, -1);
             self.account.leave(call.state(&self.callers), call.micros());
@@ -427,7 +458,7 @@ impl Book {
         }
     }
 
-    fn count_held(&mut self, call: &OpenCall, sign: i128) {
+    fn count_held(&mut self, call: &HeldCall, sign: i128) {
         let held = call.micros() * sign;
         let change = Amounts {
             held,
@@ -451,7 +482,8 @@ impl Book {
             tally.advance(self.now);
             tally.add(entry.began_at, change);
         }
-        self.account.charge(entry.recorded_at, settled);
+        // What is given back here was charged to an account that may never have taken it.
+        self.account.charge(entry.recorded_at, settled.max(0));
     }
 
     fn grant(&mut self, entry: &Entry) {
