@@ -18,7 +18,7 @@ use crate::support::{
 
 /// How the next appends go wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Fault {
+pub enum Fault {
     None,
     /// Nothing was written.
     BeforeLanding,
@@ -27,9 +27,9 @@ enum Fault {
 }
 
 #[derive(Clone)]
-struct Faults {
-    append: Arc<Mutex<Fault>>,
-    keep: Arc<Mutex<Fault>>,
+pub struct Faults {
+    pub append: Arc<Mutex<Fault>>,
+    pub keep: Arc<Mutex<Fault>>,
     /// The store cannot even be read.
     blind: Arc<AtomicBool>,
 }
@@ -43,7 +43,7 @@ impl Faults {
         }
     }
 
-    fn set(&self, fault: Fault, blind: bool) {
+    pub fn set(&self, fault: Fault, blind: bool) {
         *self.append.lock().unwrap() = fault;
         self.blind.store(blind, Ordering::SeqCst);
     }
@@ -98,7 +98,7 @@ impl Store for FailingStore {
     }
 }
 
-fn failing(place: &Place, settings: Settings) -> (Ledger, Faults) {
+pub fn failing(place: &Place, settings: Settings) -> (Ledger, Faults) {
     let faults = Faults::none();
     let store = FailingStore {
         inner: place.store(),
@@ -108,11 +108,11 @@ fn failing(place: &Place, settings: Settings) -> (Ledger, Faults) {
     (start(Box::new(store), settings, &clock), faults)
 }
 
-fn one_budget() -> Settings {
+pub fn one_budget() -> Settings {
     with_budgets(vec![budget("all", 1_000, WindowRule::Total)])
 }
 
-async fn until_writable(ledger: &Ledger) {
+pub async fn until_writable(ledger: &Ledger) {
     for _ in 0..500 {
         if ledger.writable() {
             return;

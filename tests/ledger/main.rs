@@ -6,11 +6,15 @@
     reason = "the parts of tests that are no tests themselves fail by panicking"
 )]
 
+mod decisions;
 mod exhausted;
 mod failures;
 mod interleavings;
+mod keeping;
 mod promises;
 mod properties;
+mod record_files;
+mod records;
 mod scenarios;
 mod stores;
 mod support;

@@ -203,6 +203,8 @@ impl Writer {
             self.job_places.insert(waiting.hold, waiting.place);
             drop(waiting.reply.send(Ok(())));
         }
+        // Before the answers: who is told that a job is over must find it so.
+        self.settle_places(&batch.ended_jobs, &batch.left);
         for WaitingDecision { mut entry, reply } in batch.decisions {
             // After a failure its number may be another than the one it was decided under.
             let mut entries = batch.entries.iter();
@@ -213,7 +215,6 @@ impl Writer {
             }
             drop(reply.send(Ok(entry)));
         }
-        self.settle_places(&batch.ended_jobs, &batch.left);
     }
 
     fn deliver(&self, holds: Vec<WaitingHold>) {
