@@ -261,7 +261,7 @@ impl Ledger {
     ) -> Result<Entry, ResolveError> {
         let (reply, answer) = oneshot::channel();
         let request = Request::Correct {
-            ended,
+            ended: Box::new(ended),
             difference,
             evidence,
             reply,

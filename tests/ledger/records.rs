@@ -146,7 +146,11 @@ fn a_finding_is_closed_once_and_open_again_when_it_is_found_again() {
             finding: found.clone(),
             closed: Some(closed),
         };
-        assert_eq!(all(false), [kept.clone()], "the first explanation stays");
+        assert_eq!(
+            all(false),
+            std::slice::from_ref(&kept),
+            "the first explanation stays"
+        );
         assert_eq!(all(true), []);
         store.keep(&[Record::Found(found)]).unwrap();
         assert_eq!(
@@ -422,13 +426,13 @@ fn the_stores_agree_about_any_records_and_keeping_them_again_alters_nothing() {
     let only = std::env::var("SEED")
         .ok()
         .and_then(|text| text.parse().ok());
-    for seed in only.map_or(0..12, |seed: u64| seed..seed + 1) {
+    for seed in only.map_or(0..6, |seed: u64| seed..seed + 1) {
         println!("SEED={seed}");
         let mut random = StdRng::seed_from_u64(seed);
         let (memory, file) = (Place::memory(), Place::file());
         let (mut one, mut other) = (with_holds(&memory, 4), with_holds(&file, 4));
         let (mut kept, mut refused) = (0, 0);
-        for _ in 0..60 {
+        for _ in 0..40 {
             let length = random.random_range(1..6);
             let batch = (0..length)
                 .map(|_| any_record(&mut random))
@@ -448,7 +452,7 @@ fn the_stores_agree_about_any_records_and_keeping_them_again_alters_nothing() {
                 assert_eq!(after, everything(other.reader()), "{batch:#?} SEED={seed}");
             }
         }
-        assert!(kept > 10 && refused > 5, "{kept} kept, {refused} refused");
+        assert!(kept > 5 && refused > 5, "{kept} kept, {refused} refused");
         drop((one, other));
         file.assert_sound();
     }

@@ -6,6 +6,7 @@
 
 mod account_limit;
 mod callers;
+mod decide;
 mod open_calls;
 mod repeats;
 mod restore;
@@ -20,9 +21,7 @@ use crate::ids::JobId;
 use super::budget::BudgetStatus;
 use super::entry::{Ending, Entry, EntryKind, Fingerprint, HoldId, Note, is_charge};
 use super::hold::Made;
-use super::request::{
-    Decision, HoldError, HoldRequest, Reading, ResolveError, Settings, Shortfall, Tightest,
-};
+use super::request::{HoldError, HoldRequest, Reading, Settings, Shortfall, Tightest};
 
 use account_limit::{AccountLimit, HeldState};
 use callers::Callers;
@@ -268,65 +267,6 @@ impl Book {
     /// The hold a job belongs to, as long as the job is known.
     pub(super) fn job_holder(&self, job: &JobId) -> Option<HoldId> {
         self.jobs.get(job).map(|known| known.hold)
-    }
-
-    /// Decides about a decision from outside, and takes it into the books. `Ok(None)`: the hold is
-    /// not open; how it ended only the store knows.
-    pub(super) fn resolve(
-        &mut self,
-        hold: HoldId,
-        decision: Decision,
-        evidence: Note,
-        seq: i64,
-    ) -> Result<Option<Decided>, ResolveError> {
-        let Some(call) = self.open.get(&hold) else {
-            return Ok(None);
-        };
-        if call.doubted_at.is_none() && call.job.is_none() {
-            return Err(ResolveError::StillLive(hold));
-        }
-        let (kind, amount) = match decision {
-            Decision::Settle(charge) if !is_charge(charge) => {
-                return Err(ResolveError::NotACharge(charge));
-            }
-            Decision::Settle(charge) => (EntryKind::Settled, charge),
-            Decision::Release => (EntryKind::Released, call.quote),
-        };
-        Ok(self.decide(hold, kind, amount, evidence, seq))
-    }
-
-    /// Decides about a correction of what an ended hold was charged, and takes it into the books.
-    /// `before` are the corrections it has had.
-    pub(super) fn correct(
-        &mut self,
-        ended: &Entry,
-        before: &[Entry],
-        difference: Credits,
-        evidence: Note,
-        seq: i64,
-    ) -> Result<Entry, ResolveError> {
-        let hold = ended.hold;
-        let same = |entry: &&Entry| entry.evidence.as_ref() == Some(&evidence);
-        if let Some(twin) = before.iter().find(same) {
-            let seq = twin.seq;
-            return Err(ResolveError::AlreadyCorrected { hold, seq });
-        }
-        let charged = Some(ended).filter(|entry| entry.kind == EntryKind::Settled);
-        let amounts = charged.into_iter().chain(before).map(|entry| entry.amount);
-        let total = amounts.fold(difference, Credits::saturating_add);
-        if !is_charge(total) {
-            return Err(ResolveError::NotACharge(total));
-        }
-        let entry = Entry {
-            seq,
-            kind: EntryKind::Corrected,
-            recorded_at: self.now,
-            amount: difference,
-            evidence: Some(evidence),
-            ..ended.clone()
-        };
-        self.apply(&entry);
-        Ok(entry)
     }
 
     fn entry_about(

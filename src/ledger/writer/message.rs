@@ -33,7 +33,8 @@ pub(in crate::ledger) enum Request {
         reply: oneshot::Sender<Result<Entry, ResolveError>>,
     },
     Correct {
-        ended: Entry,
+        /// Boxed, for it is wide, and every request of a call would be as wide.
+        ended: Box<Entry>,
         difference: Credits,
         evidence: Note,
         reply: oneshot::Sender<Result<Entry, ResolveError>>,
