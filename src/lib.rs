@@ -66,6 +66,7 @@ pub mod ledger;
 pub mod logging;
 pub mod metrics;
 pub mod proxy;
+pub mod reconciliation;
 pub mod reports;
 pub mod simulator;
 pub mod transaction;

@@ -27,6 +27,19 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ),
     ("account", &["credits", "clock", "metrics", "transaction"]),
     ("simulator", &["credits", "clock"]),
+    (
+        "reconciliation",
+        &[
+            "account",
+            "catalogue",
+            "clock",
+            "credits",
+            "ids",
+            "ledger",
+            "metrics",
+            "transaction",
+        ],
+    ),
     ("reports", &["credits", "ids", "ledger"]),
     ("admin", &["metrics"]),
     ("control", &["credits", "ledger"]),
@@ -85,6 +98,7 @@ const PURE: &[&str] = &[
     "src/ledger/budget.rs",
     "src/catalogue",
     "src/proxy/outcome.rs",
+    "src/reconciliation/matching",
 ];
 
 /// The only files where an amount may meet a float, and why.
