@@ -6,7 +6,7 @@ use std::sync::Arc;
 use ahash::AHashMap;
 
 use crate::ids::OperationName;
-use crate::transaction::TransactionStatus;
+use crate::transaction::{TransactionId, TransactionStatus};
 
 use super::Question;
 
@@ -92,6 +92,10 @@ impl<'a> Board<'a> {
 
     pub(super) fn operation(&self, operation: u32) -> &'a OperationName {
         self.operations[operation as usize]
+    }
+
+    pub(super) fn id(&self, row: u32) -> &'a TransactionId {
+        &self.question.rows[self.rows[row as usize].place as usize].id
     }
 
     /// The row of a number is owned by the charge of a number.

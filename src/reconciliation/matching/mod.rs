@@ -23,9 +23,15 @@
 
 mod answer;
 mod board;
+mod contest;
+mod decide;
 mod exact;
+mod exchange;
+mod fill;
 mod known;
 mod learn;
+mod nearest;
+mod pieces;
 
 use std::fmt;
 
