@@ -1,7 +1,10 @@
 //! Puts the question and says what was found.
 
+use ahash::AHashSet;
+
 use crate::credits::Credits;
 use crate::ledger::{HoldId, Match, MatchedBy};
+use crate::transaction::TransactionId;
 
 use super::board::{Board, NONE, Span};
 use super::contest::{Contest, Field, contests};
@@ -75,6 +78,7 @@ impl Said {
 
 fn doubts(field: Field, decisions: &Decisions) -> (Vec<DoubtEnd>, Vec<Undecided>) {
     let (mut ended, mut undecided) = (Vec::new(), Vec::new());
+    let contested: AHashSet<u32> = decisions.contested_rows.iter().copied().collect();
     for (span, end) in field.board.doubts.iter().zip(&decisions.ends) {
         let doubt = &field.board.question.doubts[span.place as usize];
         let how = match (end, doubt.is_job) {
@@ -86,7 +90,7 @@ fn doubts(field: Field, decisions: &Decisions) -> (Vec<DoubtEnd>, Vec<Undecided>
             undecided.push(Undecided {
                 hold: doubt.hold,
                 why: *why,
-                candidates: candidates(field, *span, decisions),
+                candidates: candidates(field, *span, &contested),
             });
             continue;
         }
@@ -109,19 +113,13 @@ fn doubts(field: Field, decisions: &Decisions) -> (Vec<DoubtEnd>, Vec<Undecided>
 }
 
 /// The rows inside a doubt's time that could still be its own.
-fn candidates(
-    field: Field,
-    span: Span,
-    decisions: &Decisions,
-) -> Vec<crate::transaction::TransactionId> {
+fn candidates(field: Field, span: Span, contested: &AHashSet<u32>) -> Vec<TransactionId> {
     let mut ranges = Vec::new();
     field.reach(span, &mut ranges);
     let kinds = field.kinds(span);
     let whole = ranges.iter().flat_map(|(begin, end)| *begin..*end);
     let pieces = whole.chain(field.pieces.reach_parts(span, kinds));
     let free = pieces.flat_map(|piece| field.pieces.rows(piece).iter().copied());
-    let contested = decisions.contested_rows.iter().copied();
-    let contested: ahash::AHashSet<u32> = contested.collect();
     let mut rows: Vec<u32> = free
         .filter(|row| contested.contains(row))
         .chain(field.pieces.pending(span, kinds).map(|(_, row)| row))

@@ -115,6 +115,19 @@ impl<'a> Board<'a> {
         lists
     }
 
+    /// The final rows without an owner, in order.
+    pub(super) fn free(&self) -> Vec<u32> {
+        let all = (0..).take(self.rows.len());
+        all.filter(|row| self.is_free(*row)).collect()
+    }
+
+    /// The charges without rows, in order.
+    pub(super) fn open(&self) -> Vec<u32> {
+        let all = (0..).zip(&self.explained);
+        let open = all.filter(|(_, explained)| !**explained);
+        open.map(|(number, _)| number).collect()
+    }
+
     /// Whether a row is final and nobody's.
     pub(super) fn is_free(&self, row: u32) -> bool {
         self.rows[row as usize].is_final && self.owner[row as usize] == NONE

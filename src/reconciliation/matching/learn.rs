@@ -3,6 +3,7 @@
 use super::board::Board;
 use super::exact::{Explained, explain};
 use super::known::{Grain, Known, is_documented};
+use super::lone::explain_lone;
 
 /// Charges that must speak for a kind before it stands for an operation.
 const EVIDENCE_MIN: u64 = 3;
@@ -55,7 +56,9 @@ pub(super) fn explain_all(board: &mut Board, known: &mut Known) -> StandsFor {
     stars(board, known, &documented);
     let adopted = adopt(board, known);
     stars(board, known, &adopted);
-    stands_for(board, known, &documented, &adopted)
+    let found = stands_for(board, known, &documented, &adopted);
+    explain_lone(board, known, &found);
+    found
 }
 
 /// The operations each kind is documented to stand for.

@@ -25,11 +25,13 @@ mod answer;
 mod board;
 mod contest;
 mod decide;
+mod differing;
 mod exact;
 mod exchange;
 mod fill;
 mod known;
 mod learn;
+mod lone;
 mod nearest;
 mod pieces;
 
@@ -43,6 +45,7 @@ use crate::ledger::{HoldId, Match};
 use crate::transaction::{Transaction, TransactionId};
 
 pub use answer::answer;
+pub use differing::{Differing, pair_differing};
 pub use known::{Grain, Known};
 
 /// A settled charge that no row is matched with yet.
