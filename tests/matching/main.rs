@@ -9,4 +9,5 @@
 mod charges;
 mod doubts;
 mod kinds;
+mod oracle;
 mod support;

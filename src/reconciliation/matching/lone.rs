@@ -14,7 +14,12 @@ pub(super) fn explain_lone(board: &mut Board, known: &mut Known, stands_for: &St
         return;
     }
     let mut sums = tokens(board, &rows, Grain::PerResult);
-    sums.retain(|token| token.count > 1);
+    let kind = |place: u32| board.rows[rows[place as usize] as usize].kind;
+    // One kind alone would have been summed up, were that its grain.
+    sums.retain(|token| {
+        let mut others = token.first..token.first + token.count;
+        others.any(|place| kind(place) != kind(token.first))
+    });
     explain(board, known, stands_for, &rows, &sums, &open);
 
     let unproven = |charge: &u32| !stands_for.is_proven(board.charges[*charge as usize].operation);
