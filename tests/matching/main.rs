@@ -8,6 +8,7 @@
 
 mod charges;
 mod doubts;
+mod histories;
 mod kinds;
 mod oracle;
 mod support;

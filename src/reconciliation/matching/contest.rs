@@ -4,6 +4,7 @@
 use ahash::AHashMap;
 
 use super::board::{Board, NONE, Span};
+use super::known::Grain;
 use super::learn::StandsFor;
 use super::pieces::{Fit, Pieces};
 
@@ -18,8 +19,8 @@ pub(super) struct Contest {
     pub(super) pieces: Vec<u32>,
     /// A row that is not final may change it.
     pub(super) is_pending: bool,
-    /// A charge of several instants is in it, or a piece that is more than somebody's most: parts
-    /// of pieces may change hands.
+    /// Parts of pieces may change hands: a charge of several rows is in it, or a piece that is more
+    /// than somebody's most.
     pub(super) is_partial: bool,
 }
 
@@ -73,8 +74,10 @@ struct Flood<'b, 'a> {
     claims: u32,
     /// Of claims, then of pieces.
     parents: Vec<u32>,
-    /// From a piece to the first one at or after it that is not yet joined with its next.
-    joined: Vec<u32>,
+    /// Which neighbours of one kind and amount are known to belong together.
+    joined: NextGap,
+    /// The same, of pieces by time.
+    joined_in_time: NextGap,
     is_reached: Vec<bool>,
     waiting: Vec<u32>,
     pending: Vec<u32>,
@@ -91,7 +94,8 @@ impl<'b, 'a> Flood<'b, 'a> {
             doubts: u32::try_from(doubts).unwrap_or(NONE),
             claims: u32::try_from(claims).unwrap_or(NONE),
             parents: (0..).take(claims + pieces).collect(),
-            joined: (0..).take(pieces + 1).collect(),
+            joined: NextGap::new(pieces),
+            joined_in_time: NextGap::new(field.pieces.by_time.len()),
             is_reached: vec![false; pieces],
             waiting: Vec::new(),
             pending: Vec::new(),
@@ -106,8 +110,8 @@ impl<'b, 'a> Flood<'b, 'a> {
         for range in &ranges {
             self.join(claim, *range);
         }
-        for piece in field.pieces.reach_parts(span, field.kinds(span)) {
-            self.join(claim, (piece, piece + 1));
+        self.join_in_time(claim, span);
+        if !(field.pieces.reach_parts(span, field.kinds(span))).is_empty() {
             self.partial.push(claim);
         }
         let is_doubt = claim < self.doubts;
@@ -127,17 +131,18 @@ impl<'b, 'a> Flood<'b, 'a> {
             }
             let node = self.claims + number;
             let span = field.board.charges[piece.owner as usize];
-            if field.is_whole(span, piece.amount) {
+            let is_whole = field.is_whole(span, piece.amount);
+            if !is_whole || field.pieces.grain(piece.kind) == Grain::PerResult {
+                self.partial.push(node);
+                self.join_in_time(node, span);
+            }
+            if (field.pieces).has_pending(span, field.kinds(span), Fit::Exactly) {
+                self.pending.push(node);
+            }
+            if is_whole {
                 field.reach_exactly(span, &mut ranges);
             } else {
-                self.partial.push(node);
                 field.reach(span, &mut ranges);
-            }
-            if field
-                .pieces
-                .has_pending(span, field.kinds(span), Fit::Exactly)
-            {
-                self.pending.push(node);
             }
             for range in &ranges {
                 self.join(node, *range);
@@ -149,14 +154,31 @@ impl<'b, 'a> Flood<'b, 'a> {
     fn join(&mut self, node: u32, (begin, end): (u32, u32)) {
         self.reach(begin);
         self.unite(node, self.claims + begin);
-        let mut at = self.next_gap(begin);
-        while at + 1 < end {
-            self.reach(at);
-            self.reach(at + 1);
-            self.unite(self.claims + at, self.claims + at + 1);
-            self.joined[at as usize] = at + 1;
-            at = self.next_gap(at + 1);
+        while let Some(at) = self.joined.join_one(begin, end) {
+            self.unite_pieces(at, at + 1);
         }
+    }
+
+    /// One node can reach parts of every piece that was written inside its time.
+    fn join_in_time(&mut self, node: u32, span: Span) {
+        let pieces = self.field.pieces;
+        let mut ranges = Vec::new();
+        pieces.reach_in_time(span, self.field.kinds(span), &mut ranges);
+        for (begin, end) in ranges {
+            let first = pieces.by_time[begin as usize];
+            self.reach(first);
+            self.unite(node, self.claims + first);
+            while let Some(at) = self.joined_in_time.join_one(begin, end) {
+                let next = pieces.by_time[at as usize + 1];
+                self.unite_pieces(pieces.by_time[at as usize], next);
+            }
+        }
+    }
+
+    fn unite_pieces(&mut self, one: u32, other: u32) {
+        self.reach(one);
+        self.reach(other);
+        self.unite(self.claims + one, self.claims + other);
     }
 
     fn reach(&mut self, piece: u32) {
@@ -164,15 +186,6 @@ impl<'b, 'a> Flood<'b, 'a> {
             self.is_reached[piece as usize] = true;
             self.waiting.push(piece);
         }
-    }
-
-    fn next_gap(&mut self, piece: u32) -> u32 {
-        let mut at = piece as usize;
-        while self.joined[at] as usize != at {
-            self.joined[at] = self.joined[self.joined[at] as usize];
-            at = self.joined[at] as usize;
-        }
-        u32::try_from(at).unwrap_or(NONE)
     }
 
     fn root(&mut self, node: u32) -> u32 {
@@ -224,5 +237,29 @@ impl<'b, 'a> Flood<'b, 'a> {
             }
         }
         found
+    }
+}
+
+/// From a place in a list to the first one at or after it that is not yet joined with its next.
+struct NextGap(Vec<u32>);
+
+impl NextGap {
+    fn new(count: usize) -> Self {
+        Self((0..).take(count + 1).collect())
+    }
+
+    /// Joins the first pair of neighbours in a range that is not yet joined, and answers its place.
+    fn join_one(&mut self, begin: u32, end: u32) -> Option<u32> {
+        let mut at = begin as usize;
+        while self.0[at] as usize != at {
+            self.0[at] = self.0[self.0[at] as usize];
+            at = self.0[at] as usize;
+        }
+        let place = self.0[at];
+        if place + 1 >= end {
+            return None;
+        }
+        self.0[at] = place + 1;
+        Some(place)
     }
 }

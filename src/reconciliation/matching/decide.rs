@@ -93,7 +93,12 @@ impl Decider<'_, '_> {
         if free.is_empty() {
             return contest.doubts.iter().for_each(|doubt| self.absent(*doubt));
         }
-        let rivals = contest.live.len() + self.missing_beside(&free);
+        let beside = if contest.is_partial {
+            &contest.pieces
+        } else {
+            &free
+        };
+        let rivals = contest.live.len() + self.missing_beside(beside);
         let first = self.group(contest.doubts[0]);
         let is_one_group = contest
             .doubts

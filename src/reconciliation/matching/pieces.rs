@@ -25,8 +25,9 @@ pub(super) struct Pieces {
     /// The rows of the pieces.
     rows: Vec<u32>,
     lanes: Vec<Lane>,
-    /// Free pieces of several rows, by kind and time: one doubt may own a part.
-    pub(super) partial: Vec<u32>,
+    /// Pieces of kinds that write a row for each result, by kind and time: parts of them may
+    /// change hands, whatever their amount.
+    pub(super) by_time: Vec<u32>,
     /// Rows that are not final, by kind and time: what is set aside, and the row.
     pending: Vec<(u32, i64, i64, u32)>,
     grains: Vec<Grain>,
@@ -91,7 +92,7 @@ impl Pieces {
         all.sort_unstable_by_key(|piece| (piece.kind, piece.amount, piece.at, piece.first));
         Self {
             lanes: lanes(&all),
-            partial: partial(&all),
+            by_time: by_time(&all, &grains),
             all,
             rows,
             pending,
@@ -135,23 +136,36 @@ impl Pieces {
         }
     }
 
+    /// The places in `by_time` of the pieces inside a span, each range of one kind.
+    pub(super) fn reach_in_time(&self, span: Span, kinds: &[u32], found: &mut Vec<(u32, u32)>) {
+        found.clear();
+        let key = |number: &u32| {
+            let piece = &self.all[*number as usize];
+            (piece.kind, piece.at)
+        };
+        for kind in kinds {
+            let from = (self.by_time).partition_point(|piece| key(piece) < (*kind, span.from));
+            let inside =
+                self.by_time[from..].partition_point(|piece| key(piece) <= (*kind, span.to));
+            if let (Ok(from), Ok(inside @ 1..)) = (u32::try_from(from), u32::try_from(inside)) {
+                found.push((from, from + inside));
+            }
+        }
+    }
+
     /// Free pieces inside a span that are more than all of its amount, but not in each of their rows.
     pub(super) fn reach_parts(&self, span: Span, kinds: &[u32]) -> Vec<u32> {
-        let mut found = Vec::new();
-        for kind in kinds {
-            let key = |piece: u32| (self.all[piece as usize].kind, self.all[piece as usize].at);
-            let begin = self
-                .partial
-                .partition_point(|piece| key(*piece) < (*kind, span.from));
-            let inside = self.partial[begin..]
-                .iter()
-                .take_while(|piece| key(**piece) <= (*kind, span.to));
-            found.extend(inside.filter(|piece| {
-                let piece = &self.all[**piece as usize];
-                piece.amount > span.amount && piece.least <= span.amount
-            }));
-        }
-        found
+        let mut ranges = Vec::new();
+        self.reach_in_time(span, kinds, &mut ranges);
+        let inside = ranges.iter().flat_map(|(begin, end)| *begin..*end);
+        inside
+            .map(|place| self.by_time[place as usize])
+            .filter(|piece| {
+                let piece = &self.all[*piece as usize];
+                let is_free = piece.owner == NONE;
+                is_free && piece.amount > span.amount && piece.least <= span.amount
+            })
+            .collect()
     }
 
     /// Rows that are not final and inside the span.
@@ -218,15 +232,15 @@ fn lanes(pieces: &[Piece]) -> Vec<Lane> {
     lanes
 }
 
-fn partial(pieces: &[Piece]) -> Vec<u32> {
-    let mut partial: Vec<u32> = (0..)
+fn by_time(pieces: &[Piece], grains: &[Grain]) -> Vec<u32> {
+    let mut by_time: Vec<u32> = (0..)
         .zip(pieces)
-        .filter(|(_, piece)| piece.owner == NONE && piece.count > 1)
+        .filter(|(_, piece)| grains[piece.kind as usize] == Grain::PerResult)
         .map(|(number, _)| number)
         .collect();
-    partial.sort_by_key(|number| {
+    by_time.sort_by_key(|number| {
         let piece = &pieces[*number as usize];
         (piece.kind, piece.at)
     });
-    partial
+    by_time
 }
