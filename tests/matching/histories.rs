@@ -13,23 +13,23 @@ use rand::{RngExt, SeedableRng};
 use crate::support::{Asked, OPERATIONS, row};
 
 /// How far a row may lie outside the time of its call.
-const TOLERANCE: i64 = 4;
+pub const TOLERANCE: i64 = 4;
 
 /// What kind of a history.
 #[derive(Clone, Copy, Debug)]
-struct Shape {
-    calls: u64,
+pub struct Shape {
+    pub calls: u64,
     /// Seconds between calls, at most.
-    apart: i64,
-    grain: Grain,
-    is_scrambled: bool,
+    pub apart: i64,
+    pub grain: Grain,
+    pub is_scrambled: bool,
     /// One call in so many loses its row, has a foreign one beside it, or one of the same amount.
-    disturbed: Option<u32>,
+    pub disturbed: Option<u32>,
     /// How many teams have doubts.
-    groups: u32,
+    pub groups: u32,
 }
 
-const CALM: Shape = Shape {
+pub const CALM: Shape = Shape {
     calls: 400,
     apart: 60,
     grain: Grain::PerRequest,
@@ -40,31 +40,31 @@ const CALM: Shape = Shape {
 
 /// One call, as it was.
 #[derive(Clone, Debug)]
-struct Call {
-    number: u64,
-    operation: &'static str,
-    amount: i64,
-    most: i64,
-    began: i64,
-    ended: i64,
+pub struct Call {
+    pub number: u64,
+    pub operation: &'static str,
+    pub amount: i64,
+    pub most: i64,
+    pub began: i64,
+    pub ended: i64,
     /// Ours never knew how it ended.
-    in_doubt: bool,
-    was_charged: bool,
-    group: u32,
+    pub in_doubt: bool,
+    pub was_charged: bool,
+    pub group: u32,
 }
 
 impl Call {
-    fn span(&self) -> (i64, i64) {
+    pub fn span(&self) -> (i64, i64) {
         (self.began - TOLERANCE, self.ended + TOLERANCE)
     }
 }
 
-struct History {
-    calls: Vec<Call>,
-    rows: Vec<Transaction>,
+pub struct History {
+    pub calls: Vec<Call>,
+    pub rows: Vec<Transaction>,
 }
 
-fn history(shape: Shape, seed: u64) -> History {
+pub fn history(shape: Shape, seed: u64) -> History {
     let mut random = StdRng::seed_from_u64(seed);
     let skew = random.random_range(-TOLERANCE..=TOLERANCE);
     let (mut calls, mut rows, mut now) = (Vec::new(), Vec::new(), 0);
@@ -152,7 +152,7 @@ impl History {
     }
 
     /// Adds up what was decided and what was true of the same doubts, by group.
-    fn compare(&self, ended: &[(HoldId, i64)]) -> BTreeMap<u32, (i64, i64)> {
+    pub fn compare(&self, ended: &[(HoldId, i64)]) -> BTreeMap<u32, (i64, i64)> {
         let mut sums: BTreeMap<u32, (i64, i64)> = BTreeMap::new();
         for (hold, charge) in ended {
             let call = self.call(*hold);
@@ -164,7 +164,7 @@ impl History {
     }
 }
 
-fn doubt(asked: Asked, call: &Call) -> Asked {
+pub fn doubt(asked: Asked, call: &Call) -> Asked {
     let mut asked = asked.doubt(call.number, call.group, call.most, call.span());
     asked.doubts.last_mut().unwrap().operation = call.operation.into();
     asked

@@ -11,4 +11,5 @@ mod doubts;
 mod histories;
 mod kinds;
 mod oracle;
+mod runs;
 mod support;

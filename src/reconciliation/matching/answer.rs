@@ -35,6 +35,7 @@ pub fn answer(question: Question, known: &Known) -> Answer {
         board.owner[row as usize] = owner;
     }
     said.pending = charges_waiting(&board, &stands_for);
+    said.withhold(&board, &stands_for);
     Answer {
         matches: matches(&board, &said),
         ended,
@@ -72,6 +73,27 @@ impl Said {
             contested_rows: marked(board.rows.len(), &mut rows),
             contested_charges: marked(board.charges.len(), &mut charges),
             pending: Vec::new(),
+        }
+    }
+}
+
+impl Said {
+    /// Withholds matches that may still turn out otherwise: of charges whose time is not over for the
+    /// account, or reaches into that of a call in flight. What is said of the others, no later
+    /// charge and no later row can improve.
+    fn withhold(&mut self, board: &Board, stands_for: &StandsFor) {
+        let mut firm_until = vec![board.read_until(); board.kinds.len()];
+        for live in &board.live {
+            for kind in stands_for.kinds(live.operation) {
+                let until = &mut firm_until[*kind as usize];
+                *until = live.from.min(*until);
+            }
+        }
+        for (row, owner) in board.rows.iter().zip(&board.owner) {
+            let charge = board.charges.get(*owner as usize);
+            if charge.is_some_and(|charge| charge.to > firm_until[row.kind as usize]) {
+                self.contested_charges[*owner as usize] = true;
+            }
         }
     }
 }
@@ -177,17 +199,17 @@ fn rows_left(board: &Board, said: &Said) -> Vec<RowLeft> {
 }
 
 fn charges_left(board: &Board, said: &Said) -> Vec<ChargeLeft> {
-    let until = board.question.complete_until.as_microsecond();
+    let until = board.read_until();
     let mut left = Vec::new();
     for (number, charge) in board.charges.iter().enumerate() {
-        let because = if said.contested_charges[number] {
-            LeftBecause::Contested
-        } else if board.explained[number] {
+        let because = if board.explained[number] && !said.contested_charges[number] {
             continue;
         } else if said.pending[number] {
             LeftBecause::Pending
         } else if charge.to > until {
             LeftBecause::NotRead
+        } else if said.contested_charges[number] {
+            LeftBecause::Contested
         } else {
             LeftBecause::Unexplained
         };

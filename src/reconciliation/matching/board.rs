@@ -94,6 +94,11 @@ impl<'a> Board<'a> {
         self.operations[operation as usize]
     }
 
+    /// Until when the account was read completely.
+    pub(super) fn read_until(&self) -> i64 {
+        self.question.complete_until.as_microsecond()
+    }
+
     pub(super) fn id(&self, row: u32) -> &'a TransactionId {
         &self.question.rows[self.rows[row as usize].place as usize].id
     }

@@ -19,6 +19,8 @@ pub(super) struct Contest {
     pub(super) pieces: Vec<u32>,
     /// A row that is not final may change it.
     pub(super) is_pending: bool,
+    /// A charge is in it whose own row may not have been read: it may have somebody else's.
+    pub(super) is_unread: bool,
     /// Parts of pieces may change hands: a charge of several rows is in it, or a piece that is more
     /// than somebody's most.
     pub(super) is_partial: bool,
@@ -80,7 +82,9 @@ struct Flood<'b, 'a> {
     joined_in_time: NextGap,
     is_reached: Vec<bool>,
     waiting: Vec<u32>,
+    /// The nodes that make their contest pending, unread, partial.
     pending: Vec<u32>,
+    unread: Vec<u32>,
     partial: Vec<u32>,
 }
 
@@ -99,6 +103,7 @@ impl<'b, 'a> Flood<'b, 'a> {
             is_reached: vec![false; pieces],
             waiting: Vec::new(),
             pending: Vec::new(),
+            unread: Vec::new(),
             partial: Vec::new(),
         }
     }
@@ -123,6 +128,7 @@ impl<'b, 'a> Flood<'b, 'a> {
     /// Follows what the owners of reached pieces could own instead.
     fn spread(&mut self) {
         let field = self.field;
+        let until = field.board.read_until();
         let mut ranges = Vec::new();
         while let Some(number) = self.waiting.pop() {
             let piece = field.pieces.all[number as usize];
@@ -138,6 +144,9 @@ impl<'b, 'a> Flood<'b, 'a> {
             }
             if (field.pieces).has_pending(span, field.kinds(span), Fit::Exactly) {
                 self.pending.push(node);
+            }
+            if span.to > until {
+                self.unread.push(node);
             }
             if is_whole {
                 field.reach_exactly(span, &mut ranges);
@@ -205,6 +214,9 @@ impl<'b, 'a> Flood<'b, 'a> {
     }
 
     fn gather(mut self) -> Vec<Contest> {
+        let pending = std::mem::take(&mut self.pending);
+        let unread = std::mem::take(&mut self.unread);
+        let partial = std::mem::take(&mut self.partial);
         let mut places: AHashMap<u32, usize> = AHashMap::new();
         let mut found: Vec<Contest> = Vec::new();
         for claim in 0..self.claims {
@@ -226,16 +238,16 @@ impl<'b, 'a> Flood<'b, 'a> {
                 }
             }
         }
-        for node in std::mem::take(&mut self.pending) {
-            if let Some(place) = places.get(&self.root(node)) {
-                found[*place].is_pending = true;
+        let mut mark = |nodes: Vec<u32>, mark: fn(&mut Contest)| {
+            for node in nodes {
+                if let Some(place) = places.get(&self.root(node)) {
+                    mark(&mut found[*place]);
+                }
             }
-        }
-        for node in std::mem::take(&mut self.partial) {
-            if let Some(place) = places.get(&self.root(node)) {
-                found[*place].is_partial = true;
-            }
-        }
+        };
+        mark(pending, |contest| contest.is_pending = true);
+        mark(unread, |contest| contest.is_unread = true);
+        mark(partial, |contest| contest.is_partial = true);
         found
     }
 }

@@ -50,7 +50,6 @@ pub(super) struct Decider<'b, 'a> {
     pub(super) decisions: Decisions,
     /// Charges without rows.
     missing: Vec<Span>,
-    until: i64,
 }
 
 /// Decides all contests.
@@ -70,7 +69,6 @@ pub(super) fn decide(field: Field, contests: &[Contest]) -> Decisions {
             .filter(|(_, explained)| !**explained)
             .map(|(charge, _)| *charge)
             .collect(),
-        until: board.question.complete_until.as_microsecond(),
     };
     for contest in contests {
         decider.contest(contest);
@@ -91,7 +89,8 @@ impl Decider<'_, '_> {
             return self.leave(contest, Why::RowPending);
         }
         if free.is_empty() {
-            return contest.doubts.iter().for_each(|doubt| self.absent(*doubt));
+            (contest.doubts.iter()).for_each(|doubt| self.absent(contest, *doubt));
+            return;
         }
         let beside = if contest.is_partial {
             &contest.pieces
@@ -136,7 +135,7 @@ impl Decider<'_, '_> {
             }
             for (doubt, rows) in contest.doubts.iter().zip(parts) {
                 if rows.is_empty() {
-                    self.absent(*doubt);
+                    self.absent(contest, *doubt);
                 } else {
                     self.decisions.ends[*doubt as usize] = End::Settled(rows);
                 }
@@ -180,7 +179,7 @@ impl Decider<'_, '_> {
     /// Doubts that own pieces are settled to them; the others have none.
     fn settle(&mut self, contest: &Contest) {
         for doubt in &contest.doubts {
-            self.absent(*doubt);
+            self.absent(contest, *doubt);
         }
         for piece in &contest.pieces {
             if let Owner::Doubt(doubt) = self.owners.of(*piece) {
@@ -190,9 +189,10 @@ impl Decider<'_, '_> {
         }
     }
 
-    /// No row is left for this doubt: it took nothing, if all of its time was read.
-    fn absent(&mut self, doubt: u32) {
-        self.decisions.ends[doubt as usize] = if self.is_read(doubt) {
+    /// No row is left for this doubt: it took nothing, if all of its time was read, and that of the
+    /// charges that may have its row.
+    fn absent(&mut self, contest: &Contest, doubt: u32) {
+        self.decisions.ends[doubt as usize] = if self.is_read(doubt) && !contest.is_unread {
             End::Released
         } else {
             End::Undecided(Why::NotRead)
@@ -256,7 +256,7 @@ impl Decider<'_, '_> {
 
     /// Whether the whole time of a doubt was read.
     pub(super) fn is_read(&self, doubt: u32) -> bool {
-        self.field.board.doubts[doubt as usize].to <= self.until
+        self.field.board.doubts[doubt as usize].to <= self.field.board.read_until()
     }
 
     /// Whether it does not matter who gets which of the pieces.

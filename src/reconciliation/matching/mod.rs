@@ -13,8 +13,9 @@
 //!
 //! A row that a settled charge took may still be the doubt's: the charge might as well have taken another.
 //! So a contest is followed through such exchanges, and while a doubt is undecided the matches
-//! that its end could change are not said either ([`LeftBecause::Contested`]): the next question
-//! must bring those charges and rows again.
+//! that its end could change are not said either ([`LeftBecause::Contested`]), nor those that a
+//! call in flight or an unread row could change: the next question must bring those charges and
+//! rows again. What was said stays true, whatever comes.
 //!
 //! What a kind of row stands for is [`Known`]: documented for some, learned for the others from what
 //! they explain, and unlearned when something else explains more.
@@ -200,9 +201,10 @@ pub struct ChargeLeft {
 pub enum LeftBecause {
     /// Nothing of ours, or nothing of theirs, explains it.
     Unexplained,
-    /// A doubt that is not decided, or a call in flight, could change its match.
+    /// A doubt that is not decided, a call in flight, or what has not been read yet could change its
+    /// match.
     Contested,
-    /// The account has not been read to the end of its time.
+    /// The account has not been read to the end of the charge's time.
     NotRead,
     /// The row is not final; or the charge's row may be one that is not.
     Pending,
