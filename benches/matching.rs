@@ -107,21 +107,27 @@ fn history(step: SignedDuration, is_scrambled: bool) -> History {
         };
         for copy in 0..copies {
             let at = began + SignedDuration::from_millis(random.random_range(0..50));
-            let id = TransactionId {
-                source: TransactionSource::V1,
-                id: format!("{number}-{copy}").into(),
-            };
-            history.rows.push(Transaction {
-                id,
-                at: at + SignedDuration::from_secs(copy),
-                kind: kind.as_str().into(),
-                amount: Credits::from_micros(-amount.micros()),
-                status: TransactionStatus::Success,
-            });
+            let at = at + SignedDuration::from_secs(copy);
+            history
+                .rows
+                .push(row(format!("{number}-{copy}"), &kind, amount, at));
         }
         history.end = to;
     }
     history
+}
+
+fn row(id: String, kind: &str, amount: Credits, at: Timestamp) -> Transaction {
+    Transaction {
+        id: TransactionId {
+            source: TransactionSource::V1,
+            id: id.into(),
+        },
+        at,
+        kind: kind.into(),
+        amount: Credits::from_micros(-amount.micros()),
+        status: TransactionStatus::Success,
+    }
 }
 
 /// The most memory this process ever had, as the system counts it.

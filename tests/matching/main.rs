@@ -2,7 +2,6 @@
 
 #![expect(
     clippy::unwrap_used,
-    clippy::panic,
     reason = "the parts of tests that are no tests themselves fail by panicking"
 )]
 

@@ -97,9 +97,5 @@ fn may_have(board: &Board, stands_for: &StandsFor, charge: Span, rows: &[u32]) -
         && rows
             .iter()
             .any(|row| kinds(charge.operation).contains(&board.rows[*row as usize].kind))
-        && !board
-            .doubts
-            .iter()
-            .chain(&board.live)
-            .any(|rival| is_rival(rival))
+        && !board.doubts.iter().chain(&board.live).any(is_rival)
 }
