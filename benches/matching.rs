@@ -140,8 +140,15 @@ fn peak() -> String {
 fn main() {
     println!("before anything: {}", peak());
     for (span, step) in STEPS {
-        for (kinds, is_scrambled) in [("documented", false), ("never seen", true)] {
-            let history = history(step, is_scrambled);
+        for (kinds, is_scrambled, is_overdue) in [
+            ("documented", false, false),
+            ("never seen", true, false),
+            ("documented, doubts overdue", false, true),
+        ] {
+            let mut history = history(step, is_scrambled);
+            for doubt in &mut history.doubts {
+                doubt.overdue = is_overdue;
+            }
             let operations = OPERATIONS.map(Into::into);
             let with_question = peak();
             let started = Instant::now();

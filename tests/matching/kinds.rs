@@ -92,3 +92,19 @@ fn what_is_known_is_kept_as_text() {
     assert_eq!(Known::from_text(&text).unwrap(), known);
     assert!(Known::from_text("{\"other\":1}").is_err());
 }
+
+#[test]
+fn the_one_kind_that_is_documented_under_another_name_needs_no_learning() {
+    // Two calls at once, of one operation and its twin: nothing here is unambiguous.
+    let asked = Asked::default()
+        .charge(1, "profile_resolve", 4, (0, 60))
+        .charge(2, "profile_resolve_bulk", 4, (0, 60))
+        .row("a", "Profile URL resolve", 4, 30)
+        .row("b", "Profile URL resolve", 4, 31);
+    assert_eq!(asked.answer().matches.len(), 2);
+    let mut asked = asked;
+    for row in &mut asked.rows {
+        row.kind = "kind 17".into();
+    }
+    assert!(asked.answer().matches.is_empty(), "two are no evidence");
+}

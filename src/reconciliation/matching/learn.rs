@@ -8,7 +8,7 @@ use super::lone::explain_lone;
 /// Charges that must speak for a kind before it stands for an operation.
 const EVIDENCE_MIN: u64 = 3;
 /// Rows of a kind that are looked at to learn what it is.
-const SAMPLE_MAX: usize = 20_000;
+const SAMPLE_MAX: usize = 5_000;
 /// All of something, in parts of it.
 const WHOLE: u64 = 1_000_000;
 
@@ -173,12 +173,13 @@ fn candidates(board: &Board, known: &Known) -> (Vec<u64>, Vec<u64>, Vec<Candidat
     for (kind, rows) in (0..).zip(&rows) {
         let sample = &rows[..rows.len().min(SAMPLE_MAX)];
         for (operation, charges) in (0..).zip(&charges) {
+            let name = board.operation(operation).as_str();
             let charges = beside(board, sample, charges);
-            if sample.is_empty() || charges.is_empty() {
+            let is_learned = !is_documented(board.kind(kind), name);
+            if sample.is_empty() || charges.is_empty() || !is_learned {
                 continue;
             }
             let best = in_better_grain(board, sample, &charges);
-            let name = board.operation(operation).as_str();
             let rows_explained = part(best.pairs.len() as u64, sample.len() as u64);
             let explained = part(best.charges, charges.len() as u64);
             found.push(Candidate {

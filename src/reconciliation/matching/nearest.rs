@@ -20,7 +20,8 @@ pub(super) fn allocate(decider: &mut Decider, contest: &Contest) {
         let field = decider.field;
         let end = &decider.decisions.ends[doubt as usize];
         if matches!(end, End::Undecided(_)) {
-            if decider.owners.find(field, Owner::Doubt(doubt)) {
+            let is_any = !decider.free(contest).is_empty();
+            if is_any && decider.owners.find(field, Owner::Doubt(doubt)) {
                 continue;
             }
             let span = field.board.doubts[doubt as usize];
