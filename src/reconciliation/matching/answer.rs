@@ -79,8 +79,8 @@ impl Said {
 
 impl Said {
     /// Withholds matches that may still turn out otherwise: of charges whose time is not over for the
-    /// account, or reaches into that of a call in flight. What is said of the others, no later
-    /// charge and no later row can improve.
+    /// account, or reaches into that of a call in flight. Of the others
+    /// no later charge, and no row that comes in time, makes a better match.
     fn withhold(&mut self, board: &Board, stands_for: &StandsFor) {
         let mut firm_until = vec![board.read_until(); board.kinds.len()];
         for live in &board.live {

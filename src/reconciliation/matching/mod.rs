@@ -15,7 +15,7 @@
 //! So a contest is followed through such exchanges, and while a doubt is undecided the matches
 //! that its end could change are not said either ([`LeftBecause::Contested`]), nor those that a
 //! call in flight or an unread row could change: the next question must bring those charges and
-//! rows again. What was said stays true, whatever comes.
+//! rows again. Only a row that comes later than reading allowed for can put what was said in the wrong.
 //!
 //! What a kind of row stands for is [`Known`]: documented for some, learned for the others from what
 //! they explain, and unlearned when something else explains more.
