@@ -51,6 +51,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "ids",
             "ledger",
             "logging",
+            "transaction",
         ],
     ),
     (
