@@ -50,7 +50,10 @@ async fn a_job_that_nobody_asks_for_is_settled_by_the_guards_own_poll() {
 
 #[tokio::test]
 async fn a_job_that_ends_in_error_is_settled_at_what_its_poll_states() {
-    for (charge, settled) in [(JobErrorCharge::Nothing, "0"), (JobErrorCharge::Half, "0.8")] {
+    for (charge, settled) in [
+        (JobErrorCharge::Nothing, "0"),
+        (JobErrorCharge::Half, "0.8"),
+    ] {
         let world = polled_plan()
             .simulator(move |settings| settings.job_error_charge = charge)
             .start()

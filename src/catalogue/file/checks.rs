@@ -216,6 +216,21 @@ mod tests {
             ("class = \"billable\"", "class = \"poll\"", "a poll"),
             ("class = \"billable\"", "class = \"free\"", "not charged"),
             ("class = \"billable\"", "class = \"cheap\"", "cheap"),
+            (
+                "class = \"billable\"",
+                "class = \"submit\"",
+                "names no poll",
+            ),
+            (
+                "class = \"billable\"",
+                "class = \"submit\"\npoll = \"find\"",
+                "no poll named",
+            ),
+            (
+                "flat = 1",
+                "flat = 1\n[[operation]]\nname = \"b\"\nmethod = \"GET\"\npath = \"/b/\"\nclass = \"free\"\nexplanation = \"B.\"\npoll = \"find\"",
+                "only a submit",
+            ),
             ("/find/", "/find/{job_id}/", "a poll"),
             ("/find/", "/{id}/find/{id}/", "not a path"),
             ("/find/", "/find//", "not a path"),
