@@ -7,7 +7,8 @@ use tokio::sync::{Notify, watch};
 use tokio::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 
-use crate::account::client::{AccountClient, AccountError};
+use crate::account::client::AccountClient;
+use crate::account::error::AccountError;
 use crate::account::pace::{Pace, WatcherSettings};
 use crate::account::reading::Reading;
 use crate::clock::Clock;

@@ -1,0 +1,380 @@
+//! Which page of a list to ask for next, and when a span has been read: pure rules, no clock.
+//!
+//! The list is newest first and moves while it is read: new rows push the others down, and a row
+//! may come late or vanish. So every page begins a little before the end of the one before, and
+//! must show a row that is known. The bounds of a query may be dropped without a word, so every
+//! row's time is looked at. Deep offsets are slow: after some pages the list is asked again from
+//! its top, before the oldest row so far.
+//!
+//! The span is read when a row before it has been seen in a list that was newest first, or when
+//! the list has come to its end. A short page is not the end: a server may give fewer rows than
+//! it was asked for.
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::moment::{second_after, second_of};
+use super::page::{Page, TransactionsQuery};
+use super::recent::{Novelty, Recent};
+use super::row::UnreadableRow;
+use crate::transaction::{Transaction, TransactionSource};
+
+/// The moments from `from` (with all of its second) to before `to`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Span {
+    /// The first moment.
+    pub from: Timestamp,
+    /// The first moment after it.
+    pub to: Timestamp,
+}
+
+/// How a span is read.
+#[derive(Clone, Copy, Debug)]
+pub struct PullSettings {
+    /// Rows asked for at a time; at least 2.
+    pub page_rows: usize,
+    /// How many rows of the page before are asked for again; at least 1.
+    pub overlap_rows: usize,
+    /// After so many pages the list is asked from its top again, with an earlier end.
+    pub pages_a_stretch: usize,
+    /// After so many pages the rest is left for another time.
+    pub pages_max: usize,
+    /// The wait between two pages.
+    pub pause: std::time::Duration,
+    /// How often a page is asked for before its error is one of the span.
+    pub tries: u32,
+    /// The wait after the first failed try; it doubles with each further one.
+    pub retry_pause: std::time::Duration,
+}
+
+impl Default for PullSettings {
+    /// A month of backlog at a hundred thousand rows a day takes about four hours, at four questions a
+    /// second.
+    fn default() -> Self {
+        Self {
+            page_rows: 100,
+            overlap_rows: 10,
+            pages_a_stretch: 20,
+            pages_max: 50_000,
+            pause: std::time::Duration::from_millis(250),
+            tries: 4,
+            retry_pause: std::time::Duration::from_secs(1),
+        }
+    }
+}
+
+/// Why a span was not read to its beginning.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stop {
+    /// A page showed none of the rows it should have repeated: rows may have been passed over.
+    Moved,
+    /// Page after page showed known rows only: the offset is not looked at.
+    Repeats,
+    /// `pages_max` pages were read.
+    PagesMax,
+    /// The list is not newest first and does not look at the bounds: nobody can say where it ends.
+    Disorder,
+}
+
+/// How far a span was read.
+#[derive(Clone, Debug)]
+pub struct PullReport {
+    /// What was to be read.
+    pub span: Span,
+    /// Whether all pages of it were read. A row that is not among them was not in the list when
+    /// the first page was asked for, unless it is one of the `unreadable`.
+    pub complete: bool,
+    /// From here on (to the span's end) everything was read, also when `complete` is false.
+    pub read_from: Timestamp,
+    /// Why it ended before the span's beginning; `None` also while it is under way or failed.
+    pub stop: Option<Stop>,
+    /// How many different rows of the span were handed on.
+    pub rows: usize,
+    /// How many pages were read.
+    pub pages: usize,
+    /// How many rows of the span, or of unknown time, could not be read.
+    pub unreadable_count: usize,
+    /// The first of them.
+    pub unreadable: Vec<UnreadableRow>,
+    /// Whether the list gave rows that the query's bounds exclude.
+    pub bounds_dropped: bool,
+    /// How far the upstream's clock is ahead of ours, by the last page that says so.
+    pub skew: Option<SignedDuration>,
+    /// Just before the first page was asked for. A row written later may not be among the rows.
+    pub started_at: Option<Timestamp>,
+}
+
+impl PullReport {
+    /// Whether a row that was not handed on is not there.
+    pub fn absence_counts(&self) -> bool {
+        self.complete && self.unreadable_count == 0
+    }
+}
+
+/// So many unreadable rows are named; the others are counted.
+const UNREADABLE_NAMED: usize = 20;
+/// So many pages in a row may show nothing new, because the list moved on by as much.
+const REPEATS_MAX: usize = 3;
+
+/// A row that is new, or says something else than before.
+struct Fresh {
+    row: Transaction,
+    is_new: bool,
+    /// It stands above a known row: it was put in late, and says nothing about the list's order.
+    is_put_in: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    Reading,
+    Complete,
+    Stopped(Stop),
+}
+
+/// The state of one reading.
+#[derive(Debug)]
+pub(super) struct Course {
+    source: TransactionSource,
+    settings: PullSettings,
+    span: Span,
+    state: State,
+    /// The end of the stretch, as it is asked for.
+    until: Timestamp,
+    offset: usize,
+    /// How many rows of the stretch's list have been passed.
+    reached: usize,
+    /// Where the stretch before ended, to go on from if the list does not look at `until`.
+    before: Option<usize>,
+    stretch_pages: usize,
+    by_offset: bool,
+    repeats: usize,
+    /// The oldest row so far, and whether all came in order.
+    oldest: Option<Timestamp>,
+    newest_first: bool,
+    recent: Recent,
+    report: PullReport,
+}
+
+impl Course {
+    pub(super) fn new(source: TransactionSource, span: Span, settings: PullSettings) -> Self {
+        let page_rows = settings.page_rows.max(2);
+        let settings = PullSettings {
+            page_rows,
+            overlap_rows: settings.overlap_rows.clamp(1, page_rows / 2),
+            ..settings
+        };
+        let span = Span {
+            from: second_of(span.from),
+            to: span.to,
+        };
+        let state = if span.from < span.to {
+            State::Reading
+        } else {
+            State::Complete
+        };
+        Self {
+            source,
+            settings,
+            span,
+            state,
+            until: second_after(span.to),
+            offset: 0,
+            reached: 0,
+            before: None,
+            stretch_pages: 0,
+            by_offset: false,
+            repeats: 0,
+            oldest: None,
+            newest_first: true,
+            recent: Recent::default(),
+            report: PullReport {
+                span,
+                complete: false,
+                read_from: span.to,
+                stop: None,
+                rows: 0,
+                pages: 0,
+                unreadable_count: 0,
+                unreadable: Vec::new(),
+                bounds_dropped: false,
+                skew: None,
+                started_at: None,
+            },
+        }
+    }
+
+    /// What to ask next; `None` when the reading has ended.
+    pub(super) fn next(&self) -> Option<TransactionsQuery> {
+        (self.state == State::Reading).then_some(TransactionsQuery {
+            source: self.source,
+            from: Some(self.span.from),
+            to: Some(self.until),
+            offset: self.offset,
+            limit: self.settings.page_rows,
+        })
+    }
+
+    /// How many pages have been read.
+    pub(super) fn pages(&self) -> usize {
+        self.report.pages
+    }
+
+    pub(super) fn report(&self) -> PullReport {
+        let reached = self.oldest.filter(|_| self.newest_first).map(second_after);
+        let complete = self.state == State::Complete;
+        let read_from = if complete {
+            self.span.from
+        } else {
+            reached.unwrap_or(self.span.to)
+        };
+        PullReport {
+            complete,
+            read_from: read_from.clamp(self.span.from, self.span.to.max(self.span.from)),
+            stop: match self.state {
+                State::Stopped(stop) => Some(stop),
+                State::Reading | State::Complete => None,
+            },
+            ..self.report.clone()
+        }
+    }
+
+    /// Takes the page that was asked for and gives the rows of the span that are new or changed.
+    pub(super) fn take(&mut self, page: Page) -> Vec<Transaction> {
+        self.note(&page);
+        if self.top_again_is_no_use(&page) {
+            return Vec::new();
+        }
+        let raw_count = page.raw_count;
+        let all_before =
+            !page.rows.is_empty() && page.rows.iter().all(|row| row.at < self.span.from);
+        let (fresh, known) = self.sort(page.rows);
+        // Unreadable rows have no names to be known by.
+        let tells = raw_count == 0 || known > 0 || !fresh.is_empty();
+        let should_repeat = self.offset > 0 || self.before.is_some();
+        if should_repeat && known == 0 && tells {
+            self.state = State::Stopped(Stop::Moved);
+            return self.within(fresh);
+        }
+        let end = self.offset.saturating_add(raw_count);
+        let advanced = end > self.reached;
+        self.reached = self.reached.max(end);
+        self.note_order(&fresh);
+        self.repeats = if fresh.is_empty() {
+            self.repeats + 1
+        } else {
+            0
+        };
+        self.judge(advanced, all_before);
+        self.within(fresh)
+    }
+
+    fn note(&mut self, page: &Page) {
+        self.report.pages += 1;
+        self.stretch_pages += 1;
+        self.report.started_at.get_or_insert(page.started_at);
+        self.report.skew = page.skew().or(self.report.skew);
+        let from = self.span.from;
+        let outside = |row: &Transaction| row.at >= self.until || row.at < from;
+        self.report.bounds_dropped |= page.rows.iter().any(outside);
+        for row in &page.unreadable {
+            let inside = row.at.is_none_or(|at| at >= from && at < self.span.to);
+            // The overlap shows some of them twice; one without a name is counted as often.
+            let seen = row.id.is_some() && self.report.unreadable.contains(row);
+            if inside && !seen {
+                self.report.unreadable_count += 1;
+                if self.report.unreadable.len() < UNREADABLE_NAMED {
+                    self.report.unreadable.push(row.clone());
+                }
+            }
+        }
+    }
+
+    /// Whether the list was asked from its top for earlier rows and gave later ones: then it is
+    /// read on by offset.
+    fn top_again_is_no_use(&mut self, page: &Page) -> bool {
+        let Some(before) = self.before.filter(|_| self.offset == 0) else {
+            return false;
+        };
+        if !page.rows.iter().any(|row| row.at >= self.until) {
+            return false;
+        }
+        self.by_offset = true;
+        self.until = second_after(self.span.to);
+        self.reached = before;
+        self.offset = before.saturating_sub(self.settings.overlap_rows);
+        true
+    }
+
+    /// The rows that are new or changed, and how many were known.
+    fn sort(&mut self, rows: Vec<Transaction>) -> (Vec<Fresh>, usize) {
+        let mut known = 0;
+        let mut fresh: Vec<Fresh> = Vec::new();
+        for row in rows {
+            let novelty = self.recent.take(&row);
+            let is_new = novelty == Novelty::New;
+            if !is_new {
+                known += 1;
+                fresh.iter_mut().for_each(|above| above.is_put_in = true);
+            }
+            if novelty != Novelty::Known {
+                fresh.push(Fresh {
+                    row,
+                    is_new,
+                    is_put_in: !is_new,
+                });
+            }
+        }
+        (fresh, known)
+    }
+
+    fn note_order(&mut self, fresh: &[Fresh]) {
+        for Fresh { row, .. } in fresh.iter().filter(|fresh| !fresh.is_put_in) {
+            self.newest_first &= self.oldest.is_none_or(|oldest| row.at <= oldest);
+            self.oldest = Some(self.oldest.map_or(row.at, |oldest| oldest.min(row.at)));
+        }
+    }
+
+    /// Whether the reading ends here, and from where it goes on.
+    fn judge(&mut self, advanced: bool, all_before: bool) {
+        let from = self.span.from;
+        let passed = self.newest_first && self.oldest.is_some_and(|oldest| oldest < from);
+        if passed || !advanced {
+            self.state = State::Complete;
+        } else if all_before && !self.newest_first {
+            self.state = State::Stopped(Stop::Disorder);
+        } else if self.repeats >= REPEATS_MAX {
+            self.state = State::Stopped(Stop::Repeats);
+        } else if self.report.pages >= self.settings.pages_max {
+            self.state = State::Stopped(Stop::PagesMax);
+        } else {
+            self.offset = self.reached.saturating_sub(self.settings.overlap_rows);
+            self.begin_stretch();
+        }
+    }
+
+    fn begin_stretch(&mut self) {
+        let Some(oldest) = self.oldest.filter(|_| self.newest_first) else {
+            return;
+        };
+        let until = second_after(oldest);
+        let long = self.stretch_pages >= self.settings.pages_a_stretch;
+        if long && !self.by_offset && until < self.until {
+            self.before = Some(self.reached);
+            self.until = until;
+            self.offset = 0;
+            self.reached = 0;
+            self.stretch_pages = 0;
+        }
+    }
+
+    fn within(&mut self, fresh: Vec<Fresh>) -> Vec<Transaction> {
+        let span = self.span;
+        let mut rows = Vec::with_capacity(fresh.len());
+        for Fresh { row, is_new, .. } in fresh {
+            if row.at >= span.from && row.at < span.to {
+                self.report.rows += usize::from(is_new);
+                rows.push(row);
+            }
+        }
+        rows
+    }
+}
