@@ -171,6 +171,14 @@ metrics! {
     ACCOUNT_READING_AGE = "guard_account_reading_age_seconds", Kind::Gauge, Seconds, [];
     /// Attempts to read the account that failed, by reason.
     ACCOUNT_ERRORS = "guard_account_errors_total", Kind::Counter, Count, [REASON];
+    /// How often the upstream refused a call for want of funds, so that the account counts as empty
+    /// until it is read again.
+    ACCOUNT_EMPTIED = "guard_account_emptied_total", Kind::Counter, Count, [];
+    /// How often the account's own prices were others than before, the first ones included.
+    TIER_CHANGES = "guard_tier_changes_total", Kind::Counter, Count, [];
+    /// Attempts to read the account's own prices that failed, and single prices that are none, by
+    /// reason.
+    TIER_ERRORS = "guard_tier_errors_total", Kind::Counter, Count, [REASON];
     /// 1 while calls are refused because the upstream keeps failing, else 0.
     BREAKER_OPEN = "guard_breaker_open", Kind::Gauge, Count, [];
 }

@@ -15,6 +15,7 @@ mod me;
 mod pace;
 mod reading;
 mod tier;
+mod tier_watcher;
 mod transactions;
 mod transport;
 mod usage;
@@ -26,9 +27,10 @@ pub use job::JobAnswer;
 pub use pace::WatcherSettings;
 pub use reading::{Reading, Seen};
 pub use tier::{PriceFault, TierPrices};
+pub use tier_watcher::{TierWatcher, TierWatcherSettings};
 pub use transactions::{
     Page, Pull, PullReport, PullSettings, RowFault, Span, Stop, TransactionsQuery, UnreadableRow,
 };
 pub use transport::AccountClientSettings;
 pub use usage::{Spent, Sums, Usage};
-pub use watcher::{Nudge, Watcher};
+pub use watcher::{FundsGone, Nudge, Watcher};

@@ -40,7 +40,7 @@ const BACKOFF_INTERVALS_MAX: u32 = 4;
 const NUDGE_GAP_MAX: Duration = Duration::from_secs(1);
 
 /// The jitter picks one of this many points.
-const JITTER_STEPS: u32 = 1000;
+pub(super) const JITTER_STEPS: u32 = 1000;
 
 /// The state that decides the next pause.
 #[derive(Debug)]
@@ -63,6 +63,11 @@ impl Pace {
     pub(super) fn read(&mut self, balance: Credits) {
         self.errors = 0;
         self.near = self.settings.near.iter().any(|floor| near(balance, *floor));
+    }
+
+    /// The upstream says that the account is empty: a top-up should be seen soon.
+    pub(super) fn emptied(&mut self) {
+        self.near = true;
     }
 
     /// The balance could not be read.
