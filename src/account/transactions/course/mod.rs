@@ -6,9 +6,11 @@
 //! row's time is looked at. Deep offsets are slow: after some pages the list is asked again from
 //! its top, before the oldest row so far.
 //!
-//! The span is read when a row before it has been seen in a list that was newest first, or when
-//! the list has come to its end. A short page is not the end: a server may give fewer rows than
+//! The span is read when some rows before it have been seen in a list that was newest first, or
+//! when the list has come to its end. A short page is not the end: a server may give fewer rows than
 //! it was asked for.
+
+use std::collections::VecDeque;
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -147,9 +149,15 @@ pub(super) struct Course {
     stretch_pages: usize,
     by_offset: bool,
     repeats: usize,
-    /// The oldest row so far, and whether all came in order.
-    oldest: Option<Timestamp>,
+    /// The most rows a page has had: what the server gives, whatever is asked for.
+    longest: usize,
+    /// The times of the last rows, the oldest at the end, and whether all came in order.
+    last: VecDeque<Timestamp>,
     newest_first: bool,
+    /// Whether any was older than the one before: rows of one moment are in any order.
+    descends: bool,
+    /// How many rows before the span have been seen.
+    behind: usize,
     recent: Recent,
     report: PullReport,
 }
@@ -183,8 +191,11 @@ impl Course {
             stretch_pages: 0,
             by_offset: false,
             repeats: 0,
-            oldest: None,
+            longest: 0,
+            last: VecDeque::new(),
             newest_first: true,
+            descends: false,
+            behind: 0,
             recent: Recent::default(),
             report: PullReport {
                 span,
@@ -219,12 +230,11 @@ impl Course {
     }
 
     pub(super) fn report(&self) -> PullReport {
-        let reached = self.oldest.filter(|_| self.newest_first).map(second_after);
         let complete = self.state == State::Complete;
         let read_from = if complete {
             self.span.from
         } else {
-            reached.unwrap_or(self.span.to)
+            self.edge().unwrap_or(self.span.to)
         };
         PullReport {
             complete,
@@ -255,7 +265,10 @@ impl Course {
             return self.within(fresh);
         }
         let end = self.offset.saturating_add(raw_count);
-        let advanced = end > self.reached;
+        // Rows that are pushed down by new ones make a page longer, but bring nothing.
+        let brings_nothing = known > 0 && fresh.iter().all(|fresh| fresh.is_put_in);
+        let at_end = end <= self.reached || (brings_nothing && raw_count < self.longest);
+        self.longest = self.longest.max(raw_count);
         self.reached = self.reached.max(end);
         self.note_order(&fresh);
         self.repeats = if fresh.is_empty() {
@@ -263,10 +276,11 @@ impl Course {
         } else {
             0
         };
-        self.judge(advanced, all_before);
+        self.judge(at_end, all_before);
         self.within(fresh)
     }
 
+    /// What a page says besides its rows.
     fn note(&mut self, page: &Page) {
         self.report.pages += 1;
         self.stretch_pages += 1;
@@ -328,16 +342,23 @@ impl Course {
 
     fn note_order(&mut self, fresh: &[Fresh]) {
         for Fresh { row, .. } in fresh.iter().filter(|fresh| !fresh.is_put_in) {
-            self.newest_first &= self.oldest.is_none_or(|oldest| row.at <= oldest);
-            self.oldest = Some(self.oldest.map_or(row.at, |oldest| oldest.min(row.at)));
+            let before = self.last.back().copied().unwrap_or(row.at);
+            self.newest_first &= row.at <= before;
+            self.descends |= row.at < before;
+            if self.last.len() == self.settings.page_rows {
+                self.last.pop_front();
+            }
+            self.last.push_back(row.at);
+            self.behind += usize::from(row.at < self.span.from);
         }
     }
 
     /// Whether the reading ends here, and from where it goes on.
-    fn judge(&mut self, advanced: bool, all_before: bool) {
-        let from = self.span.from;
-        let passed = self.newest_first && self.oldest.is_some_and(|oldest| oldest < from);
-        if passed || !advanced {
+    fn judge(&mut self, at_end: bool, all_before: bool) {
+        // A single old row may be one that came late and stands where it was written.
+        let in_order = self.newest_first && self.descends;
+        let passed = in_order && self.behind >= self.settings.overlap_rows;
+        if passed || at_end {
             self.state = State::Complete;
         } else if all_before && !self.newest_first {
             self.state = State::Stopped(Stop::Disorder);
@@ -351,13 +372,24 @@ impl Course {
         }
     }
 
+    /// Before this moment there may be rows that have not come. The very last rows are not relied
+    /// upon: one that came late may stand where it was written.
+    fn edge(&self) -> Option<Timestamp> {
+        let from_end = self.settings.overlap_rows;
+        let edge = self.last.iter().rev().nth(from_end - 1).copied();
+        edge.filter(|_| self.newest_first).map(second_after)
+    }
+
+    /// Asks from the list's top again, if the offset is deep and the first page would bring news.
     fn begin_stretch(&mut self) {
-        let Some(oldest) = self.oldest.filter(|_| self.newest_first) else {
+        if self.by_offset || self.stretch_pages < self.settings.pages_a_stretch {
+            return;
+        }
+        let Some(until) = self.edge().filter(|until| *until < self.until) else {
             return;
         };
-        let until = second_after(oldest);
-        let long = self.stretch_pages >= self.settings.pages_a_stretch;
-        if long && !self.by_offset && until < self.until {
+        let known = self.last.iter().filter(|at| **at < until).count();
+        if known < self.longest {
             self.before = Some(self.reached);
             self.until = until;
             self.offset = 0;
@@ -378,3 +410,6 @@ impl Course {
         rows
     }
 }
+
+#[cfg(test)]
+mod tests;
