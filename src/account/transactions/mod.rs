@@ -13,8 +13,9 @@ mod page;
 mod pull;
 mod recent;
 mod row;
+mod span;
 
-pub use course::{PullReport, PullSettings, Span, Stop};
 pub use page::{Page, TransactionsQuery};
 pub use pull::Pull;
 pub use row::{RowFault, UnreadableRow};
+pub use span::{PullReport, PullSettings, Span, Stop};

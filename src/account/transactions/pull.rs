@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use super::course::{Course, PullReport, PullSettings, Span};
+use super::course::Course;
 use super::page::{Page, TransactionsQuery};
+use super::span::{PullReport, PullSettings, Span};
 use crate::account::client::AccountClient;
 use crate::account::error::AccountError;
 use crate::account::pace::jittered;

@@ -272,73 +272,42 @@ mod tests {
 
     #[test]
     fn what_is_not_plain_is_named_with_what_could_be_read() {
-        let at = r#""timestamp":"2026-09-15T10:30:00Z""#;
-        let long = "x".repeat(300);
+        use RowFault::{AmountNotANumber, AmountTooMuch, NoAmount, NoId, NoObject, NoTime};
+        let long = format!(r#"{{"id":"{}",AT,"credits":-1}}"#, "x".repeat(300));
         for (json, why, id) in [
-            ("null".to_owned(), RowFault::NoObject, None),
-            ("[1,2,3]".to_owned(), RowFault::NoObject, None),
+            ("null", NoObject, None),
+            ("[1,2,3]", NoObject, None),
+            (r#"{"id":"a",AT,"credits":1,"credits":2}"#, NoObject, None),
+            (r#"{AT,"credits":-1}"#, NoId, None),
+            (r#"{"id":"",AT,"credits":-1}"#, NoId, None),
+            (r#"{"id":{"a":1},AT,"credits":-1}"#, NoId, None),
+            (&long, NoId, None),
+            (r#"{"id":"a","credits":-1}"#, NoTime, Some("a")),
             (
-                format!(r#"{{"id":"a",{at},"credits":1,"credits":2}}"#),
-                RowFault::NoObject,
-                None,
-            ),
-            (format!(r#"{{{at},"credits":-1}}"#), RowFault::NoId, None),
-            (
-                format!(r#"{{"id":"",{at},"credits":-1}}"#),
-                RowFault::NoId,
-                None,
-            ),
-            (
-                format!(r#"{{"id":"{long}",{at},"credits":-1}}"#),
-                RowFault::NoId,
-                None,
-            ),
-            (
-                format!(r#"{{"id":{{"a":1}},{at},"credits":-1}}"#),
-                RowFault::NoId,
-                None,
-            ),
-            (
-                r#"{"id":"a","credits":-1}"#.to_owned(),
-                RowFault::NoTime,
+                r#"{"id":"a","timestamp":"2026-09-15","credits":-1}"#,
+                NoTime,
                 Some("a"),
             ),
             (
-                r#"{"id":"a","timestamp":"2026-09-15","credits":-1}"#.to_owned(),
-                RowFault::NoTime,
+                r#"{"id":"a","timestamp":1789468200,"credits":-1}"#,
+                NoTime,
+                Some("a"),
+            ),
+            (r#"{"id":"a",AT}"#, NoAmount, Some("a")),
+            (r#"{"id":"a",AT,"credits":null}"#, NoAmount, Some("a")),
+            (
+                r#"{"id":"a",AT,"credits":"NaN"}"#,
+                AmountNotANumber,
                 Some("a"),
             ),
             (
-                r#"{"id":"a","timestamp":1789468200,"credits":-1}"#.to_owned(),
-                RowFault::NoTime,
+                r#"{"id":"a",AT,"credits":[1]}"#,
+                AmountNotANumber,
                 Some("a"),
             ),
-            (
-                format!(r#"{{"id":"a",{at}}}"#),
-                RowFault::NoAmount,
-                Some("a"),
-            ),
-            (
-                format!(r#"{{"id":"a",{at},"credits":null}}"#),
-                RowFault::NoAmount,
-                Some("a"),
-            ),
-            (
-                format!(r#"{{"id":"a",{at},"credits":"NaN"}}"#),
-                RowFault::AmountNotANumber,
-                Some("a"),
-            ),
-            (
-                format!(r#"{{"id":"a",{at},"credits":[1]}}"#),
-                RowFault::AmountNotANumber,
-                Some("a"),
-            ),
-            (
-                format!(r#"{{"id":"a",{at},"credits":1e40}}"#),
-                RowFault::AmountTooMuch,
-                Some("a"),
-            ),
+            (r#"{"id":"a",AT,"credits":1e40}"#, AmountTooMuch, Some("a")),
         ] {
+            let json = json.replace("AT", r#""timestamp":"2026-09-15T10:30:00Z""#);
             let fault = v1(&json).unwrap_err();
             assert_eq!((fault.why, fault.id.as_deref()), (why, id), "{json}");
         }
