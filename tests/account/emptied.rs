@@ -3,7 +3,9 @@
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use generect_guard::account::{FundsGone, Reading, Seen, Watcher, WatcherSettings};
+use generect_guard::account::{
+    AccountClient, AccountClientSettings, FundsGone, Reading, Seen, Watcher, WatcherSettings,
+};
 use generect_guard::clock::Clock;
 use generect_guard::metrics;
 use generect_guard::simulator::{Fault, Nonsense};
@@ -11,7 +13,7 @@ use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::log::Log;
-use crate::upstream::{Step, Upstream, pretend};
+use crate::upstream::{Step, TOKEN, Upstream, pretend, settings};
 
 const PATIENCE: Duration = Duration::from_secs(10);
 const SLOW: WatcherSettings = WatcherSettings {
@@ -33,7 +35,13 @@ struct Running {
 async fn run(script: impl Fn(usize) -> Step + Send + 'static) -> Running {
     let upstream = Upstream::start(script).await;
     let clock = Clock::system();
-    let watcher = Watcher::new(upstream.client(clock.clone()), clock, SLOW);
+    // A question that is not answered stays under way for longer than any test waits.
+    let settings = AccountClientSettings {
+        timeout: PATIENCE * 2,
+        ..settings(upstream.base_url())
+    };
+    let client = AccountClient::new(settings, TOKEN, clock.clone()).unwrap();
+    let watcher = Watcher::new(client, clock, SLOW);
     let (latest, funds) = (watcher.latest(), watcher.funds_gone());
     let shutdown = CancellationToken::new();
     let seen = Arc::new(Mutex::new(Vec::new()));

@@ -199,6 +199,54 @@ fn without_bounds_it_goes_on_by_offset_and_stops_by_time() {
 }
 
 #[test]
+fn a_late_row_at_the_end_of_a_stretch_does_not_hide_those_after_it() {
+    let (times, span) = all(100);
+    let mut list = List::new(&times, well_mannered());
+    // The list is asked from its top again after 18 rows; the last of them is the oldest of all.
+    let oldest = list.rows.pop().unwrap();
+    list.rows.insert(17, oldest);
+    let (came, report) = read(&mut list, span);
+    assert_eq!(came.len(), 100);
+    assert!(report.complete);
+}
+
+#[test]
+fn a_late_row_from_before_the_span_does_not_end_it_but_takes_its_certainty() {
+    let (times, _) = all(100);
+    let manners = Manners {
+        reads_from: false,
+        ..well_mannered()
+    };
+    let mut list = List::new(&times, manners);
+    let oldest = list.rows.pop().unwrap();
+    list.rows.insert(7, oldest);
+    let span = Span {
+        from: at(100),
+        to: at(500),
+    };
+    let (came, report) = read(&mut list, span);
+    // All came; but where rows are out of order and no bound is looked at, who knows.
+    assert_eq!(came.len(), 80);
+    assert_eq!(report.stop, Some(Stop::Disorder));
+}
+
+#[test]
+fn more_rows_of_one_moment_than_a_page_holds_are_read_by_offset() {
+    let manners = Manners {
+        reads_from: false,
+        reads_to: false,
+        page_max: 4,
+        ..well_mannered()
+    };
+    let span = Span {
+        from: at(0),
+        to: at(600),
+    };
+    let (came, report) = read(&mut List::new(&[590; 40], manners), span);
+    assert_eq!((came.len(), report.stop), (40, None));
+}
+
+#[test]
 fn rows_that_vanish_by_the_page_leave_the_span_incomplete() {
     let (times, span) = all(100);
     let manners = Manners {
