@@ -97,6 +97,8 @@ impl TierWatcher {
 
     /// Reads at once, then every interval, until `shutdown`.
     pub async fn run(mut self, shutdown: CancellationToken) {
+        // Shown from the start, so that the first time is a rise.
+        ::metrics::counter!(metrics::TIER_CHANGES).increment(0);
         loop {
             let asked_at = Instant::now();
             let Some(answer) = shutdown.run_until_cancelled(self.client.my_tier()).await else {

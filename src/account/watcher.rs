@@ -109,6 +109,8 @@ impl Watcher {
     /// Reads at once, then at its pace, until `shutdown`. Each reading is given to `on_reading`
     /// before it is published, so that whoever sees it may rely on the callback having run.
     pub async fn run(mut self, shutdown: CancellationToken, on_reading: impl Fn(&Reading)) {
+        // Shown from the start, so that the first time is a rise.
+        ::metrics::counter!(metrics::ACCOUNT_EMPTIED).increment(0);
         loop {
             let turn = self.turn(&on_reading);
             if shutdown.run_until_cancelled(turn).await.is_none() {
