@@ -35,6 +35,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
         &[
             "account",
             "catalogue",
+            "clock",
             "credits",
             "identity",
             "ids",

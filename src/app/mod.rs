@@ -23,7 +23,7 @@ use crate::admin::{self, AdminState, Conditions, ReadingState};
 use crate::clock::Clock;
 use crate::config::{self, Config};
 use crate::control::ControlSocket;
-use crate::ledger::store::open_locked;
+use crate::ledger::store::{open_locked, open_reader};
 use crate::ledger::{AccountRule, Ledger, LedgerLock, Reading, Settings, WhenStale};
 use crate::metrics;
 use crate::proxy::attach_token::Token;
@@ -33,6 +33,7 @@ use crate::proxy::policy::Policy;
 use crate::proxy::redact::Redactor;
 use crate::proxy::server::{self, ServerSettings};
 use crate::proxy::stack::{StackSettings, stack};
+use crate::proxy::team_view::{Books, OpenReader};
 use crate::proxy::upstream::{Upstream, UpstreamSettings};
 
 /// How often the budgets' levels are written into the metrics.
@@ -132,7 +133,8 @@ impl Guard {
         let draining = CancellationToken::new();
         let ended = CancellationToken::new();
         let (tasks, beside) = (TaskTracker::new(), TaskTracker::new());
-        let stack_settings = stack_settings(&config, tls, &ledger, &watcher, &draining, &tasks)?;
+        let stack_settings =
+            stack_settings(&config, tls, &ledger, &watcher, &clock, &draining, &tasks)?;
         let writer = writer.spawn()?;
 
         let conditions = conditions(&config, &clock, &ledger, watcher.latest(), &draining);
@@ -258,6 +260,7 @@ fn stack_settings(
     tls: rustls::ClientConfig,
     ledger: &Ledger,
     watcher: &Watcher,
+    clock: &Clock,
     draining: &CancellationToken,
     tasks: &TaskTracker,
 ) -> Result<StackSettings, StartError> {
@@ -285,10 +288,13 @@ fn stack_settings(
         tasks: tasks.clone(),
     };
     let policy: Policy = policy::build(config)?;
+    let path = config.ledger.path.clone();
+    let open = OpenReader::new(move || open_reader(&path));
     Ok(StackSettings {
         policy: Arc::new(ArcSwap::from_pointee(policy)),
         draining: draining.clone(),
         balance: watcher.latest(),
+        books: Arc::new(Books::new(ledger.clone(), open, clock.clone())),
         body_bytes_max: server.body_bytes_max,
         body_read_timeout: server.body_read_timeout,
         token: Token::new(token).map_err(|error| wrong(&error))?,

@@ -6,21 +6,25 @@ use super::StartError;
 use crate::config::{Config, FloorAction, Pace};
 use crate::credits::Credits;
 use crate::identity::{Directory, Priority};
-use crate::proxy::policy::{Policy, RefuseBelow};
+use crate::proxy::policy::{Policy, RefuseBelow, TeamRules};
 use crate::proxy::rates::{self, RateRule, Rates, SlowRule, Slowing};
 
 pub(super) fn build(config: &Config) -> Result<Policy, StartError> {
     let directory = Directory::new(config.clients.iter().cloned())?;
-    let unbounded = config
-        .teams
-        .iter()
-        .map(|settings| (settings.team.id.clone(), settings.unbounded));
+    let teams = config.teams.iter().map(|settings| {
+        let rules = TeamRules {
+            name: settings.name.clone(),
+            unbounded: settings.unbounded,
+            account_view: settings.account_view,
+        };
+        (settings.team.id.clone(), rules)
+    });
     let floor = |priority: Priority| config.refuse_floor(priority).unwrap_or(Credits::ZERO);
     Ok(Policy {
         directory,
         catalogue: Arc::clone(&config.catalogue),
         prices: Arc::new(config.prices.clone()),
-        unbounded: unbounded.collect(),
+        teams: teams.collect(),
         rates: Rates::new(config.rates.iter().map(|rate| RateRule {
             filter: rate.filter.clone(),
             pace: pace(rate.pace),

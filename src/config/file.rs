@@ -112,6 +112,7 @@ pub(super) struct TeamFile {
     pub(super) priority: Option<String>,
     pub(super) unlimited: Option<bool>,
     pub(super) unbounded: Option<UnboundedText>,
+    pub(super) account_view: Option<String>,
 }
 
 /// `[[key]]`

@@ -12,7 +12,7 @@ use jiff::SignedDuration;
 use crate::catalogue::{Catalogue, Class, Prices, Unbounded};
 use crate::config::Complaint;
 use crate::credits::Credits;
-use crate::identity::{Client, KeyDigest, Priority, Secret, Team};
+use crate::identity::{AccountView, Client, KeyDigest, Priority, Secret, Team};
 use crate::ids::{OperationName, TeamId};
 use crate::ledger::{AccountRule, Budget, Filter};
 use crate::logging::LoggingSettings;
@@ -205,6 +205,8 @@ pub struct TeamSettings {
     pub name: String,
     /// What becomes of its searches that say no limit.
     pub unbounded: Unbounded,
+    /// What it sees where the account's pages show every team together.
+    pub account_view: AccountView,
 }
 
 /// How the account's balance is read and trusted.

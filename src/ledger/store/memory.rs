@@ -2,12 +2,14 @@
 //! store means. Everything derived is worked out from the entries when it is asked for.
 
 use std::collections::BTreeMap;
+use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
 
 use crate::credits::Credits;
+use crate::ids::TeamId;
 use crate::ledger::entry::{Entry, EntryKind, HoldId, Origin};
 use crate::ledger::window::quarter_of;
 
@@ -89,6 +91,21 @@ impl Reader for MemoryStore {
         let wanted =
             |entry: &Entry| entry.seq > after_seq && (from..to).contains(&entry.recorded_at);
         Ok(self.select(wanted, limit))
+    }
+
+    fn each_of_team(
+        &self,
+        team: &TeamId,
+        first: i64,
+        visit: &mut dyn FnMut(Entry) -> ControlFlow<()>,
+    ) -> Result<(), StoreError> {
+        // A copy, so that whoever looks does not hold up whoever writes.
+        let theirs = self.select(
+            |entry| entry.seq >= first && entry.team == *team,
+            usize::MAX,
+        );
+        let _ = theirs.into_iter().rev().try_for_each(visit);
+        Ok(())
     }
 
     fn open_holds(&self) -> Result<Vec<OpenHold>, StoreError> {

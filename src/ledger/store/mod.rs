@@ -18,6 +18,7 @@ mod lock;
 mod memory;
 mod sqlite;
 
+use std::ops::ControlFlow;
 use std::path::Path;
 
 use jiff::Timestamp;
@@ -177,6 +178,15 @@ pub trait Reader: Send {
         after_seq: i64,
         limit: usize,
     ) -> Result<Vec<Entry>, StoreError>;
+
+    /// Calls `visit` with the entries of one team, from the newest back to entry `first`, until
+    /// it says to stop.
+    fn each_of_team(
+        &self,
+        team: &TeamId,
+        first: i64,
+        visit: &mut dyn FnMut(Entry) -> ControlFlow<()>,
+    ) -> Result<(), StoreError>;
 
     /// All holds that have not ended, oldest first.
     fn open_holds(&self) -> Result<Vec<OpenHold>, StoreError>;

@@ -6,6 +6,7 @@ mod checkpoint;
 mod connection;
 mod mark;
 mod names;
+mod of_team;
 mod read;
 
 use std::path::{Path, PathBuf};

@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::ops::ControlFlow;
 use std::path::Path;
 
 use jiff::Timestamp;
@@ -9,7 +10,7 @@ use rusqlite::backup::Backup;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use crate::credits::Credits;
-use crate::ids::JobId;
+use crate::ids::{JobId, TeamId};
 use crate::ledger::entry::{Entry, EntryKind, Fingerprint, HoldId, Note, NoteKind, Origin};
 use crate::ledger::store::{BeganSum, Derived, OpenHold, Reader, Spend, StoreError, SumRow, Tail};
 use crate::ledger::window::{QUARTER_MICROS, at_micros, quarter_of, quarter_start};
@@ -19,7 +20,7 @@ use super::mark;
 use super::names::Names;
 
 /// The columns of an entry, in the order [`SqliteReader::entry`] reads them.
-const ENTRY: &str = "SELECT seq, kind, hold, began_at, recorded_at, team, \"key\", operation, \
+pub(super) const ENTRY: &str = "SELECT seq, kind, hold, began_at, recorded_at, team, \"key\", operation, \
      amount, job, budget, fingerprint, evidence, detail FROM entries";
 
 /// Pages copied between two breaths of a backup: 4 MiB, so that a writer waits for milliseconds.
@@ -56,7 +57,7 @@ impl SqliteReader {
         self.names.borrow_mut().origin(&self.connection, numbers)
     }
 
-    fn entry(&self, row: &Row<'_>) -> Result<Entry, StoreError> {
+    pub(super) fn entry(&self, row: &Row<'_>) -> Result<Entry, StoreError> {
         let seq = row.get(0)?;
         let damaged = |what: &str| StoreError::Damaged(format!("entry {seq} has no known {what}"));
         let origin = self.origin((row.get(5)?, row.get(6)?, row.get(7)?))?;
@@ -197,6 +198,15 @@ impl Reader for SqliteReader {
         let mut entries = self.select("seq >= ?1 ORDER BY seq LIMIT ?2", [first, limit])?;
         entries.retain(|entry| entry.recorded_at.as_microsecond() < end);
         Ok(entries)
+    }
+
+    fn each_of_team(
+        &self,
+        team: &TeamId,
+        first: i64,
+        visit: &mut dyn FnMut(Entry) -> ControlFlow<()>,
+    ) -> Result<(), StoreError> {
+        self.walk_back(team, first, visit)
     }
 
     fn open_holds(&self) -> Result<Vec<OpenHold>, StoreError> {

@@ -1,0 +1,229 @@
+//! Looking into the books for a page, without getting in the way of calls.
+//!
+//! The ledger is asked how the budgets stand at most twice a second, whoever asks. Everything else
+//! is read from the file, beside the writer, on threads of their own and a few at a time; whoever
+//! comes beyond that waits for a moment and is then told to come again.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::sync::{Mutex, Semaphore};
+use tokio::time::{Instant, timeout};
+
+use super::query::{TransactionsQuery, UsageSpan, month_start};
+use super::rows::{Page, Row};
+use crate::clock::Clock;
+use crate::credits::Credits;
+use crate::ids::TeamId;
+use crate::ledger::store::Spend;
+use crate::ledger::{BudgetStatus, Ledger, Reader, StoreError};
+use crate::proxy::refusal::Refusal;
+
+/// Readings of the file at a time: calls keep the rest of the machine.
+const LOOKS_MAX: usize = 2;
+/// How long a reading may wait for its turn.
+const TURN_WAIT: Duration = Duration::from_secs(2);
+/// How long what was read for `me` is shown again.
+const STANDING_KEPT: Duration = Duration::from_millis(500);
+/// Entries, of all teams together, that one list of transactions looks back over: about a third
+/// of a second of work.
+const ENTRIES_BACK: i64 = 1_000_000;
+
+/// Opens the ledger for reading, beside the writer.
+pub struct OpenReader(Box<Opener>);
+
+type Opener = dyn Fn() -> Result<Box<dyn Reader>, StoreError> + Send + Sync;
+
+impl OpenReader {
+    /// Readers come from `open`, which may block.
+    pub fn new(
+        open: impl Fn() -> Result<Box<dyn Reader>, StoreError> + Send + Sync + 'static,
+    ) -> Self {
+        Self(Box::new(open))
+    }
+}
+
+impl fmt::Debug for OpenReader {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("OpenReader")
+    }
+}
+
+/// The books, as the pages need them.
+#[derive(Debug)]
+pub struct Books {
+    ledger: Ledger,
+    open: Arc<OpenReader>,
+    clock: Clock,
+    looks: Arc<Semaphore>,
+    standing: Mutex<Option<Arc<Standing>>>,
+}
+
+/// How things stood a moment ago, for every team.
+#[derive(Debug)]
+pub(super) struct Standing {
+    read_at: Instant,
+    month: Timestamp,
+    /// All budgets.
+    pub(super) budgets: Vec<BudgetStatus>,
+    spend: Vec<Spend>,
+}
+
+impl Standing {
+    /// What `team` was charged in this UTC month.
+    pub(super) fn spend_of(&self, team: &TeamId) -> Vec<Spend> {
+        of_team(self.spend.iter().cloned(), team)
+    }
+}
+
+/// A page of transactions.
+#[derive(Debug)]
+pub(super) struct Listed {
+    pub(super) rows: Vec<Row>,
+    /// Calls that began up to this moment were not looked at, though the page has room for them.
+    pub(super) complete_after: Option<Timestamp>,
+}
+
+impl Books {
+    /// The books behind `ledger`, read with readers from `open`.
+    pub fn new(ledger: Ledger, open: OpenReader, clock: Clock) -> Self {
+        Self {
+            ledger,
+            open: Arc::new(open),
+            clock,
+            looks: Arc::new(Semaphore::new(LOOKS_MAX)),
+            standing: Mutex::default(),
+        }
+    }
+
+    /// The present moment.
+    pub(super) fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// How things stand. Read once for all who ask within the same moment.
+    pub(super) async fn standing(&self) -> Result<Arc<Standing>, Refusal> {
+        let mut kept = self.standing.lock().await;
+        let month = month_start(self.clock.now());
+        if let Some(standing) = &*kept
+            && standing.month == month
+            && standing.read_at.elapsed() < STANDING_KEPT
+        {
+            return Ok(Arc::clone(standing));
+        }
+        let read_at = Instant::now();
+        let budgets = self.ledger.budgets().await;
+        let budgets = budgets.map_err(|_| Refusal::Draining)?;
+        let spend = self
+            .look(move |reader| reader.spend(month, Timestamp::MAX))
+            .await?;
+        let standing = Arc::new(Standing {
+            read_at,
+            month,
+            budgets,
+            spend,
+        });
+        *kept = Some(Arc::clone(&standing));
+        Ok(standing)
+    }
+
+    /// What `team` was charged in `span`, by the time of recording.
+    pub(super) async fn spend(
+        &self,
+        team: TeamId,
+        span: &UsageSpan,
+    ) -> Result<Vec<Spend>, Refusal> {
+        let (from, to) = (span.from, span.to);
+        self.look(move |reader| {
+            if from >= to {
+                return Ok(Vec::new());
+            }
+            Ok(of_team(reader.spend(from, to)?.into_iter(), &team))
+        })
+        .await
+    }
+
+    /// What the open calls of `team` hold.
+    pub(super) async fn held(&self, team: TeamId) -> Result<Credits, Refusal> {
+        self.look(move |reader| {
+            let open = reader.open_holds()?.into_iter();
+            let theirs = open.filter(|hold| hold.origin.team == team);
+            Ok(theirs.map(|hold| hold.quote).sum())
+        })
+        .await
+    }
+
+    /// The calls of `team` that `query` asks for, newest first.
+    pub(super) async fn list(
+        &self,
+        team: TeamId,
+        query: TransactionsQuery,
+    ) -> Result<Listed, Refusal> {
+        self.look(move |reader| {
+            let mut listed = None;
+            reader.in_one_view(&mut || {
+                listed = Some(list(reader, &team, query.clone(), ENTRIES_BACK)?);
+                Ok(())
+            })?;
+            listed.ok_or_else(|| StoreError::Failed("nothing was read".into()))
+        })
+        .await
+    }
+
+    /// Reads beside the calls. The turn ends with the reading, also when nobody waits for it.
+    async fn look<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&dyn Reader) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, Refusal> {
+        let turn = timeout(TURN_WAIT, Arc::clone(&self.looks).acquire_owned()).await;
+        let Ok(Ok(turn)) = turn else {
+            return Err(Refusal::Overloaded(
+                "too many readings of the books at a time",
+            ));
+        };
+        let open = Arc::clone(&self.open);
+        let reading = tokio::task::spawn_blocking(move || {
+            let _turn = turn;
+            read(&*(open.0)()?)
+        });
+        match reading.await {
+            Ok(Ok(read)) => Ok(read),
+            Ok(Err(error)) => Err(Refusal::LedgerUnreadable(error.to_string())),
+            Err(error) => Err(Refusal::LedgerUnreadable(error.to_string())),
+        }
+    }
+}
+
+fn of_team(spend: impl Iterator<Item = Spend>, team: &TeamId) -> Vec<Spend> {
+    spend.filter(|one| one.team == *team).collect()
+}
+
+/// The page that `query` asks for, out of the last `entries` of the ledger.
+fn list(
+    reader: &dyn Reader,
+    team: &TeamId,
+    query: TransactionsQuery,
+    entries: i64,
+) -> Result<Listed, StoreError> {
+    let oldest = reader.tail()?.seq.saturating_sub(entries) + 1;
+    let asked_from = match query.from() {
+        Some(from) => reader
+            .entries_recorded(from, Timestamp::MAX, 0, 1)?
+            .pop()
+            .map_or(i64::MAX, |entry| entry.seq),
+        None => 1,
+    };
+    let mut page = Page::new(query);
+    reader.each_of_team(team, oldest.max(asked_from), &mut |entry| page.take(entry))?;
+    let mut complete_after = None;
+    if oldest > asked_from && !page.is_full() {
+        let edge = reader.entries(oldest - 1, 1)?.pop();
+        complete_after = edge.map(|entry| entry.recorded_at);
+    }
+    Ok(Listed {
+        rows: page.into_rows(),
+        complete_after,
+    })
+}
