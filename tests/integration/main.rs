@@ -43,5 +43,6 @@ mod secrets;
 mod secrets_in_logs;
 mod settlement;
 mod slow_clients;
+mod team_view;
 mod upstream;
 mod who_pays;

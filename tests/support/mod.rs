@@ -76,8 +76,13 @@ impl Default for Plan {
 impl Plan {
     /// One team `growth` with key `growth-crm` and a budget `growth-month` of `limit` a month.
     pub fn one_team(limit: &str) -> Self {
+        Self::one_team_with(limit, "")
+    }
+
+    /// The same; `more` is further TOML of the team.
+    pub fn one_team_with(limit: &str, more: &str) -> Self {
         Self::default()
-            .team("growth", "")
+            .team("growth", more)
             .key("growth-crm", "growth", "")
             .budget(
                 "growth-month",

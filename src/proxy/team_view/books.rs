@@ -219,11 +219,129 @@ fn list(
     reader.each_of_team(team, oldest.max(asked_from), &mut |entry| page.take(entry))?;
     let mut complete_after = None;
     if oldest > asked_from && !page.is_full() {
-        let edge = reader.entries(oldest - 1, 1)?.pop();
+        let edge = reader.entries(oldest - 2, 1)?.pop();
         complete_after = edge.map(|entry| entry.recorded_at);
     }
     Ok(Listed {
         rows: page.into_rows(),
         complete_after,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use jiff::SignedDuration;
+
+    use super::*;
+    use crate::ledger::{Entry, EntryKind, MemoryStore, Settings, Store};
+
+    fn team() -> TeamId {
+        "growth".into()
+    }
+
+    fn held(seq: i64, team: &str) -> Entry {
+        let noon: Timestamp = "2026-11-15T12:00:00Z".parse().unwrap();
+        let at = noon + SignedDuration::from_mins(seq);
+        Entry {
+            seq,
+            kind: EntryKind::Held,
+            hold: seq.to_string().parse().unwrap(),
+            began_at: at,
+            recorded_at: at,
+            team: team.into(),
+            key: "crm".into(),
+            operation: "email_find".into(),
+            amount: Credits::from_micros(1),
+            job: None,
+            budget: None,
+            fingerprint: None,
+            evidence: None,
+        }
+    }
+
+    /// Holds of the team under odd numbers up to 9, of another under even ones.
+    fn ledger() -> MemoryStore {
+        let mut store = MemoryStore::new();
+        let entries = (1..=9).map(|seq| held(seq, ["sales", "growth"][usize::from(seq % 2 == 1)]));
+        store.append(&entries.collect::<Vec<_>>()).unwrap();
+        store
+    }
+
+    /// The holds on the page, and the minute after noon up to which nothing was looked at.
+    fn listed(query: &str, entries: i64) -> (Vec<i64>, Option<i64>) {
+        let query = TransactionsQuery::read(Some(query));
+        let listed = list(&ledger(), &team(), query, entries).unwrap();
+        let noon: Timestamp = "2026-11-15T12:00:00Z".parse().unwrap();
+        let minute = |at: Timestamp| at.duration_since(noon).as_mins();
+        let holds = listed.rows.iter().map(|row| row.hold.get()).collect();
+        (holds, listed.complete_after.map(minute))
+    }
+
+    #[test]
+    fn a_list_that_was_not_looked_back_for_far_enough_says_from_where_it_is_complete() {
+        assert_eq!(listed("", 100), (vec![9, 7, 5, 3, 1], None));
+        assert_eq!(listed("", 9), (vec![9, 7, 5, 3, 1], None));
+        assert_eq!(listed("", 4), (vec![9, 7], Some(5)));
+        assert_eq!(listed("limit=2", 4), (vec![9, 7], None), "the page is full");
+        assert_eq!(
+            listed("created_at__gte=2026-11-15T12:06:00", 4),
+            (vec![9, 7], None)
+        );
+        assert_eq!(
+            listed("created_at__gte=2026-11-15T12:05:00", 4),
+            (vec![9, 7], Some(5))
+        );
+        assert_eq!(listed("created_at__gte=2026-11-16", 4), (vec![], None));
+        assert_eq!(
+            listed("created_at__lt=2026-11-15T12:07:00", 4),
+            (vec![], Some(5))
+        );
+    }
+
+    fn books(open: OpenReader) -> (Books, std::thread::JoinHandle<()>) {
+        let clock = Clock::system();
+        let store = Box::new(MemoryStore::new());
+        let (ledger, writer) = Ledger::open(store, Settings::default(), clock.clone()).unwrap();
+        (Books::new(ledger, open, clock), writer.spawn().unwrap())
+    }
+
+    /// The disk hangs under as many readings as there may be; even those whose askers have left
+    /// keep their turn, and whoever comes then is told so and waits no longer than for a moment.
+    #[tokio::test]
+    async fn whoever_finds_every_turn_taken_is_told_to_come_again() {
+        let (release, hang) = mpsc::channel::<()>();
+        let hang = std::sync::Mutex::new(hang);
+        let (began, mut begins) = tokio::sync::mpsc::unbounded_channel();
+        let (books, _writer) = books(OpenReader::new(move || {
+            began.send(()).unwrap();
+            let _ = hang.lock().unwrap().recv();
+            Ok(Box::new(MemoryStore::new()) as Box<dyn Reader>)
+        }));
+        let books = Arc::new(books);
+        for _ in 0..LOOKS_MAX {
+            let one = Arc::clone(&books);
+            let asker = tokio::spawn(async move { one.held(team()).await });
+            begins.recv().await.unwrap();
+            asker.abort();
+        }
+        let refused = books.held(team()).await.unwrap_err();
+        assert_eq!(refused.reason(), "overloaded");
+        drop(release);
+        assert_eq!(books.held(team()).await.unwrap(), Credits::ZERO);
+    }
+
+    #[tokio::test]
+    async fn how_things_stand_is_read_once_for_all_who_ask_at_one_time() {
+        let readings = Arc::new(std::sync::atomic::AtomicUsize::new(0));
+        let counted = Arc::clone(&readings);
+        let (books, _writer) = books(OpenReader::new(move || {
+            counted.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+            Ok(Box::new(ledger()) as Box<dyn Reader>)
+        }));
+        let asked = futures_util::future::join_all((0..50).map(|_| books.standing())).await;
+        assert!(asked.iter().all(Result::is_ok));
+        assert_eq!(readings.load(std::sync::atomic::Ordering::SeqCst), 1);
+    }
 }
