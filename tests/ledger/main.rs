@@ -9,6 +9,7 @@
 mod exhausted;
 mod failures;
 mod interleavings;
+mod of_team;
 mod promises;
 mod properties;
 mod scenarios;
