@@ -1,6 +1,6 @@
 //! Looking into the books for a page, without getting in the way of calls.
 //!
-//! The ledger is asked how the budgets stand at most twice a second, whoever asks. Everything else
+//! The ledger is asked how the budgets stand at most twice a second, however many ask. Everything else
 //! is read from the file, beside the writer, on threads of their own and a few at a time; whoever
 //! comes beyond that waits for a moment and is then told to come again.
 
@@ -25,11 +25,13 @@ use crate::proxy::refusal::Refusal;
 const LOOKS_MAX: usize = 2;
 /// How long a reading may wait for its turn.
 const TURN_WAIT: Duration = Duration::from_secs(2);
-/// How long what was read for `me` is shown again.
+/// How long what was read for `me` is shown again, at least ...
 const STANDING_KEPT: Duration = Duration::from_millis(500);
+/// ... and how many times as long as the reading took: with the largest books it takes seconds.
+const STANDING_KEPT_TIMES: u32 = 10;
 /// Entries, of all teams together, that one list of transactions looks back over: about a third
 /// of a second of work.
-const ENTRIES_BACK: i64 = 1_000_000;
+const ENTRIES_BACK: i64 = 2_000_000;
 
 /// Opens the ledger for reading, beside the writer.
 pub struct OpenReader(Box<Opener>);
@@ -64,7 +66,7 @@ pub struct Books {
 /// How things stood a moment ago, for every team.
 #[derive(Debug)]
 pub(super) struct Standing {
-    read_at: Instant,
+    kept_until: Instant,
     month: Timestamp,
     /// All budgets.
     pub(super) budgets: Vec<BudgetStatus>,
@@ -105,27 +107,28 @@ impl Books {
 
     /// How things stand. Read once for all who ask within the same moment.
     pub(super) async fn standing(&self) -> Result<Arc<Standing>, Refusal> {
-        let mut kept = self.standing.lock().await;
+        let mut last = self.standing.lock().await;
         let month = month_start(self.clock.now());
-        if let Some(standing) = &*kept
+        if let Some(standing) = &*last
             && standing.month == month
-            && standing.read_at.elapsed() < STANDING_KEPT
+            && Instant::now() < standing.kept_until
         {
             return Ok(Arc::clone(standing));
         }
-        let read_at = Instant::now();
+        let began = Instant::now();
         let budgets = self.ledger.budgets().await;
         let budgets = budgets.map_err(|_| Refusal::Draining)?;
         let spend = self
             .look(move |reader| reader.spend(month, Timestamp::MAX))
             .await?;
+        let kept = STANDING_KEPT.max(began.elapsed() * STANDING_KEPT_TIMES);
         let standing = Arc::new(Standing {
-            read_at,
+            kept_until: began + kept,
             month,
             budgets,
             spend,
         });
-        *kept = Some(Arc::clone(&standing));
+        *last = Some(Arc::clone(&standing));
         Ok(standing)
     }
 
