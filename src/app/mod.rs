@@ -29,6 +29,7 @@ use crate::metrics;
 use crate::proxy::attach_token::Token;
 use crate::proxy::breaker::{Breaker, BreakerSettings};
 use crate::proxy::forward::ForwardSettings;
+use crate::proxy::job_poller::{JobPoller, JobPollerSettings};
 use crate::proxy::policy::Policy;
 use crate::proxy::redact::Redactor;
 use crate::proxy::server::{self, ServerSettings};
@@ -150,6 +151,14 @@ impl Guard {
                 started_at: read.started_at,
             });
         }));
+        let poller = JobPoller::new(JobPollerSettings {
+            ledger: ledger.clone(),
+            policy: Arc::clone(&stack_settings.policy),
+            token: stack_settings.token.clone(),
+            forward: Arc::clone(&stack_settings.forward),
+            interval: config.account.job_poll_interval,
+        });
+        beside.spawn(poller.run(draining.clone()));
         let proxy = tokio::spawn(server::serve(
             listener,
             stack(&stack_settings),

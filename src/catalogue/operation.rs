@@ -89,6 +89,8 @@ pub struct Operation {
     pub class: Class,
     /// A sentence for people: what it takes, or why it is denied.
     pub explanation: String,
+    /// For a submit: the operation that asks how its job is doing.
+    pub poll: Option<OperationName>,
     /// The cap on calls in flight it falls under, if the upstream has one.
     pub slots: Option<Slots>,
     /// From what in its answer the charge is read.
@@ -177,6 +179,17 @@ pub enum ExtraUnits {
 }
 
 impl Operation {
+    /// The path with `segment` in the place of its placeholder.
+    pub fn path_of(&self, segment: &str) -> String {
+        match self.placeholder() {
+            Some(place) => {
+                let (before, after) = (&self.path[..place.start], &self.path[place.end..]);
+                format!("{before}{segment}{after}")
+            }
+            None => self.path.clone(),
+        }
+    }
+
     /// Where in the path template the placeholder stands, braces included.
     pub(super) fn placeholder(&self) -> Option<std::ops::Range<usize>> {
         let start = self.path.find('{')?;

@@ -16,6 +16,7 @@ pub(super) struct File {
     pub(super) upstream: UpstreamFile,
     pub(super) ledger: LedgerSection,
     pub(super) account: AccountFile,
+    pub(super) reconciliation: ReconciliationFile,
     pub(super) log: LogFile,
     pub(super) catalogue: CatalogueFile,
     pub(super) team: Vec<TeamFile>,
@@ -85,6 +86,19 @@ pub(super) struct AccountFile {
     pub(super) stale_after: Option<Span>,
     pub(super) when_stale: Option<String>,
     pub(super) balance_is: Option<String>,
+    pub(super) job_poll_interval: Option<Span>,
+}
+
+/// `[reconciliation]`
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct ReconciliationFile {
+    pub(super) interval: Option<Span>,
+    pub(super) source: Option<String>,
+    pub(super) tolerance: Option<Span>,
+    pub(super) rows_late: Option<Span>,
+    pub(super) overlap: Option<Span>,
+    pub(super) factor: Option<Credits>,
 }
 
 /// `[log]`

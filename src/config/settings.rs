@@ -16,6 +16,7 @@ use crate::identity::{AccountView, Client, KeyDigest, Priority, Secret, Team};
 use crate::ids::{OperationName, TeamId};
 use crate::ledger::{AccountRule, Budget, Filter};
 use crate::logging::LoggingSettings;
+use crate::transaction::TransactionSource;
 
 /// Everything the guard is told from outside. Only [`load`](crate::config::load()) makes one.
 #[derive(Debug)]
@@ -28,6 +29,8 @@ pub struct Config {
     pub ledger: LedgerFile,
     /// How the account's balance is read and trusted.
     pub account: Account,
+    /// How the books are held against the account's own list.
+    pub reconciliation: Reconciliation,
     /// How the guard speaks about itself.
     pub logging: LoggingSettings,
     /// What the upstream does.
@@ -216,4 +219,23 @@ pub struct Account {
     pub poll_interval: Duration,
     /// How readings become a limit.
     pub rule: AccountRule,
+    /// From a bulk job's submission to the guard's first poll of it.
+    pub job_poll_interval: Duration,
+}
+
+/// How the books are held against the account's own list of transactions.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reconciliation {
+    /// The time between two runs.
+    pub interval: Duration,
+    /// Which list is read; `None`: none, and nothing is reconciled.
+    pub source: Option<TransactionSource>,
+    /// How far the account's clock and ours, and a row's time and its call's, may be apart.
+    pub tolerance: SignedDuration,
+    /// How late a row may appear; until then its absence says nothing.
+    pub rows_late: SignedDuration,
+    /// How far each run reads back beyond the one before.
+    pub overlap: SignedDuration,
+    /// What one unit of the list is in the account's credits.
+    pub factor: Credits,
 }

@@ -181,6 +181,14 @@ impl Ledger {
             .map(|state| state.job.clone())
     }
 
+    /// The jobs that have not ended, in no order.
+    pub fn open_jobs(&self) -> Vec<(JobId, Job)> {
+        let jobs = self.shared.known.jobs.iter();
+        jobs.filter(|state| state.job.open)
+            .map(|state| (state.key().clone(), state.job.clone()))
+            .collect()
+    }
+
     /// Ends a job's hold. Queued like any ending; a job that has ended, or is not known, is left
     /// alone, so that one charge is one however often it is seen. Says whether this was the first
     /// to tell it, so that whoever counts charges counts each once.

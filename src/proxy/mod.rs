@@ -29,6 +29,7 @@ mod exchange_task;
 pub mod forward;
 pub mod framing;
 pub mod hold_credits;
+pub mod job_poller;
 pub mod meters;
 pub mod normalise_path;
 pub mod outcome;

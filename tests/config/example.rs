@@ -56,6 +56,7 @@ fn settings(config: &Config) -> String {
         upstream,
         ledger,
         account,
+        reconciliation,
         logging,
         catalogue: _,
         prices,
@@ -67,7 +68,7 @@ fn settings(config: &Config) -> String {
         warnings,
     } = config;
     format!(
-        "{server:#?}{upstream:#?}{ledger:#?}{account:#?}{logging:#?}{prices:#?}{teams:#?}{clients:#?}\
+        "{server:#?}{upstream:#?}{ledger:#?}{account:#?}{reconciliation:#?}{logging:#?}{prices:#?}{teams:#?}{clients:#?}\
          {budgets:#?}{floors:#?}{rates:#?}{warnings:#?}"
     )
 }

@@ -28,6 +28,7 @@ mod hard_cap;
 mod held_before_sent;
 mod jobs;
 mod jobs_in_doubt;
+mod jobs_polled;
 mod leaving;
 mod one_gate;
 mod one_gate_beside;

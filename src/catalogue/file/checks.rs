@@ -76,6 +76,29 @@ impl Draft {
         }
     }
 
+    /// Every job can be asked for, and by an operation that asks for jobs.
+    pub(super) fn check_polls(&mut self) {
+        let polls: BTreeSet<_> = (self.operations.iter())
+            .filter(|operation| operation.class == Class::Poll)
+            .map(|operation| operation.name.clone())
+            .collect();
+        let mut wrong = Vec::new();
+        for operation in &self.operations {
+            let what = match (operation.class, &operation.poll) {
+                (Class::Submit, None) => "starts a job and names no poll to ask for it".to_owned(),
+                (Class::Submit, Some(poll)) if !polls.contains(poll) => {
+                    format!("there is no poll named {poll:?}")
+                }
+                (Class::Submit, Some(_)) | (_, None) => continue,
+                (_, Some(_)) => "only a submit has a poll".to_owned(),
+            };
+            wrong.push((operation.name.to_string(), what));
+        }
+        for (at, what) in wrong {
+            self.complain(&at, what);
+        }
+    }
+
     /// No two operations may share a name, or a method and path.
     pub(super) fn check_unique(&mut self) {
         let (mut names, mut routes) = (BTreeSet::new(), BTreeSet::new());
@@ -201,6 +224,21 @@ mod tests {
             ("class = \"billable\"", "class = \"poll\"", "a poll"),
             ("class = \"billable\"", "class = \"free\"", "not charged"),
             ("class = \"billable\"", "class = \"cheap\"", "cheap"),
+            (
+                "class = \"billable\"",
+                "class = \"submit\"",
+                "names no poll",
+            ),
+            (
+                "class = \"billable\"",
+                "class = \"submit\"\npoll = \"find\"",
+                "no poll named",
+            ),
+            (
+                "flat = 1",
+                "flat = 1\n[[operation]]\nname = \"b\"\nmethod = \"GET\"\npath = \"/b/\"\nclass = \"free\"\nexplanation = \"B.\"\npoll = \"find\"",
+                "only a submit",
+            ),
             ("/find/", "/find/{job_id}/", "a poll"),
             ("/find/", "/{id}/find/{id}/", "not a path"),
             ("/find/", "/find//", "not a path"),

@@ -16,6 +16,7 @@ use crate::catalogue::operation::{
 };
 use crate::catalogue::price::{PriceName, Prices};
 use crate::credits::Credits;
+use crate::ids::OperationName;
 
 /// One fault of a catalogue file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,6 +53,7 @@ struct RawOperation {
     path: String,
     class: Class,
     explanation: String,
+    poll: Option<String>,
     slots: Option<String>,
     #[serde(default)]
     charge_from: ChargeFrom,
@@ -156,6 +158,7 @@ impl Draft {
             self.complain(name, "is not a setting of a catalogue");
         }
         self.check_unique();
+        self.check_polls();
         self.check_used();
     }
 
@@ -203,6 +206,7 @@ impl Draft {
             path: raw.path,
             class: raw.class,
             explanation: raw.explanation,
+            poll: raw.poll.map(OperationName::from),
             slots,
             charge_from: raw.charge_from,
             own_page: raw.own_page,

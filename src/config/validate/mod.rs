@@ -10,6 +10,7 @@ mod clients;
 mod coverage;
 mod limits;
 mod operations;
+mod reconciliation;
 mod scalars;
 mod sections;
 mod server;
@@ -35,6 +36,7 @@ pub(super) fn compile(
     let upstream = upstream::upstream(&file.upstream, token, c);
     let ledger = sections::ledger(&file.ledger, c);
     let account = sections::account(&file.account, c);
+    let reconciliation = reconciliation::reconciliation(&file.reconciliation, c);
     let logging = sections::logging(&file.log, c);
     patience(file, &server, &upstream, c);
     let (catalogue, prices) = catalogue::catalogue(&file.catalogue, c);
@@ -64,6 +66,7 @@ pub(super) fn compile(
         upstream,
         ledger,
         account,
+        reconciliation,
         logging,
         catalogue: Arc::new(catalogue),
         prices,

@@ -94,8 +94,15 @@ pub(super) fn account(file: &AccountFile, complaints: &mut Complaints) -> Accoun
         &[("gross", BalanceIs::Gross), ("net", BalanceIs::Net)],
         BalanceIs::Gross,
     );
+    let job_poll_interval = scalars::span(
+        c,
+        "account.job_poll_interval",
+        file.job_poll_interval,
+        Duration::from_secs(30),
+    );
     Account {
         poll_interval,
+        job_poll_interval,
         rule: AccountRule {
             lag,
             stale_after: SignedDuration::try_from(stale_after).unwrap_or(SignedDuration::MAX),
