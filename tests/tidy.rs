@@ -244,6 +244,10 @@ fn long_functions(text: &str) -> Vec<String> {
                 }
                 open = None;
             }
+            // A signature of several lines without a body, in a trait.
+            if indent == depth && words.starts_with(')') && words.ends_with(';') {
+                open = None;
+            }
         } else if is_function(words) && !words.ends_with('}') && !words.ends_with(';') {
             open = Some((number, indent, words));
         }

@@ -45,5 +45,6 @@ mod secrets_in_logs;
 mod settlement;
 mod slow_clients;
 mod team_view;
+mod team_view_lists;
 mod upstream;
 mod who_pays;

@@ -1,9 +1,9 @@
-//! What teams see where the account's own pages show everybody: their own books, and nothing else.
+//! What teams see where the account's own pages show everybody: their own books, and nothing else. What the lists
+//! show is in `team_view_lists`.
 
 use std::time::Duration;
 
 use generect_guard::clock::Clock;
-use generect_guard::simulator::Fault;
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -11,22 +11,19 @@ use crate::explains::explained;
 use crate::one_gate::harmless;
 use crate::support::{Answered, Plan, World, credits, send};
 
-const ME: &str = "/api/v1/accounts/me/";
-const USAGE: &str = "/api/v1/accounts/usage/";
-const TRANSACTIONS: &str = "/api/v1/accounts/transactions/";
-const USER: &str = "/api/auth/users/me/";
+pub const ME: &str = "/api/v1/accounts/me/";
+pub const USAGE: &str = "/api/v1/accounts/usage/";
+pub const TRANSACTIONS: &str = "/api/v1/accounts/transactions/";
+pub const USER: &str = "/api/auth/users/me/";
 const TIER: &str = "/api/auth/tiers/my-tier/";
 const PAGES: [&str; 5] = [ME, USAGE, TRANSACTIONS, USER, TIER];
 
-const SEARCH: &str = "/api/v1/search/database/leads/";
-const REALTIME: &str = "/api/v1/search/realtime/leads/";
-const PHONE: &str = "/api/v1/phone/find/";
-const ENRICH: &str = "/api/v1/enrich/database/lead/";
-const BULK: &str = "/api/v1/email/find/bulk/";
+pub const SEARCH: &str = "/api/v1/search/database/leads/";
+pub const REALTIME: &str = "/api/v1/search/realtime/leads/";
 const LABEL: &str = "own-page";
 
 /// Two teams before an account with a balance that stands nowhere else.
-fn plan() -> Plan {
+pub fn plan() -> Plan {
     Plan::default()
         .team("growth", "name = \"Growth marketing\"")
         .key("growth-crm", "growth", "")
@@ -47,18 +44,18 @@ fn plan() -> Plan {
         .simulator(|settings| settings.balance = credits("98765.4321"))
 }
 
-fn rows(count: u64, of: u64) -> String {
+pub fn rows(count: u64, of: u64) -> String {
     format!(r#"{{"job_titles":["matches:{of}"],"limit_by":{count}}}"#)
 }
 
-async fn page(world: &World, key: &str, path: &str) -> Answered {
+pub async fn page(world: &World, key: &str, path: &str) -> Answered {
     let request = world
         .request(Method::GET, path, key)
         .header("x-request-id", LABEL);
     send(request).await.unwrap()
 }
 
-async fn read(world: &World, key: &str, path: &str) -> Value {
+pub async fn read(world: &World, key: &str, path: &str) -> Value {
     let answer = page(world, key, path).await;
     assert_eq!(
         (answer.status, answer.refusal()),
@@ -71,7 +68,12 @@ async fn read(world: &World, key: &str, path: &str) -> Value {
 }
 
 /// Reads a page until it shows what endings that are still on their way lead to.
-async fn read_when(world: &World, key: &str, path: &str, done: impl Fn(&Value) -> bool) -> Value {
+pub async fn read_when(
+    world: &World,
+    key: &str,
+    path: &str,
+    done: impl Fn(&Value) -> bool,
+) -> Value {
     for _ in 0..500 {
         let found = read(world, key, path).await;
         if done(&found) {
@@ -83,7 +85,7 @@ async fn read_when(world: &World, key: &str, path: &str, done: impl Fn(&Value) -
 }
 
 /// Waits until `team`'s key shows that the team has used so much.
-async fn used(world: &World, key: &str, amount: f64) -> Value {
+pub async fn used(world: &World, key: &str, amount: f64) -> Value {
     read_when(world, key, ME, |me| {
         me["data"]["credits"]["used_this_month"] == json!(amount)
     })
@@ -199,170 +201,6 @@ async fn no_team_sees_a_number_of_another_or_of_the_account() {
         Some(1)
     );
     assert_nothing_was_asked_upstream(&world);
-    world.end_with_nothing_open().await;
-}
-
-/// Type, credits and status of each row, newest first.
-async fn listed(world: &World, query: &str) -> Vec<(String, String, String)> {
-    let list = read(world, "growth-crm", &format!("{TRANSACTIONS}{query}")).await;
-    let rows = list["data"]["transactions"].as_array().unwrap().iter();
-    let cell = |value: &Value| {
-        value
-            .as_str()
-            .map_or_else(|| value.to_string(), str::to_owned)
-    };
-    rows.map(|row| {
-        let status = cell(&row["details"]["status"]);
-        (cell(&row["type"]), cell(&row["credits"]), status)
-    })
-    .collect()
-}
-
-fn shown(rows: &[(&str, &str, &str)]) -> Vec<(String, String, String)> {
-    let owned = |row: &(&str, &str, &str)| (row.0.into(), row.1.into(), row.2.into());
-    rows.iter().map(owned).collect()
-}
-
-/// Calls that end in every way, a minute apart: settled, released, in doubt, a job, and settled
-/// again, in this order.
-async fn calls_of_every_kind(world: &World, clock: &Clock) {
-    let minute = || clock.advance(jiff::SignedDuration::from_mins(1));
-    let faults = world.simulator.faults();
-    assert_eq!(world.post(SEARCH, &rows(10, 3)).await.status, 200);
-    minute();
-    let nobody = r#"{"linkedin_url":"https://www.linkedin.com/in/not-found-1/"}"#;
-    assert_eq!(world.post(ENRICH, nobody).await.status, 400);
-    minute();
-    faults.next_on(1, PHONE, Fault::CutAfterCharge);
-    let person = r#"{"linkedin_url":"https://www.linkedin.com/in/person-1/"}"#;
-    assert_eq!(world.post(PHONE, person).await.status, 504);
-    minute();
-    let leads = r#"{"leads":[{"first_name":"A","last_name":"B","domain":"example.com"}]}"#;
-    assert_eq!(world.post(BULK, leads).await.status, 202);
-    minute();
-    assert_eq!(world.post(REALTIME, &rows(5, 2)).await.status, 200);
-}
-
-#[tokio::test]
-async fn transactions_are_the_teams_calls_with_filters_and_pages() {
-    let clock = Clock::manual("2026-11-15T10:00:00Z".parse().unwrap());
-    let world = plan().clock(clock.clone()).start().await;
-    calls_of_every_kind(&world, &clock).await;
-    used(&world, "growth-crm", 0.14).await;
-    let all = shown(&[
-        ("search_realtime_leads", "-0.08", "success"),
-        ("email_find_bulk", "-0.02", "pending"),
-        ("phone_find", "-0.4", "pending"),
-        ("enrich_database_lead", "-0.02", "error"),
-        ("search_database_leads", "-0.06", "success"),
-    ]);
-    read_when(&world, "growth-crm", TRANSACTIONS, |list| {
-        list["data"]["transactions"][3]["details"]["status"] == "error"
-    })
-    .await;
-    for (query, expected) in [
-        ("", &all[..]),
-        ("?limit=2", &all[..2]),
-        ("?limit=2&offset=3", &all[3..]),
-        ("?offset=5", &[]),
-        ("?status=pending", &all[1..3]),
-        ("?status=error", &all[3..4]),
-        ("?status=success&limit=1&offset=1", &all[4..]),
-        ("?created_at__gte=2026-11-15T10:02:00", &all[..3]),
-        ("?created_at__gt=2026-11-15T10:02:00Z&limit=1", &all[..1]),
-        ("?created_at__lte=2026-11-15T11:01:00%2B01:00", &all[3..]),
-        ("?created_at__gte=2026-11-16", &[]),
-        ("?amount__lte=-0.4", &all[2..3]),
-        (
-            "?credits__gt=-0.06&credits__lt=0",
-            &[all[1].clone(), all[3].clone()],
-        ),
-        (
-            "?limit=all&status=lost&created_at__gte=today&amount__gte=x",
-            &all[..],
-        ),
-    ] {
-        assert_eq!(listed(&world, query).await, expected, "{query}");
-    }
-    let first = read(
-        &world,
-        "growth-crm",
-        &format!("{TRANSACTIONS}?limit=1&offset=4"),
-    )
-    .await;
-    let first = &first["data"]["transactions"][0];
-    assert_eq!(
-        (&first["id"], &first["timestamp"]),
-        (&json!("guard-1"), &json!("2026-11-15T10:00:00Z"))
-    );
-    assert_eq!(
-        first["details"],
-        json!({"balance_type": "platform", "status": "success", "key": "growth-crm"})
-    );
-    let user = read(&world, "growth-crm", USER).await;
-    assert_eq!(user["blocked_balance_platform"], json!(0.42));
-    world.end().await;
-}
-
-#[tokio::test]
-async fn usage_is_by_kind_and_span() {
-    let clock = Clock::manual("2026-10-31T22:30:00Z".parse().unwrap());
-    let world = plan().clock(clock.clone()).start().await;
-    assert_eq!(world.post(SEARCH, &rows(10, 3)).await.status, 200);
-    used(&world, "growth-crm", 0.06).await;
-    clock.advance(jiff::SignedDuration::from_hours(2));
-    assert_eq!(world.post(REALTIME, &rows(10, 2)).await.status, 200);
-    used(&world, "growth-crm", 0.08).await;
-    for (query, period, database, realtime) in [
-        ("", "2026-11", 0.0, 0.08),
-        ("?period_month=2026-10", "2026-10", 0.06, 0.0),
-        ("?timezone=Europe/Kyiv", "2026-11", 0.06, 0.08),
-        (
-            "?timezone=Europe%2FKyiv&period_month=2026-10&period=month",
-            "2026-10",
-            0.0,
-            0.0,
-        ),
-        (
-            "?start_date=2026-10-31&end_date=2026-11-30",
-            "2026-10",
-            0.06,
-            0.08,
-        ),
-        (
-            "?start_date=2026-10-31&end_date=2026-11-01",
-            "2026-10",
-            0.06,
-            0.0,
-        ),
-        (
-            "?start_date=2026-10-31T22:15:00&end_date=2026-10-31T22:29:59",
-            "2026-10",
-            0.0,
-            0.0,
-        ),
-        (
-            "?start_date=2026-12-01&end_date=2026-11-01",
-            "2026-12",
-            0.0,
-            0.0,
-        ),
-        ("?start_date=soon", "2026-11", 0.0, 0.08),
-    ] {
-        let usage = read(&world, "growth-crm", &format!("{USAGE}{query}")).await;
-        let number = |name: &str| usage["data"]["breakdown"][name].as_f64();
-        assert_eq!(usage["data"]["period"], period, "{query}");
-        let kinds = [
-            number("search_database"),
-            number("search_realtime"),
-            number("email_find"),
-        ];
-        assert_eq!(
-            kinds,
-            [Some(database), Some(realtime), Some(0.0)],
-            "{query} {usage}"
-        );
-    }
     world.end_with_nothing_open().await;
 }
 
