@@ -53,6 +53,7 @@
 
 pub mod account;
 pub mod admin;
+pub mod alerts;
 pub mod app;
 pub mod catalogue;
 pub mod cli;

@@ -29,6 +29,12 @@ pub const OUTCOME: &str = "outcome";
 pub const REASON: &str = "reason";
 /// Label: a budget's id.
 pub const BUDGET: &str = "budget";
+/// Label: an alert's id.
+pub const ALERT: &str = "alert";
+/// Label: what an alert is about, the word for its condition.
+pub const KIND: &str = "kind";
+/// Label: what became of an alert's message, one of [`delivery`].
+pub const DELIVERY: &str = "delivery";
 /// Label: `2xx` and its sisters, see [`status_class`].
 pub const STATUS_CLASS: &str = "status_class";
 
@@ -62,6 +68,18 @@ pub mod outcome {
     pub const ALL: &[&str] = &[
         SETTLED, ESTIMATED, RELEASED, IN_DOUBT, ACCEPTED, FREE, TEST_MODE, REFUSED, ABANDONED,
     ];
+}
+
+/// The values of the label [`DELIVERY`].
+pub mod delivery {
+    /// The receiver took it.
+    pub const DELIVERED: &str = "delivered";
+    /// One attempt failed; there will be another.
+    pub const FAILED: &str = "failed";
+    /// Given up: the last attempt failed, the receiver does not want it, or it is too old.
+    pub const GIVEN_UP: &str = "given_up";
+    /// Too many were waiting for this receiver.
+    pub const DROPPED: &str = "dropped";
 }
 
 /// What a metric is to Prometheus.
@@ -171,6 +189,10 @@ metrics! {
     ACCOUNT_READING_AGE = "guard_account_reading_age_seconds", Kind::Gauge, Seconds, [];
     /// Attempts to read the account that failed, by reason.
     ACCOUNT_ERRORS = "guard_account_errors_total", Kind::Counter, Count, [REASON];
+    /// Alerts told.
+    ALERTS = "guard_alerts_total", Kind::Counter, Count, [ALERT, KIND];
+    /// Messages of alerts to their webhooks, by what became of them; attempts that failed count too.
+    ALERT_DELIVERIES = "guard_alert_deliveries_total", Kind::Counter, Count, [ALERT, DELIVERY];
     /// 1 while calls are refused because the upstream keeps failing, else 0.
     BREAKER_OPEN = "guard_breaker_open", Kind::Gauge, Count, [];
 }

@@ -26,6 +26,10 @@ const MAY_USE: &[(&str, &[&str])] = &[
         &["credits", "clock", "ids", "metrics", "transaction"],
     ),
     ("account", &["credits", "clock", "metrics", "transaction"]),
+    (
+        "alerts",
+        &["clock", "credits", "identity", "ids", "ledger", "metrics"],
+    ),
     ("simulator", &["credits", "clock"]),
     ("reports", &["credits", "ids", "ledger"]),
     ("admin", &["metrics"]),
@@ -45,6 +49,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     (
         "config",
         &[
+            "alerts",
             "catalogue",
             "credits",
             "identity",
@@ -57,8 +62,8 @@ const MAY_USE: &[(&str, &[&str])] = &[
     (
         "app",
         &[
-            "account", "admin", "clock", "config", "control", "credits", "identity", "ledger",
-            "metrics", "proxy",
+            "account", "admin", "alerts", "clock", "config", "control", "credits", "identity",
+            "ledger", "metrics", "proxy",
         ],
     ),
     (
@@ -86,6 +91,8 @@ const PURE: &[&str] = &[
     "src/ledger/budget.rs",
     "src/catalogue",
     "src/proxy/outcome.rs",
+    "src/alerts/rules.rs",
+    "src/alerts/forecast.rs",
 ];
 
 /// The only files where an amount may meet a float, and why.

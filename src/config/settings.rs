@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use jiff::SignedDuration;
 
+use crate::alerts::Alert;
 use crate::catalogue::{Catalogue, Class, Prices, Unbounded};
 use crate::config::Complaint;
 use crate::credits::Credits;
@@ -47,6 +48,8 @@ pub struct Config {
     pub floors: Vec<Floor>,
     /// How often calls may begin.
     pub rates: Vec<Rate>,
+    /// What people want to be told of. Without their webhooks where no secrets were fetched.
+    pub alerts: Vec<Alert>,
     /// What a person should look at, though the guard starts with it.
     pub warnings: Vec<Complaint>,
 }
