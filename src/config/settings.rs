@@ -19,6 +19,9 @@ use crate::ledger::{AccountRule, Budget, Filter};
 use crate::logging::LoggingSettings;
 use crate::transaction::TransactionSource;
 
+/// A path of this length or more may be a secret.
+const SECRET_PATH_BYTES: usize = 20;
+
 /// Everything the guard is told from outside. Only [`load`](crate::config::load()) makes one.
 #[derive(Debug)]
 pub struct Config {
@@ -61,6 +64,23 @@ impl Config {
             .iter()
             .find(|floor| floor.priority == priority && floor.action == FloorAction::Refuse)
             .map(|floor| floor.below)
+    }
+
+    /// What no log line may show: the account's token, and the addresses of webhooks, whole and
+    /// as the part after the host, where that is long enough to be a secret and not a word.
+    pub fn unloggable(&self) -> Vec<&str> {
+        let mut texts = vec![self.upstream.token.expose()];
+        let webhooks = self
+            .alerts
+            .iter()
+            .filter_map(|alert| alert.webhook.as_ref());
+        for webhook in webhooks {
+            let url = webhook.url.expose();
+            let path = url.splitn(4, '/').nth(3).unwrap_or_default();
+            texts.push(url);
+            texts.extend((path.len() >= SECRET_PATH_BYTES).then_some(path));
+        }
+        texts
     }
 
     /// The operations that the API takes as bulk jobs.

@@ -70,12 +70,6 @@ fn budget_known(raw: &AlertFile, file: &File, item: &str, complaints: &mut Compl
     if !ids.any(|id| id == budget) {
         let ids = file.budget.iter().filter_map(|budget| budget.id.as_deref());
         clients::unknown(&path, "budget", budget, ids, complaints);
-    } else if raw.at_percent.is_none() && !complaints.is_unread(&format!("{item}.at_percent")) {
-        complaints.error(
-            path,
-            "has no effect without at_percent",
-            "write at_percent, or take it out",
-        );
     }
 }
 
@@ -113,6 +107,9 @@ fn which(raw: &AlertFile, item: &str, complaints: &mut Complaints) -> Option<&'s
     None
 }
 
+/// From the one value of a condition to the condition.
+type Makes<T> = fn(T) -> Condition;
+
 fn condition(
     raw: &AlertFile,
     item: &str,
@@ -120,13 +117,21 @@ fn condition(
     complaints: &mut Complaints,
 ) -> Option<Condition> {
     let c = complaints;
-    let path = format!("{item}.{}", which(raw, item, c)?);
+    let name = which(raw, item, c)?;
+    if raw.budget.is_some() && name != "at_percent" {
+        c.error(
+            format!("{item}.budget"),
+            "has no effect without at_percent",
+            "write at_percent, or take it out",
+        );
+    }
+    let path = format!("{item}.{name}");
     if let Some(percents) = &raw.at_percent {
         let percents = percents_of(percents, &path, c)?;
         let budget = raw.budget.as_deref().map(Into::into);
         return Some(Condition::BudgetShare { budget, percents });
     }
-    let amounts: [(_, fn(Credits) -> Condition); 3] = [
+    let amounts: [(_, Makes<Credits>); 3] = [
         (raw.balance_below, Condition::BalanceBelow),
         (raw.unattributed_above, Condition::UnattributedAbove),
         (raw.drift_above, Condition::DriftAbove),
@@ -136,7 +141,7 @@ fn condition(
             return amount_of(amount, &path, c).map(make);
         }
     }
-    let spans: [(_, fn(SignedDuration) -> Condition); 3] = [
+    let spans: [(_, Makes<SignedDuration>); 3] = [
         (raw.runs_out_within, Condition::RunsOutWithin),
         (raw.doubt_older_than, Condition::DoubtOlderThan),
         (raw.reading_older_than, Condition::ReadingOlderThan),
@@ -216,7 +221,9 @@ fn webhook(
     let shapes = [("generic", Shape::Generic), ("slack", Shape::Slack)];
     let path = format!("{item}.shape");
     let c = complaints;
+    let before = c.errors();
     let shape = scalars::word(c, &path, raw.shape.as_deref(), &shapes, Shape::Generic);
+    let shape_known = c.errors() == before && !c.is_unread(&path);
     let through_proxy = raw.through_proxy.unwrap_or(false);
     if through_proxy && file.upstream.proxy.is_none() && !c.is_unread("upstream.proxy") {
         c.error(
@@ -229,7 +236,7 @@ fn webhook(
     let unread = ["secret_env", "secret_file"]
         .iter()
         .any(|name| c.is_unread(&format!("{item}.{name}")));
-    if shape == Shape::Generic && !named && !unread && !c.is_unread(&path) {
+    if shape == Shape::Generic && shape_known && !named && !unread {
         c.missing(
             format!("{item}.secret_env"),
             "name the environment variable of the secret that messages are signed with, or its \
