@@ -376,3 +376,17 @@ fn windows_long_over_are_forgotten() {
     // This month's, and last month's for a week.
     assert!(text.matches("level").count() <= 4, "{text}");
 }
+
+#[test]
+fn a_clock_that_is_set_back_over_the_end_of_a_window_tells_nothing_twice() {
+    let table = "
+        2026-11-30T23:59:50Z | a 5/10 | x a 50
+        2026-12-01T00:00:10Z | a 5/10 | x a 50
+        2026-11-30T23:59:55Z | a 5/10 |
+        2026-12-07T23:59:59Z | a 5/10 |
+        2026-11-30T23:59:59Z | a 8/10 | x a 80
+        2026-12-07T23:59:59Z | a 8/10 | x a 80
+    ";
+    let alerts = [shares("x", None, &[50, 80])];
+    plays(&alerts, table, |now, text| budgets(now, text, month));
+}
