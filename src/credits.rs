@@ -44,6 +44,9 @@ enum Rounding {
     Down,
 }
 
+/// Micro-credits in a credit, wide enough for products.
+const MICROS_IN_ONE: i128 = 1_000_000;
+
 impl Credits {
     /// Nothing.
     pub const ZERO: Self = Self(0);
@@ -87,6 +90,15 @@ impl Credits {
     pub fn checked_times(self, count: u64) -> Option<Self> {
         let count = i64::try_from(count).ok()?;
         self.0.checked_mul(count).map(Self)
+    }
+
+    /// This amount in a unit of which one is `factor` credits, to the nearest micro-credit; stops at
+    /// the ends.
+    pub fn in_units_of(self, factor: Self) -> Self {
+        let product = i128::from(self.0) * i128::from(factor.0);
+        let half = MICROS_IN_ONE / 2 * product.signum();
+        let micros = (product + half) / MICROS_IN_ONE;
+        Self(i64::try_from(micros).unwrap_or(if micros < 0 { i64::MIN } else { i64::MAX }))
     }
 
     /// The sum, stopping at the largest amount: for limits and comparisons, never for the books.

@@ -53,6 +53,7 @@
 
 pub mod account;
 pub mod admin;
+pub mod alerts;
 pub mod app;
 pub mod catalogue;
 pub mod cli;
@@ -66,6 +67,7 @@ pub mod ledger;
 pub mod logging;
 pub mod metrics;
 pub mod proxy;
+pub mod reconciliation;
 pub mod reports;
 pub mod simulator;
 pub mod transaction;

@@ -29,6 +29,14 @@ pub const OUTCOME: &str = "outcome";
 pub const REASON: &str = "reason";
 /// Label: a budget's id.
 pub const BUDGET: &str = "budget";
+/// Label: by what a doubt ended.
+pub const HOW: &str = "how";
+/// Label: an alert's id.
+pub const ALERT: &str = "alert";
+/// Label: the kind of a finding, or what an alert is about.
+pub const KIND: &str = "kind";
+/// Label: what became of an alert's message, one of [`delivery`].
+pub const DELIVERY: &str = "delivery";
 /// Label: `2xx` and its sisters, see [`status_class`].
 pub const STATUS_CLASS: &str = "status_class";
 
@@ -62,6 +70,18 @@ pub mod outcome {
     pub const ALL: &[&str] = &[
         SETTLED, ESTIMATED, RELEASED, IN_DOUBT, ACCEPTED, FREE, TEST_MODE, REFUSED, ABANDONED,
     ];
+}
+
+/// The values of the label [`DELIVERY`].
+pub mod delivery {
+    /// The receiver took it.
+    pub const DELIVERED: &str = "delivered";
+    /// One attempt failed; there will be another.
+    pub const FAILED: &str = "failed";
+    /// Given up: the last attempt failed, the receiver does not want it, or it is too old.
+    pub const GIVEN_UP: &str = "given_up";
+    /// Too many were waiting for this receiver.
+    pub const DROPPED: &str = "dropped";
 }
 
 /// What a metric is to Prometheus.
@@ -171,6 +191,28 @@ metrics! {
     ACCOUNT_READING_AGE = "guard_account_reading_age_seconds", Kind::Gauge, Seconds, [];
     /// Attempts to read the account that failed, by reason.
     ACCOUNT_ERRORS = "guard_account_errors_total", Kind::Counter, Count, [REASON];
+    /// How often the upstream refused a call for want of funds, so that the account counts as empty
+    /// until it is read again.
+    ACCOUNT_EMPTIED = "guard_account_emptied_total", Kind::Counter, Count, [];
+    /// How often the account's own prices were others than before, the first ones included.
+    TIER_CHANGES = "guard_tier_changes_total", Kind::Counter, Count, [];
+    /// Attempts to read the account's own prices that failed, and single prices that are none, by
+    /// reason.
+    TIER_ERRORS = "guard_tier_errors_total", Kind::Counter, Count, [REASON];
+    /// Disagreements between the books and the account that were found, by kind.
+    FINDINGS = "guard_findings_total", Kind::Counter, Count, [KIND];
+    /// Runs of the reconciliation, by how they ended (`done`, `failed`).
+    RECONCILIATIONS = "guard_reconciliations_total", Kind::Counter, Count, [OUTCOME];
+    /// How far behind the present the account's transactions have been read completely, in seconds.
+    RECONCILIATION_LAG = "guard_reconciliation_lag_seconds", Kind::Gauge, Seconds, [];
+    /// Holds ended by the account's transactions: `settled`, `released` or `allocated`.
+    DOUBTS_ENDED = "guard_doubts_ended_total", Kind::Counter, Count, [HOW];
+    /// Doubts that the last reconciliation could not decide.
+    UNDECIDED = "guard_doubts_undecided", Kind::Gauge, Count, [];
+    /// Alerts told.
+    ALERTS = "guard_alerts_total", Kind::Counter, Count, [ALERT, KIND];
+    /// Messages of alerts to their webhooks, by what became of them; attempts that failed count too.
+    ALERT_DELIVERIES = "guard_alert_deliveries_total", Kind::Counter, Count, [ALERT, DELIVERY];
     /// 1 while calls are refused because the upstream keeps failing, else 0.
     BREAKER_OPEN = "guard_breaker_open", Kind::Gauge, Count, [];
 }

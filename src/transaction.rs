@@ -5,6 +5,7 @@
 //! `reconciliation`.
 
 use std::fmt;
+use std::str::FromStr;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -104,5 +105,40 @@ impl TransactionStatus {
 impl fmt::Display for TransactionId {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(out, "{}:{}", self.source.as_str(), self.id)
+    }
+}
+
+/// A text is not the name of a row.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} names no transaction; it would look like v1:txn_1")]
+pub struct ParseTransactionIdError(String);
+
+impl FromStr for TransactionId {
+    type Err = ParseTransactionIdError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let wrong = || ParseTransactionIdError(text.to_owned());
+        let (source, id) = text.split_once(':').ok_or_else(wrong)?;
+        let source = TransactionSource::from_text(source).ok_or_else(wrong)?;
+        Ok(Self {
+            source,
+            id: id.into(),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_read_as_it_is_written() {
+        for text in ["v1:txn_1", "legacy:7b2c-11", "v1:a:b"] {
+            let id: TransactionId = text.parse().unwrap();
+            assert_eq!(id.to_string(), text);
+        }
+        for text in ["", "txn_1", "v2:txn_1"] {
+            assert!(text.parse::<TransactionId>().is_err(), "{text}");
+        }
     }
 }

@@ -1,16 +1,36 @@
-//! The upstream account: what it has left, as last seen.
+//! The upstream account: what it has left, what it took and for what, and its own prices.
 //!
-//! [`AccountClient`] asks once and says exactly why it got no answer; [`Watcher`] asks again and
-//! again and hands each [`Reading`] on. Neither knows the ledger: whoever builds both feeds the
-//! one with what the other saw. A balance that cannot be read is an error with a name, never
-//! zero and never the previous one again: how old a reading may be is decided by its reader.
+//! [`AccountClient`] asks once and says exactly why it got no answer: for the balance, for a page
+//! of transactions, for sums, for prices, for the state of a bulk job. [`Watcher`] asks for the
+//! balance again and again and hands each [`Reading`] on. [`Pull`] reads a span of transactions,
+//! page by page. None of them knows the ledger: whoever builds both feeds the one with what the
+//! other saw. A balance that cannot be read is an error with a name, never zero and never the
+//! previous one again: how old a reading may be is decided by its reader.
 
 mod client;
+mod error;
+mod job;
+mod json;
+mod me;
 mod pace;
 mod reading;
+mod tier;
+mod tier_watcher;
+mod transactions;
+mod transport;
+mod usage;
 mod watcher;
 
-pub use client::{AccountClient, AccountClientSettings, AccountError, ClientBuildError};
+pub use client::AccountClient;
+pub use error::{AccountError, ClientBuildError};
+pub use job::JobAnswer;
 pub use pace::WatcherSettings;
-pub use reading::Reading;
-pub use watcher::{Nudge, Watcher};
+pub use reading::{Reading, Seen};
+pub use tier::{PriceFault, TierPrices};
+pub use tier_watcher::{TierWatcher, TierWatcherSettings};
+pub use transactions::{
+    Page, Pull, PullReport, PullSettings, RowFault, Span, Stop, TransactionsQuery, UnreadableRow,
+};
+pub use transport::AccountClientSettings;
+pub use usage::{Spent, Sums, Usage};
+pub use watcher::{FundsGone, Nudge, Watcher};

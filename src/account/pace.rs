@@ -40,7 +40,7 @@ const BACKOFF_INTERVALS_MAX: u32 = 4;
 const NUDGE_GAP_MAX: Duration = Duration::from_secs(1);
 
 /// The jitter picks one of this many points.
-const JITTER_STEPS: u32 = 1000;
+pub(super) const JITTER_STEPS: u32 = 1000;
 
 /// The state that decides the next pause.
 #[derive(Debug)]
@@ -65,13 +65,17 @@ impl Pace {
         self.near = self.settings.near.iter().any(|floor| near(balance, *floor));
     }
 
+    /// The upstream says that the account is empty: a top-up should be seen soon.
+    pub(super) fn emptied(&mut self) {
+        self.near = true;
+    }
+
     /// The balance could not be read.
     pub(super) fn failed(&mut self) {
         self.errors = self.errors.saturating_add(1);
     }
 
-    /// The pause until the next question. After an error `chance` (any number) picks a point
-    /// between half the pause and all of it, so that several guards do not return together.
+    /// The pause until the next question, [`jittered`] by `chance` after an error.
     pub(super) fn pause(&self, chance: u32) -> Duration {
         let usual = if self.near {
             self.settings.fast_interval
@@ -87,14 +91,20 @@ impl Pace {
             .settings
             .poll_interval
             .saturating_mul(BACKOFF_INTERVALS_MAX);
-        let half = usual.saturating_mul(doubled).min(most) / 2;
-        half + half / JITTER_STEPS * (chance % (JITTER_STEPS + 1))
+        jittered(usual.saturating_mul(doubled).min(most), chance)
     }
 
     /// The shortest time between two questions when somebody asks for one out of turn.
     pub(super) fn nudge_gap(&self) -> Duration {
         self.settings.fast_interval.min(NUDGE_GAP_MAX)
     }
+}
+
+/// A point between half of `pause` and all of it, picked by `chance` (any number), so that several
+/// guards do not return together.
+pub(super) fn jittered(pause: Duration, chance: u32) -> Duration {
+    let half = pause / 2;
+    half + half / JITTER_STEPS * (chance % (JITTER_STEPS + 1))
 }
 
 /// Whether `balance` is under, or little above, `floor`. Far below counts too: calls are being

@@ -14,6 +14,18 @@ pub struct Reading {
     pub started_at: Timestamp,
     /// When the whole answer was here. Whatever was charged after is not in the balance.
     pub finished_at: Timestamp,
+    /// How it came about.
+    pub seen: Seen,
+}
+
+/// How a balance came to be known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Seen {
+    /// The account's page says so.
+    Read,
+    /// The upstream refused a call for want of funds: `balance` is what was last read, but at most
+    /// zero. A rise after it is no sign of a top-up.
+    Refused,
 }
 
 impl Reading {
@@ -36,6 +48,7 @@ mod tests {
             balance: Credits::ZERO,
             started_at: at("2026-09-15T10:30:00Z"),
             finished_at: at("2026-09-15T10:30:02Z"),
+            seen: Seen::Read,
         };
         assert_eq!(
             balance.age(at("2026-09-15T10:30:05Z")),

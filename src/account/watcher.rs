@@ -1,29 +1,56 @@
 //! Asks for the balance again and again.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use jiff::Timestamp;
 use tokio::sync::{Notify, watch};
 use tokio::time::{Duration, Instant};
 use tokio_util::sync::CancellationToken;
 
-use crate::account::client::{AccountClient, AccountError};
+use crate::account::client::AccountClient;
+use crate::account::error::AccountError;
 use crate::account::pace::{Pace, WatcherSettings};
-use crate::account::reading::Reading;
+use crate::account::reading::{Reading, Seen};
 use crate::clock::Clock;
+use crate::credits::Credits;
 use crate::metrics;
 
 /// How often the age of the last reading is told to the metrics.
 const AGE_INTERVAL: Duration = Duration::from_secs(1);
 
-/// Asks for a reading out of turn: after the upstream said that funds are short, say.
+/// Asks out of turn: for a reading after a charge that surprised, say.
 #[derive(Clone, Debug)]
 pub struct Nudge(Arc<Notify>);
 
 impl Nudge {
+    pub(super) fn of(nudged: &Arc<Notify>) -> Self {
+        Self(Arc::clone(nudged))
+    }
+
     /// Asks. Never waits; any number of calls before the next question count as one.
     pub fn nudge(&self) {
         self.0.notify_one();
+    }
+}
+
+/// Tells the watcher that the upstream refused a call for want of funds.
+#[derive(Clone, Debug)]
+pub struct FundsGone(Arc<Marks>);
+
+/// How often the funds were gone. Counted, not timed: the clock may be set back.
+#[derive(Debug, Default)]
+struct Marks {
+    count: AtomicU64,
+    happened: Notify,
+}
+
+impl FundsGone {
+    /// From now on the account counts as empty, until a reading that is begun after this says
+    /// otherwise; one is asked for at once. Never waits.
+    pub fn mark_empty(&self) {
+        self.0.count.fetch_add(1, Ordering::SeqCst);
+        self.0.happened.notify_one();
     }
 }
 
@@ -34,6 +61,9 @@ pub struct Watcher {
     clock: Clock,
     pace: Pace,
     nudged: Arc<Notify>,
+    marks: Arc<Marks>,
+    /// How many of the marks have been taken in.
+    heard: u64,
     latest: watch::Sender<Option<Reading>>,
     unreadable: Option<Unreadable>,
 }
@@ -53,6 +83,8 @@ impl Watcher {
             clock,
             pace: Pace::new(settings),
             nudged: Arc::new(Notify::new()),
+            marks: Arc::default(),
+            heard: 0,
             latest: watch::Sender::new(None),
             unreadable: None,
         }
@@ -65,72 +97,149 @@ impl Watcher {
 
     /// A handle by which others ask for a reading out of turn.
     pub fn nudge(&self) -> Nudge {
-        Nudge(Arc::clone(&self.nudged))
+        Nudge::of(&self.nudged)
+    }
+
+    /// A handle by which others say that the upstream refused a call for want of funds. The
+    /// account then counts as empty as soon as this watcher runs: see [`FundsGone::mark_empty`].
+    pub fn funds_gone(&self) -> FundsGone {
+        FundsGone(Arc::clone(&self.marks))
     }
 
     /// Reads at once, then at its pace, until `shutdown`. Each reading is given to `on_reading`
     /// before it is published, so that whoever sees it may rely on the callback having run.
     pub async fn run(mut self, shutdown: CancellationToken, on_reading: impl Fn(&Reading)) {
+        // Shown from the start, so that the first time is a rise.
+        ::metrics::counter!(metrics::ACCOUNT_EMPTIED).increment(0);
         loop {
-            let asked_at = Instant::now();
-            let Some(answer) = shutdown.run_until_cancelled(self.client.me()).await else {
+            let turn = self.turn(&on_reading);
+            if shutdown.run_until_cancelled(turn).await.is_none() {
                 return;
-            };
-            match answer {
-                Ok(balance) => {
-                    on_reading(&balance);
-                    self.has_read(balance);
-                }
-                Err(error) => self.has_failed(&error),
             }
-            let turn = Instant::now() + self.pace.pause(rand::random());
-            let earliest = asked_at + self.pace.nudge_gap();
-            if shutdown
-                .run_until_cancelled(self.wait(turn, earliest))
-                .await
-                .is_none()
-            {
-                return;
+        }
+    }
+
+    /// One question, and the wait for the next turn.
+    async fn turn(&mut self, on_reading: &impl Fn(&Reading)) {
+        self.hear(on_reading);
+        let heard = self.heard;
+        let asked_at = Instant::now();
+        let answer = self.ask(on_reading).await;
+        self.hear(on_reading);
+        let earliest = asked_at + self.pace.nudge_gap();
+        let turn = match answer {
+            // The funds went while the question was under way: it may have been answered before.
+            Ok(reading) if heard != self.heard => {
+                self.is_readable(reading.balance);
+                self.pace.emptied();
+                earliest
+            }
+            Ok(reading) => {
+                self.has_read(reading, on_reading);
+                Instant::now() + self.pace.pause(rand::random())
+            }
+            Err(error) => {
+                self.has_failed(&error);
+                Instant::now() + self.pace.pause(rand::random())
+            }
+        };
+        self.wait(turn, earliest, on_reading).await;
+    }
+
+    /// Asks, and hears meanwhile that the funds are gone.
+    async fn ask(&mut self, on_reading: &impl Fn(&Reading)) -> Result<Reading, AccountError> {
+        let (client, marks) = (self.client.clone(), Arc::clone(&self.marks));
+        let mut question = std::pin::pin!(client.me());
+        loop {
+            tokio::select! {
+                biased;
+                answer = &mut question => return answer,
+                () = marks.happened.notified() => self.hear(on_reading),
             }
         }
     }
 
     /// Waits for its turn, or for a nudge (but not before `earliest`), telling the age meanwhile.
-    async fn wait(&self, turn: Instant, earliest: Instant) {
-        let nudged = async {
-            self.nudged.notified().await;
-            tokio::time::sleep_until(earliest).await;
-        };
-        tokio::select! {
-            () = tokio::time::sleep_until(turn) => {}
-            () = nudged => {}
-            () = self.tell_age() => {}
-        }
-    }
-
-    async fn tell_age(&self) {
+    async fn wait(&mut self, mut turn: Instant, earliest: Instant, on_reading: &impl Fn(&Reading)) {
+        let (marks, nudged) = (Arc::clone(&self.marks), Arc::clone(&self.nudged));
         let mut ticks = tokio::time::interval(AGE_INTERVAL);
         loop {
-            ticks.tick().await;
-            let latest = *self.latest.borrow();
-            if let Some(balance) = latest {
-                let age = balance.age(self.clock.now()).as_secs_f64();
-                ::metrics::gauge!(metrics::ACCOUNT_READING_AGE).set(age);
+            tokio::select! {
+                biased;
+                () = tokio::time::sleep_until(turn) => return,
+                () = marks.happened.notified() => {
+                    self.hear(on_reading);
+                    turn = turn.min(earliest);
+                }
+                () = nudged.notified() => turn = turn.min(earliest),
+                _ = ticks.tick() => self.tell_age(),
             }
         }
     }
 
-    fn has_read(&mut self, balance: Reading) {
-        self.pace.read(balance.balance);
-        ::metrics::gauge!(metrics::ACCOUNT_BALANCE).set(metrics::credits_as_f64(balance.balance));
+    /// Hears what has been said since about the funds.
+    fn hear(&mut self, on_reading: &impl Fn(&Reading)) {
+        let count = self.marks.count.load(Ordering::SeqCst);
+        if count != self.heard {
+            self.heard = count;
+            self.empty(on_reading);
+        }
+    }
+
+    fn tell_age(&self) {
+        let latest = *self.latest.borrow();
+        if let Some(reading) = latest {
+            let age = reading.age(self.clock.now()).as_secs_f64();
+            ::metrics::gauge!(metrics::ACCOUNT_READING_AGE).set(age);
+        }
+    }
+
+    /// The upstream said that the funds are gone: once is enough until it is read again.
+    fn empty(&mut self, on_reading: &impl Fn(&Reading)) {
+        self.pace.emptied();
+        let latest = *self.latest.borrow();
+        if latest.is_some_and(|reading| reading.seen == Seen::Refused) {
+            return;
+        }
+        let now = self.clock.now();
+        let read = latest.map_or(Credits::ZERO, |reading| reading.balance);
+        let emptied = Reading {
+            balance: read.min(Credits::ZERO),
+            started_at: now,
+            finished_at: now,
+            seen: Seen::Refused,
+        };
+        on_reading(&emptied);
+        ::metrics::counter!(metrics::ACCOUNT_EMPTIED).increment(1);
+        tracing::warn!(
+            account.balance = latest.map(|reading| tracing::field::display(reading.balance)),
+            "the upstream refused a call for want of funds: the account counts as empty until it is read again"
+        );
+        self.latest.send_replace(Some(emptied));
+    }
+
+    fn has_read(&mut self, reading: Reading, on_reading: &impl Fn(&Reading)) {
+        self.is_readable(reading.balance);
+        on_reading(&reading);
+        let before = self.latest.send_replace(Some(reading));
+        if before.is_some_and(|before| before.seen == Seen::Refused) {
+            tracing::info!(
+                account.balance = %reading.balance,
+                "the account has been read again and no longer counts as empty for a refused call"
+            );
+        }
+    }
+
+    fn is_readable(&mut self, balance: Credits) {
+        self.pace.read(balance);
+        ::metrics::gauge!(metrics::ACCOUNT_BALANCE).set(metrics::credits_as_f64(balance));
         if let Some(was) = self.unreadable.take() {
             tracing::info!(
-                account.balance = %balance.balance,
+                account.balance = %balance,
                 account.unreadable_since = %was.since,
                 "the account's balance is readable again"
             );
         }
-        self.latest.send_replace(Some(balance));
     }
 
     /// Says a change once: first that the balance cannot be read, and whenever it turns out that

@@ -3,7 +3,11 @@
 //! Order of a start: everything that can fail is tried before anything is spawned. Order of an
 //! end: stop accepting, let calls finish, flush the ledger; health answers to the last.
 
+mod account;
+mod alerting;
+mod beside;
 mod policy;
+mod reconcile;
 mod tls;
 
 use std::net::SocketAddr;
@@ -18,26 +22,27 @@ use tokio::sync::{Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::account::{self, AccountClient, AccountClientSettings, Watcher, WatcherSettings};
-use crate::admin::{self, AdminState, Conditions, ReadingState};
+use crate::account::Watcher;
+use crate::admin::{Conditions, ReadingState};
 use crate::clock::Clock;
 use crate::config::{self, Config};
 use crate::control::ControlSocket;
-use crate::ledger::store::open_locked;
-use crate::ledger::{AccountRule, Ledger, LedgerLock, Reading, Settings, WhenStale};
+use crate::ledger::store::{open_locked, open_reader};
+use crate::ledger::{AccountRule, Ledger, LedgerLock, Settings, WhenStale};
 use crate::metrics;
 use crate::proxy::attach_token::Token;
 use crate::proxy::breaker::{Breaker, BreakerSettings};
 use crate::proxy::forward::ForwardSettings;
-use crate::proxy::job_poller::{JobPoller, JobPollerSettings};
 use crate::proxy::policy::Policy;
 use crate::proxy::redact::Redactor;
 use crate::proxy::server::{self, ServerSettings};
 use crate::proxy::stack::{StackSettings, stack};
+use crate::proxy::team_view::{Books, OpenReader};
 use crate::proxy::upstream::{Upstream, UpstreamSettings};
 
-/// How often the budgets' levels are written into the metrics.
-const BUDGET_GAUGES_INTERVAL: Duration = Duration::from_secs(5);
+use beside::Beside;
+pub use reconcile::{AloneError, reconcile_alone};
+
 /// Test tokens begin so (dossier section 1).
 const TEST_TOKEN_PREFIX: &str = "test_";
 
@@ -77,6 +82,9 @@ pub enum StartError {
     /// A setting of the upstream cannot be used.
     #[error("{0}")]
     Upstream(String),
+    /// An alert cannot be sent as its settings say.
+    #[error(transparent)]
+    Alert(#[from] crate::alerts::AlertsError),
     /// The metrics cannot be recorded.
     #[error(transparent)]
     Metrics(#[from] metrics::InstallError),
@@ -127,36 +135,32 @@ impl Guard {
         let listener = bind("server.listen", config.server.listen).await?;
         let admin_listener = bind("server.admin_listen", config.server.admin_listen).await?;
         let (address, admin_address) = (local(&listener), local(&admin_listener));
-        let watcher = watcher(&config, &tls, &clock)?;
+        let client = account::client(&config, &tls, &clock)?;
+        let watcher = account::watcher(&config, &client, &clock);
+        let alerts = alerting::alerts(&config, &tls, &clock)?;
         let control = control(&config)?;
 
         let draining = CancellationToken::new();
         let ended = CancellationToken::new();
         let (tasks, beside) = (TaskTracker::new(), TaskTracker::new());
-        let stack_settings = stack_settings(&config, tls, &ledger, &watcher, &draining, &tasks)?;
+        let stack_settings =
+            stack_settings(&config, tls, &ledger, &watcher, &clock, &draining, &tasks)?;
         let writer = writer.spawn()?;
-
-        let conditions = conditions(&config, &clock, &ledger, watcher.latest(), &draining);
-        let state = AdminState::new(conditions, exporter.clone());
-        beside.spawn(admin::serve(admin_listener, state, ended.clone()));
-        beside.spawn(exporter.keep_up(ended.clone()));
-        beside.spawn(control.serve(ledger.clone(), ended.clone()));
-        beside.spawn(show_budgets(ledger.clone(), ended.clone()));
-        let books = ledger.clone();
-        beside.spawn(watcher.run(ended.clone(), move |read: &account::Reading| {
-            books.observe(Reading {
-                balance: read.balance,
-                started_at: read.started_at,
-            });
-        }));
-        let poller = JobPoller::new(JobPollerSettings {
-            ledger: ledger.clone(),
-            policy: Arc::clone(&stack_settings.policy),
-            token: stack_settings.token.clone(),
-            forward: Arc::clone(&stack_settings.forward),
-            interval: config.account.job_poll_interval,
-        });
-        beside.spawn(poller.run(draining.clone()));
+        let parts = Beside {
+            config: &config,
+            clock: &clock,
+            ledger: &ledger,
+            stack: &stack_settings,
+            client,
+            watcher,
+            alerts,
+            admin_listener,
+            control,
+            exporter,
+            draining: &draining,
+            ended: &ended,
+        };
+        parts.spawn(&beside);
         let proxy = tokio::spawn(server::serve(
             listener,
             stack(&stack_settings),
@@ -239,34 +243,12 @@ fn ledger_settings(config: &Config) -> Settings {
     }
 }
 
-fn watcher(
-    config: &Config,
-    tls: &rustls::ClientConfig,
-    clock: &Clock,
-) -> Result<Watcher, StartError> {
-    let settings = AccountClientSettings {
-        base_url: config.upstream.base_url.to_string(),
-        connect_timeout: config.upstream.connect_timeout,
-        timeout: config.account.poll_interval.max(Duration::from_secs(10)),
-        egress_proxy: config
-            .upstream
-            .proxy
-            .as_ref()
-            .map(|proxy| proxy.expose().to_owned()),
-        tls: tls.clone(),
-    };
-    let client = AccountClient::new(settings, config.upstream.token.expose(), clock.clone())
-        .map_err(|error| StartError::Upstream(error.to_string()))?;
-    let near = config.floors.iter().map(|floor| floor.below).collect();
-    let settings = WatcherSettings::new(config.account.poll_interval, near);
-    Ok(Watcher::new(client, clock.clone(), settings))
-}
-
 fn stack_settings(
     config: &Config,
     tls: rustls::ClientConfig,
     ledger: &Ledger,
     watcher: &Watcher,
+    clock: &Clock,
     draining: &CancellationToken,
     tasks: &TaskTracker,
 ) -> Result<StackSettings, StartError> {
@@ -282,7 +264,7 @@ fn stack_settings(
             within: upstream.breaker.within,
             pause: upstream.breaker.pause,
         })),
-        nudge: watcher.nudge(),
+        funds_gone: watcher.funds_gone(),
         redactor: Redactor::new(token),
         token_is_test: token.starts_with(TEST_TOKEN_PREFIX),
         response_timeout: upstream.response_timeout,
@@ -294,10 +276,13 @@ fn stack_settings(
         tasks: tasks.clone(),
     };
     let policy: Policy = policy::build(config)?;
+    let path = config.ledger.path.clone();
+    let open = OpenReader::new(move || open_reader(&path));
     Ok(StackSettings {
         policy: Arc::new(ArcSwap::from_pointee(policy)),
         draining: draining.clone(),
         balance: watcher.latest(),
+        books: Arc::new(Books::new(ledger.clone(), open, clock.clone())),
         body_bytes_max: server.body_bytes_max,
         body_read_timeout: server.body_read_timeout,
         token: Token::new(token).map_err(|error| wrong(&error))?,
@@ -336,7 +321,7 @@ fn conditions(
     config: &Config,
     clock: &Clock,
     ledger: &Ledger,
-    latest: watch::Receiver<Option<account::Reading>>,
+    latest: watch::Receiver<Option<crate::account::Reading>>,
     draining: &CancellationToken,
 ) -> Conditions {
     let (ledger, clock, draining) = (ledger.clone(), clock.clone(), draining.clone());
@@ -357,29 +342,5 @@ fn conditions(
             }
         }),
         draining: Box::new(move || draining.is_cancelled()),
-    }
-}
-
-/// Keeps the budgets' levels in the metrics, until `ended`.
-async fn show_budgets(ledger: Ledger, ended: CancellationToken) {
-    let mut ticks = tokio::time::interval(BUDGET_GAUGES_INTERVAL);
-    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    while ended.run_until_cancelled(ticks.tick()).await.is_some() {
-        let Ok(budgets) = ledger.budgets().await else {
-            return;
-        };
-        for budget in budgets {
-            let show = |name: &'static str, amount| {
-                let gauge = ::metrics::gauge!(name, metrics::BUDGET => budget.id.to_string());
-                gauge.set(metrics::credits_as_f64(amount));
-            };
-            show(
-                metrics::BUDGET_LIMIT,
-                budget.limit.saturating_add(budget.granted),
-            );
-            show(metrics::BUDGET_SETTLED, budget.settled);
-            show(metrics::BUDGET_HELD, budget.held);
-            show(metrics::BUDGET_IN_DOUBT, budget.in_doubt);
-        }
     }
 }

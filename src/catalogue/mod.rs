@@ -29,7 +29,7 @@ pub use charge::{Answer, Charge, ChargeReader};
 pub use classify::{Catalogue, Classified};
 pub use file::{CatalogueError, Fault};
 pub use operation::{
-    ChargeFrom, Class, Count, Extra, ExtraUnits, Operation, Part, Place, RowLimit, Slots,
+    ChargeFrom, Class, Count, Extra, ExtraUnits, Operation, OwnPage, Part, Place, RowLimit, Slots,
 };
 pub use price::{LegacyAmounts, PriceError, PriceName, Prices};
 pub use quote::{Quote, QuoteError, Unbounded, quote};

@@ -51,6 +51,22 @@ pub enum ChargeFrom {
     Quote,
 }
 
+/// A page of a team's own books, in the shape of one of the account's (dossier section 3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OwnPage {
+    /// What the team has left and has used: `accounts/me`.
+    Me,
+    /// What it has used, by kind: `accounts/usage`.
+    Usage,
+    /// Its calls and their charges, one by one: `accounts/transactions`.
+    Transactions,
+    /// The first of these in its older shape: `users/me`.
+    User,
+    /// The unit prices in force: `my-tier`.
+    Prices,
+}
+
 /// A family of operations that share one cap on calls in flight (dossier section 1.2).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Slots {
@@ -79,6 +95,8 @@ pub struct Operation {
     pub slots: Option<Slots>,
     /// From what in its answer the charge is read.
     pub charge_from: ChargeFrom,
+    /// The page of a team's own books that can answer it in the account's place.
+    pub own_page: Option<OwnPage>,
     /// What it takes: the quote is the sum over the parts. Empty unless its class is charged.
     pub parts: Vec<Part>,
 }

@@ -8,6 +8,7 @@ mod books;
 mod check;
 mod export;
 mod key;
+mod reconcile;
 mod report;
 mod resolve;
 mod sandbox;
@@ -70,6 +71,8 @@ enum Answering {
     Key(key::Command),
     /// Show budgets, spend, and the calls that have not ended
     Report(report::Args),
+    /// Hold the books against the account's list of transactions
+    Reconcile(reconcile::Args),
     /// Write the entries of a period, for finance
     Export(export::Args),
     /// Check the whole ledger against itself
@@ -126,6 +129,7 @@ fn answer(command: Answering, context: &Context, out: &mut dyn Write) -> anyhow:
         Answering::Check(args) => check::run(&args, context, out),
         Answering::Key(command) => key::run(&command, context, out),
         Answering::Report(args) => report::run(&args, context, out),
+        Answering::Reconcile(args) => reconcile::run(&args, context, out),
         Answering::Export(args) => export::run(&args, context, out),
         Answering::Verify => verify::run(context, out),
         Answering::Backup(args) => backup::run(&args, context, out),

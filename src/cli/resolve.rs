@@ -9,7 +9,7 @@ use anyhow::bail;
 
 use crate::cli::{Context, note};
 use crate::config;
-use crate::control::{self, AskError, Command, Reply};
+use crate::control::{self, AskError, Command, Reply, Running};
 use crate::credits::Credits;
 use crate::ledger::store::open_locked;
 use crate::ledger::{Ledger, Settings};
@@ -72,7 +72,11 @@ fn alone(path: &std::path::Path, command: Command, context: &Context) -> anyhow:
     let writer = writer.spawn()?;
     let runtime = tokio::runtime::Builder::new_current_thread().build()?;
     let reply = runtime.block_on(async {
-        let reply = command.run(&ledger, "no guard running").await;
+        let running = Running {
+            ledger: ledger.clone(),
+            reconcile: None,
+        };
+        let reply = command.run(&running, "no guard running").await;
         ledger.close().await.map(|()| reply)
     })?;
     if writer.join().is_err() {

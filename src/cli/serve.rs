@@ -21,7 +21,9 @@ pub(super) struct Args {}
 pub(super) fn run(_: &Args, context: &Context) -> anyhow::Result<ExitCode> {
     let config = config::load(context.config(), &context.environment)?;
     let secrets = Secrets::new();
-    secrets.register(config.upstream.token.expose());
+    for text in config.unloggable() {
+        secrets.register(text);
+    }
     logging::install(
         &config.logging,
         context.environment.get("RUST_LOG"),

@@ -24,12 +24,15 @@ pub(super) fn run(context: &Context, out: &mut dyn Write) -> anyhow::Result<Exit
     }
     writeln!(
         out,
-        "{}: {} entries, {} holds ({} open), {} sums",
+        "{}: {} entries, {} holds ({} open), {} sums, {} rows of the account ({} matched), {} findings",
         books.ledger.path.display(),
         report.entries,
         report.holds,
         report.open,
-        report.sums
+        report.sums,
+        report.transactions,
+        report.matches,
+        report.findings
     )?;
     if report.is_sound() {
         writeln!(out, "Everything agrees.")?;

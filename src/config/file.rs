@@ -24,6 +24,7 @@ pub(super) struct File {
     pub(super) budget: Vec<BudgetFile>,
     pub(super) floor: Vec<FloorFile>,
     pub(super) rate: Vec<RateFile>,
+    pub(super) alert: Vec<AlertFile>,
 }
 
 /// `[server]`
@@ -126,6 +127,7 @@ pub(super) struct TeamFile {
     pub(super) priority: Option<String>,
     pub(super) unlimited: Option<bool>,
     pub(super) unbounded: Option<UnboundedText>,
+    pub(super) account_view: Option<String>,
 }
 
 /// `[[key]]`
@@ -170,6 +172,35 @@ pub(super) struct RateFile {
     pub(super) operations: Option<Vec<String>>,
     pub(super) per_second: Option<Number>,
     pub(super) burst: Option<u32>,
+}
+
+/// `[[alert]]`
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct AlertFile {
+    pub(super) id: Option<String>,
+    pub(super) budget: Option<String>,
+    pub(super) at_percent: Option<Vec<u32>>,
+    pub(super) balance_below: Option<Credits>,
+    pub(super) runs_out_within: Option<Span>,
+    pub(super) unattributed_above: Option<Credits>,
+    pub(super) drift_above: Option<Credits>,
+    pub(super) doubt_older_than: Option<Span>,
+    pub(super) reading_older_than: Option<Span>,
+    pub(super) webhook: Option<WebhookFile>,
+}
+
+/// `[alert.webhook]`
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct WebhookFile {
+    pub(super) url: Option<Hidden>,
+    pub(super) url_env: Option<String>,
+    pub(super) url_file: Option<String>,
+    pub(super) secret_env: Option<String>,
+    pub(super) secret_file: Option<String>,
+    pub(super) shape: Option<String>,
+    pub(super) through_proxy: Option<bool>,
 }
 
 /// A text that may be, or hold, a secret: not shown by `Debug`.

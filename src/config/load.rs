@@ -5,9 +5,9 @@ use std::path::Path;
 
 use super::complaint::{Complaint, Complaints, ConfigErrors};
 use super::environment::Environment;
+use super::secret_source::Fetched;
 use super::settings::{Books, Config};
-use super::{secret_source, tree, validate};
-use crate::identity::Secret;
+use super::{tree, validate};
 
 /// Reads, checks and compiles the configuration: what `serve` runs, and `check` too.
 ///
@@ -20,20 +20,20 @@ use crate::identity::Secret;
 pub fn load(path: Option<&Path>, environment: &Environment) -> Result<Config, ConfigErrors> {
     let mut complaints = Complaints::default();
     let file = tree::read(&text(path)?, environment, &mut complaints)?;
-    let token = secret_source::token(&file.upstream, environment, &mut complaints);
-    validate::compile(&file, token, complaints)
+    let fetched = Fetched::all(&file, environment, &mut complaints);
+    validate::compile(&file, fetched, complaints)
 }
 
-/// Like [`load`], but leaves the account's token alone: for commands that only read the books and
+/// Like [`load`], but leaves the secrets alone, the account's token and those of alerts: for commands that only read the books and
 /// may be run by people who have no access to it.
 ///
 /// # Errors
 ///
-/// As [`load`], without what could be wrong with the token.
+/// As [`load`], without what could be wrong with the secrets.
 pub fn load_books(path: Option<&Path>, environment: &Environment) -> Result<Books, ConfigErrors> {
     let mut complaints = Complaints::default();
     let file = tree::read(&text(path)?, environment, &mut complaints)?;
-    let config = validate::compile(&file, Secret::new(""), complaints)?;
+    let config = validate::compile(&file, Fetched::nothing(), complaints)?;
     Ok(Books {
         ledger: config.ledger,
         budgets: config.budgets,

@@ -9,14 +9,18 @@ use std::time::Duration;
 
 use jiff::SignedDuration;
 
+use crate::alerts::Alert;
 use crate::catalogue::{Catalogue, Class, Prices, Unbounded};
 use crate::config::Complaint;
 use crate::credits::Credits;
-use crate::identity::{Client, KeyDigest, Priority, Secret, Team};
+use crate::identity::{AccountView, Client, KeyDigest, Priority, Secret, Team};
 use crate::ids::{OperationName, TeamId};
 use crate::ledger::{AccountRule, Budget, Filter};
 use crate::logging::LoggingSettings;
 use crate::transaction::TransactionSource;
+
+/// A path of this length or more may be a secret.
+const SECRET_PATH_BYTES: usize = 20;
 
 /// Everything the guard is told from outside. Only [`load`](crate::config::load()) makes one.
 #[derive(Debug)]
@@ -47,6 +51,8 @@ pub struct Config {
     pub floors: Vec<Floor>,
     /// How often calls may begin.
     pub rates: Vec<Rate>,
+    /// What people want to be told of. Without their webhooks where no secrets were fetched.
+    pub alerts: Vec<Alert>,
     /// What a person should look at, though the guard starts with it.
     pub warnings: Vec<Complaint>,
 }
@@ -58,6 +64,23 @@ impl Config {
             .iter()
             .find(|floor| floor.priority == priority && floor.action == FloorAction::Refuse)
             .map(|floor| floor.below)
+    }
+
+    /// What no log line may show: the account's token, and the addresses of webhooks, whole and
+    /// as the part after the host, where that is long enough to be a secret and not a word.
+    pub fn unloggable(&self) -> Vec<&str> {
+        let mut texts = vec![self.upstream.token.expose()];
+        let webhooks = self
+            .alerts
+            .iter()
+            .filter_map(|alert| alert.webhook.as_ref());
+        for webhook in webhooks {
+            let url = webhook.url.expose();
+            let path = url.splitn(4, '/').nth(3).unwrap_or_default();
+            texts.push(url);
+            texts.extend((path.len() >= SECRET_PATH_BYTES).then_some(path));
+        }
+        texts
     }
 
     /// The operations that the API takes as bulk jobs.
@@ -208,6 +231,8 @@ pub struct TeamSettings {
     pub name: String,
     /// What becomes of its searches that say no limit.
     pub unbounded: Unbounded,
+    /// What it sees where the account's pages show every team together.
+    pub account_view: AccountView,
 }
 
 /// How the account's balance is read and trusted.

@@ -156,7 +156,11 @@ fn unread(tree: &Value, path: &Path, message: &str) -> Unread {
     }
     let (what, hint) = if message.contains("expected struct") {
         // The reader would repeat the value, and name a type of ours.
-        let hint = format!("write [{path}], and its settings below");
+        let hint = if last == "webhook" {
+            "write webhook = { url = \"…\" }".to_owned()
+        } else {
+            format!("write [{path}], and its settings below")
+        };
         ("is not a table of settings", hint)
     } else if may_be_secret(last) {
         ("is not a text", String::new())
@@ -176,9 +180,11 @@ fn unread(tree: &Value, path: &Path, message: &str) -> Unread {
 /// Whether a value under this name is kept out of messages. Tokens and secrets have no setting of
 /// their own, and a person may still try to write one.
 fn may_be_secret(name: &str) -> bool {
-    ["token", "secret", "sha256", "proxy", "password"]
-        .iter()
-        .any(|word| name.contains(word))
+    // The address of a webhook often is one.
+    name == "url"
+        || ["token", "secret", "sha256", "proxy", "password"]
+            .iter()
+            .any(|word| name.contains(word))
 }
 
 /// What to write instead of an unknown name, and the name that was probably meant.
@@ -187,6 +193,11 @@ fn unknown_hint<'a>(path: &str, name: &str, known: &'a str) -> (String, Option<&
         let hint = "the token is never written here: name its variable in token_env or its file \
                     in token_file";
         return (hint.to_owned(), Some("token_env"));
+    }
+    if path.starts_with("alert.") && path.ends_with(".webhook.secret") {
+        let hint = "a secret is never written here: name its variable in secret_env or its file \
+                    in secret_file";
+        return (hint.to_owned(), Some("secret_env"));
     }
     if path.starts_with("key.") && matches!(name, "secret" | "token" | "key") {
         let hint = "a secret is never written here: write its sha256, as `generect-guard key \

@@ -9,6 +9,8 @@ use super::message::{Command, Reply};
 
 /// A commit of the ledger takes milliseconds; a disk that is failing may take long.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
+/// A month of the account's list is read in an hour or so.
+const RECONCILE_TIMEOUT: Duration = Duration::from_hours(12);
 
 /// Why there is no reply.
 #[derive(Debug, thiserror::Error)]
@@ -28,7 +30,10 @@ pub fn ask(socket: &Path, command: &Command) -> Result<Reply, AskError> {
         io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => AskError::NobodyThere,
         _ => failed(&error),
     })?;
-    let timeout = Some(ANSWER_TIMEOUT);
+    let timeout = Some(match command {
+        Command::Resolve { .. } => ANSWER_TIMEOUT,
+        Command::Reconcile {} => RECONCILE_TIMEOUT,
+    });
     stream
         .set_read_timeout(timeout)
         .map_err(|error| failed(&error))?;

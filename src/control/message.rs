@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::credits::Credits;
-use crate::ledger::{Decision, Entry, HoldId, Resolution};
+use crate::ledger::{Decision, Entry, HoldId, Ledger, Resolution};
+use crate::reconciliation::ReconcileNow;
 
 /// A change that somebody asks for.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -20,6 +21,17 @@ pub enum Command {
         /// How the asker calls themselves; the kernel's word is added to it.
         who: String,
     },
+    /// Holds the books against the account's list, now.
+    Reconcile {},
+}
+
+/// The parts of a running guard that commands are for.
+#[derive(Clone, Debug)]
+pub struct Running {
+    /// The books.
+    pub ledger: Ledger,
+    /// Reconciles out of turn; `None` if the settings want no reconciliation.
+    pub reconcile: Option<ReconcileNow>,
 }
 
 /// How it went.
@@ -33,31 +45,58 @@ pub enum Reply {
 }
 
 impl Command {
-    /// Does what is asked with these books, in the name of `peer`.
-    pub async fn run(self, ledger: &crate::ledger::Ledger, peer: &str) -> Reply {
-        let Self::Resolve {
-            hold,
-            charge,
-            reason,
-            who,
-        } = self;
-        let Ok(hold) = hold.parse::<HoldId>() else {
-            return Reply::Refused(format!(
-                "{hold:?} is no hold; `report` lists them by number"
-            ));
-        };
-        if reason.trim().is_empty() {
-            return Reply::Refused("a reason is needed: the entry is kept for ever".into());
+    /// Does what is asked, in the name of `peer`.
+    pub async fn run(self, running: &Running, peer: &str) -> Reply {
+        match self {
+            Self::Resolve {
+                hold,
+                charge,
+                reason,
+                who,
+            } => {
+                let who = format!("{who} ({peer})");
+                resolve(&running.ledger, &hold, charge, reason, who).await
+            }
+            Self::Reconcile {} => reconcile(running.reconcile.as_ref()).await,
         }
-        let resolution = Resolution {
-            decision: charge.map_or(Decision::Release, Decision::Settle),
-            who: format!("{who} ({peer})"),
-            reason,
-        };
-        match ledger.resolve(hold, resolution).await {
-            Ok(entry) => Reply::Done(words(&entry)),
-            Err(error) => Reply::Refused(error.to_string()),
-        }
+    }
+}
+
+async fn reconcile(reconcile: Option<&ReconcileNow>) -> Reply {
+    let Some(reconcile) = reconcile else {
+        return Reply::Refused(
+            "reconciliation.source is \"none\": name the list to read, \"v1\" or \"legacy\"".into(),
+        );
+    };
+    match reconcile.run().await {
+        Ok(summary) => Reply::Done(summary.to_string()),
+        Err(why) => Reply::Refused(why),
+    }
+}
+
+async fn resolve(
+    ledger: &Ledger,
+    hold: &str,
+    charge: Option<Credits>,
+    reason: String,
+    who: String,
+) -> Reply {
+    let Ok(hold) = hold.parse::<HoldId>() else {
+        return Reply::Refused(format!(
+            "{hold:?} is no hold; `report` lists them by number"
+        ));
+    };
+    if reason.trim().is_empty() {
+        return Reply::Refused("a reason is needed: the entry is kept for ever".into());
+    }
+    let resolution = Resolution {
+        decision: charge.map_or(Decision::Release, Decision::Settle),
+        who,
+        reason,
+    };
+    match ledger.resolve(hold, resolution).await {
+        Ok(entry) => Reply::Done(words(&entry)),
+        Err(error) => Reply::Refused(error.to_string()),
     }
 }
 

@@ -10,7 +10,7 @@ mod server;
 use std::path::{Path, PathBuf};
 
 pub use client::{AskError, ask};
-pub use message::{Command, Reply};
+pub use message::{Command, Reply, Running};
 pub use server::ControlSocket;
 
 /// Where the socket of the ledger at `ledger_path` is.

@@ -8,10 +8,10 @@ use std::time::Duration;
 
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{UnixListener, UnixStream};
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use super::message::{Command, Reply};
-use crate::ledger::Ledger;
+use super::message::{Command, Reply, Running};
 
 /// A command is a line of a few hundred bytes.
 const LINE_BYTES_MAX: u64 = 64 * 1024;
@@ -50,14 +50,19 @@ impl ControlSocket {
     }
 
     /// Answers until `ended`.
-    pub async fn serve(self, ledger: Ledger, ended: CancellationToken) {
+    pub async fn serve(self, running: Running, ended: CancellationToken) {
+        // Each in a task of its own: a reconciliation may take minutes, and nobody else waits for it.
+        let mut asking = JoinSet::new();
         while let Some(accepted) = ended.run_until_cancelled(self.listener.accept()).await {
             match accepted {
                 Ok((stream, _)) => {
-                    // One at a time: changes are rare, and their order is then plain.
-                    if let Err(error) = answer(stream, &ledger).await {
-                        tracing::warn!(%error, "a command could not be answered");
-                    }
+                    while asking.try_join_next().is_some() {}
+                    let running = running.clone();
+                    asking.spawn(async move {
+                        if let Err(error) = answer(stream, &running).await {
+                            tracing::warn!(%error, "a command could not be answered");
+                        }
+                    });
                 }
                 Err(error) => {
                     tracing::warn!(%error, "the control socket failed to accept");
@@ -74,7 +79,7 @@ impl Drop for ControlSocket {
     }
 }
 
-async fn answer(mut stream: UnixStream, ledger: &Ledger) -> io::Result<()> {
+async fn answer(mut stream: UnixStream, running: &Running) -> io::Result<()> {
     let peer = match stream.peer_cred() {
         Ok(peer) => format!("uid {}", peer.uid()),
         Err(_) => "uid unknown".into(),
@@ -86,7 +91,7 @@ async fn answer(mut stream: UnixStream, ledger: &Ledger) -> io::Result<()> {
     let reply = match serde_json::from_str::<Command>(&line) {
         Ok(command) => {
             tracing::info!(%peer, ?command, "asked through the control socket");
-            command.run(ledger, &peer).await
+            command.run(running, &peer).await
         }
         Err(error) => Reply::Refused(format!("not a command of this guard: {error}")),
     };

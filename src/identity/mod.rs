@@ -12,4 +12,4 @@ mod team;
 pub use directory::{Directory, DuplicateKey};
 pub use key::{KeyDigest, ParseKeyDigestError};
 pub use secret::{NoRandomness, Secret, new_secret};
-pub use team::{Client, Priority, Team};
+pub use team::{AccountView, Client, Priority, Team};

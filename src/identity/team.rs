@@ -38,6 +38,29 @@ impl fmt::Display for Priority {
     }
 }
 
+/// What a team sees where the account's own pages show every team together.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum AccountView {
+    /// Its own books, in the shape of those pages, with any of its keys.
+    #[default]
+    Own,
+    /// The account's pages as they are, with a key that may see the account.
+    Account,
+}
+
+impl AccountView {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::Own, Self::Account];
+
+    /// The word used in settings.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Own => "own",
+            Self::Account => "account",
+        }
+    }
+}
+
 /// Who pays.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Team {

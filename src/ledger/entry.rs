@@ -332,6 +332,12 @@ pub struct Entry {
 }
 
 impl Entry {
+    /// Whether both say the same, under whatever number.
+    pub(crate) fn is_the_same_fact(&self, other: &Self) -> bool {
+        (self.hold, self.kind, self.amount) == (other.hold, other.kind, other.amount)
+            && self.evidence == other.evidence
+    }
+
     /// Team, key and operation together.
     pub fn origin(&self) -> Origin {
         Origin {

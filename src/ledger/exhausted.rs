@@ -2,8 +2,9 @@
 //!
 //! A script that does not stop at its limit asks thousands of times a second, and each question
 //! would wake the writer and make the calls of others wait. What is settled only grows within a
-//! window, so the same client asking for as much of an exhausted budget a moment later gets the
-//! same answer. Only that one: room that others merely hold may be free again at once.
+//! window (a correction that gives back makes every no void), so the same client asking for as much
+//! of an exhausted budget a moment later gets the same answer. Only that one: room that others
+//! merely hold may be free again at once.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -6,17 +6,20 @@ use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use ahash::RandomState;
 use arc_swap::{ArcSwap, ArcSwapOption};
 use dashmap::DashMap;
-use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::sync::{Mutex, Semaphore, mpsc, oneshot};
 
 use crate::clock::Clock;
+use crate::credits::Credits;
 use crate::ids::JobId;
 
 use super::budget::{Budget, BudgetStatus};
-use super::entry::{Ending, Entry, HoldId};
+use super::entry::{Ending, Entry, Evidence, HoldId, Note};
 use super::exhausted::Exhausted;
 use super::hold::Hold;
+use super::record::Record;
 use super::request::{
-    HoldError, HoldRequest, Job, LedgerError, Reading, Resolution, ResolveError, Settings,
+    Decision, HoldError, HoldRequest, Job, LedgerError, OpenCall, Reading, Resolution,
+    ResolveError, Settings,
 };
 use super::store::Store;
 use super::writer::{Ended, Inbox, Request, Target, Writer};
@@ -36,6 +39,8 @@ pub(super) struct Shared {
     endings: mpsc::UnboundedSender<Ended>,
     known: Arc<Known>,
     clock: Clock,
+    /// Records go to the writer one batch at a time, so that no turn has more than one.
+    keeping: Mutex<()>,
 }
 
 /// What handles and writer know of each other without a message.
@@ -59,6 +64,9 @@ pub(super) struct JobState {
     /// at most: once in doubt, once with its end.
     queued: AtomicU8,
 }
+
+/// Records kept in one transaction: a call waits no longer for them than for a full batch of calls.
+const RECORDS_MAX: usize = 256;
 
 const DOUBT_QUEUED: u8 = 1;
 const END_QUEUED: u8 = 2;
@@ -118,6 +126,7 @@ impl Ledger {
             endings: ending_sender,
             known: Arc::clone(&known),
             clock: clock.clone(),
+            keeping: Mutex::new(()),
         });
         let inbox = Inbox {
             requests,
@@ -215,13 +224,89 @@ impl Ledger {
         hold: HoldId,
         resolution: Resolution,
     ) -> Result<Entry, ResolveError> {
+        let Resolution {
+            decision,
+            who,
+            reason,
+        } = resolution;
+        let evidence = Evidence::Operator { who, reason };
+        self.decide(hold, decision, evidence.into()).await
+    }
+
+    /// Ends a hold that is in doubt or bound to a job, on what the account's own records say. On
+    /// disk before it returns. It ends once: whoever comes second is told how.
+    ///
+    /// # Errors
+    /// See [`ResolveError`]; nothing has changed then.
+    pub async fn decide(
+        &self,
+        hold: HoldId,
+        decision: Decision,
+        evidence: Note,
+    ) -> Result<Entry, ResolveError> {
         let (reply, answer) = oneshot::channel();
-        let request = Request::Resolve {
+        let request = Request::Decide {
             hold,
-            resolution,
+            decision,
+            evidence,
             reply,
         };
         self.ask(request, answer).await?
+    }
+
+    /// Corrects what an ended hold was charged by `difference` (with its sign). `ended` is the
+    /// entry that ended it, as it was read: see `ending_of` of
+    /// [`Reader`](super::store::Reader). In total a hold is never charged less than nothing, and
+    /// the same evidence corrects it once. On disk before it returns.
+    ///
+    /// # Errors
+    /// See [`ResolveError`]; nothing has changed then.
+    pub async fn correct(
+        &self,
+        ended: Entry,
+        difference: Credits,
+        evidence: Note,
+    ) -> Result<Entry, ResolveError> {
+        let (reply, answer) = oneshot::channel();
+        let request = Request::Correct {
+            ended: Box::new(ended),
+            difference,
+            evidence,
+            reply,
+        };
+        self.ask(request, answer).await?
+    }
+
+    /// Keeps records in their order, on disk before it returns. What is kept together is a few
+    /// hundred at a time: after an error some of the first are kept, so what says how far one got
+    /// belongs at the end. Keeping them again does no harm.
+    ///
+    /// # Errors
+    /// What the store says, or that a record names what is not there.
+    pub async fn keep(&self, records: Vec<Record>) -> Result<(), LedgerError> {
+        let mut records = records.into_iter();
+        loop {
+            let some = records.by_ref().take(RECORDS_MAX).collect::<Vec<_>>();
+            if some.is_empty() {
+                return Ok(());
+            }
+            let _turn = self.shared.keeping.lock().await;
+            let (reply, answer) = oneshot::channel();
+            let request = Request::Keep {
+                records: some,
+                reply,
+            };
+            self.ask(request, answer).await??;
+        }
+    }
+
+    /// Every hold that has not ended, oldest first.
+    ///
+    /// # Errors
+    /// [`LedgerError::Closed`].
+    pub async fn open_calls(&self) -> Result<Vec<OpenCall>, LedgerError> {
+        let (reply, answer) = oneshot::channel();
+        self.ask(Request::OpenCalls { reply }, answer).await
     }
 
     /// Tells the latest reading of the account. An older one than the last is ignored.

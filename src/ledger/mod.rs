@@ -35,6 +35,10 @@
 //! filter covers that *began* inside a window. So a budget added at noon counts the morning, and no
 //! job resets anything. Finance goes by the time of recording, so a closed month never changes.
 //!
+//! **Records** ([`Record`]) stand beside the entries: the account's own rows, which hold each belongs
+//! to, and where both do not agree. They say why a doubt was decided or a charge corrected
+//! ([`Ledger::decide`], [`Ledger::correct`]); no sum is taken from them.
+//!
 //! **One writer** decides everything ([`Writer`]): it takes what is waiting, decides each by the pure
 //! rules of `book/`, writes the batch in one transaction, and answers all. Everybody else has a
 //! [`Ledger`], which asks it, and readers of their own ([`open_reader`]), which never disturb it.
@@ -64,11 +68,12 @@ pub use hold::Hold;
 pub use record::{Finding, FindingKind, Match, MatchedBy, Record};
 pub use request::{
     AccountRule, AccountShort, BalanceIs, BudgetShort, Decision, HoldError, HoldRequest, Job,
-    LedgerError, Reading, Resolution, ResolveError, Settings, Shortfall, Tightest, WhenStale,
+    LedgerError, OpenCall, Reading, Resolution, ResolveError, Settings, Shortfall, Tightest,
+    WhenStale,
 };
 pub use store::{
-    LedgerLock, LockError, MemoryStore, OpenError, Reader, SqliteStore, Store, StoreError,
-    open_locked, open_reader,
+    After, Closing, FoundSum, KeptFinding, LedgerLock, LockError, MemoryStore, OpenError, Reader,
+    RecordReader, RecordsCheck, SqliteStore, Store, StoreError, TakenSum, open_locked, open_reader,
 };
 pub use verify::VerifyReport;
 pub use window::{CalendarUnit, Window, WindowRule};

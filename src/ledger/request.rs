@@ -251,6 +251,27 @@ pub struct Job {
     pub open: bool,
 }
 
+/// A hold that has not ended, as the books know it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OpenCall {
+    /// Its hold.
+    pub hold: HoldId,
+    /// Who calls what.
+    pub origin: Origin,
+    /// What is held.
+    pub quote: Credits,
+    /// When the call began.
+    pub began_at: Timestamp,
+    /// The job it is bound to.
+    pub job: Option<JobId>,
+    /// Since when it is bound.
+    pub bound_at: Option<Timestamp>,
+    /// Since when it is in doubt; `None`: its call is under way, or its job is.
+    pub doubted_at: Option<Timestamp>,
+    /// The budgets that cover it, in the order they were configured.
+    pub budgets: Arc<[BudgetId]>,
+}
+
 /// A person's decision about a hold whose outcome nobody else can tell.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Resolution {
@@ -271,7 +292,7 @@ pub enum Decision {
     Release,
 }
 
-/// Why a hold could not be resolved.
+/// Why a decision about a hold was not taken. Nothing has changed then.
 #[derive(Debug, thiserror::Error)]
 pub enum ResolveError {
     /// No such hold was ever made.
@@ -288,6 +309,17 @@ pub enum ResolveError {
     /// Its call is still under way and will end it.
     #[error("hold {0} is live: its call is still under way")]
     StillLive(HoldId),
+    /// It has not ended, so there is nothing to correct.
+    #[error("hold {0} has not ended as was said")]
+    NotEnded(HoldId),
+    /// What it is corrected on was written to its corrections before; it counts once.
+    #[error("entry {seq} corrects hold {hold} on the same evidence")]
+    AlreadyCorrected {
+        /// Which.
+        hold: HoldId,
+        /// The correction.
+        seq: i64,
+    },
     /// A charge below zero, or beyond what the ledger counts.
     #[error("{0} is no charge the ledger can record")]
     NotACharge(Credits),

@@ -1,4 +1,5 @@
-//! Works the derived figures out anew from the entries, and checks each hold's life.
+//! Works the derived figures out anew from the entries, checks each hold's life, and whether the
+//! records name what there is.
 //!
 //! Runs beside a writing guard: what is derived is read in one look, and the entries, which never
 //! change, are then read in short pages up to the point that look reached.
@@ -11,7 +12,7 @@ use jiff::Timestamp;
 use crate::credits::Credits;
 
 use super::entry::{Entry, EntryKind, HoldId, Origin};
-use super::store::{Derived, Marked, Reader, StoreError};
+use super::store::{Derived, Marked, Reader, RecordsCheck, StoreError};
 use super::window::quarter_of;
 
 /// Entries read at a time.
@@ -30,6 +31,12 @@ pub struct VerifyReport {
     pub open: i64,
     /// How many derived sums were compared.
     pub sums: usize,
+    /// How many rows of the account are kept beside the entries.
+    pub transactions: i64,
+    /// How many of those belong to a hold.
+    pub matches: i64,
+    /// How many findings there are, closed ones included.
+    pub findings: i64,
     /// Everything that does not agree, each in a sentence. Empty is what one hopes for.
     pub mismatches: Vec<String>,
     /// Mismatches beyond the first thousand, which are only counted.
@@ -77,6 +84,8 @@ pub(super) fn verify(
         progress(after.min(end), end);
     }
     check.compare(derived);
+    check.corrections(reader)?;
+    check.records(reader.check_records()?);
     Ok(check.report)
 }
 
@@ -106,6 +115,8 @@ struct Check {
     /// By sequence number, from 1: a byte for each entry there is.
     lives: Vec<Life>,
     open: AHashMap<HoldId, Begun>,
+    /// Few: each is somebody's second look.
+    corrected: Vec<Entry>,
     sums: BTreeMap<(i64, i64, Origin), (i64, i128)>,
     mark: i64,
     open_at_mark: BTreeSet<Marked>,
@@ -119,6 +130,7 @@ impl Check {
             recorded_at: Timestamp::MIN,
             lives: vec![Life::NoHold],
             open: AHashMap::new(),
+            corrected: Vec::new(),
             sums: BTreeMap::new(),
             mark,
             open_at_mark: BTreeSet::new(),
@@ -194,7 +206,10 @@ impl Check {
             (EntryKind::Doubted, Life::Held) => Life::Doubted,
             (EntryKind::Settled, Life::Held | Life::Doubted) => Life::Settled,
             (EntryKind::Released, Life::Held | Life::Doubted) => Life::Released,
-            (EntryKind::Corrected, Life::Settled) => return,
+            (EntryKind::Corrected, Life::Settled | Life::Released) => {
+                self.corrected.push(entry.clone());
+                return;
+            }
             (kind, life) => {
                 self.report.tell(format!(
                     "entry {}: hold {hold} cannot be {kind}, {}",
@@ -229,10 +244,7 @@ impl Check {
         };
         let seq = entry.seq;
         if begun.origin != entry.origin() || begun.began_at != entry.began_at {
-            self.report.tell(format!(
-                "entry {seq} tells another team, key, operation or beginning than its hold {}",
-                entry.hold
-            ));
+            self.report.tell(another_call(entry));
         }
         if entry.kind == EntryKind::Doubted {
             begun.doubted = Some(seq);
@@ -245,6 +257,44 @@ impl Check {
                 self.report
                     .tell(format!("entry {seq}: hold {} is bound twice", entry.hold));
             }
+        }
+    }
+
+    /// A correction is one of the same call, and takes back no more than was charged.
+    fn corrections(&mut self, reader: &dyn Reader) -> Result<(), StoreError> {
+        let mut charged: AHashMap<HoldId, (Entry, i128)> = AHashMap::new();
+        for entry in std::mem::take(&mut self.corrected) {
+            let hold = entry.hold;
+            if !charged.contains_key(&hold)
+                && let Some(ended) = reader.ending_of(hold)?
+            {
+                let settles = ended.kind == EntryKind::Settled;
+                let charge = if settles { ended.amount.micros() } else { 0 };
+                charged.insert(hold, (ended, i128::from(charge)));
+            }
+            let Some((ended, total)) = charged.get_mut(&hold) else {
+                continue; // Told already: its hold never ended.
+            };
+            *total += i128::from(entry.amount.micros());
+            if *total < 0 {
+                self.report.tell(format!(
+                    "entry {}: hold {hold} is corrected to less than nothing",
+                    entry.seq
+                ));
+            }
+            if ended.origin() != entry.origin() || ended.began_at != entry.began_at {
+                self.report.tell(another_call(&entry));
+            }
+        }
+        Ok(())
+    }
+
+    fn records(&mut self, check: RecordsCheck) {
+        self.report.transactions = check.transactions;
+        self.report.matches = check.matches;
+        self.report.findings = check.findings;
+        for defect in check.defects {
+            self.report.tell(defect);
         }
     }
 
@@ -288,6 +338,13 @@ impl Check {
             ));
         }
     }
+}
+
+fn another_call(entry: &Entry) -> String {
+    format!(
+        "entry {} tells another team, key, operation or beginning than its hold {}",
+        entry.seq, entry.hold
+    )
 }
 
 fn in_words(marked: &Marked) -> String {

@@ -2,7 +2,8 @@
 //!
 //! - Decides: the operation, from method and path against the catalogue. What is not in the
 //!   catalogue does not pass. What is there but shows the whole account (`account`) passes only
-//!   for a key with `account = true`; what is never passed on (`denied`) says why.
+//!   for a key with `account = true`, unless a page of the team's own books answers it, which any
+//!   key of the team may read; what is never passed on (`denied`) says why.
 //! - Needs: [`Identified`] with a normalised path.
 //! - Leaves: [`Classified`].
 //! - Fails: `unknown_operation`, `operation_not_allowed`.
@@ -16,8 +17,8 @@ use tower::{Layer, Service};
 use super::authenticate::shows_key;
 use super::refusal::Refusal;
 use super::{Answer, Classified, Decided, Identified, refuse};
-use crate::catalogue::{self, Class, Operation};
-use crate::identity::Client;
+use crate::catalogue::{self, Class, Operation, OwnPage};
+use crate::identity::AccountView;
 use crate::ids::JobId;
 
 /// Makes [`Classify`].
@@ -52,10 +53,12 @@ where
         match classify(&identified) {
             Ok((operation, job)) => {
                 identified.exchange.facts().operation = Some(operation.name.clone());
+                let own_page = own_page(&identified, &operation);
                 Decided::Right(self.0.call(Classified {
                     identified,
                     operation,
                     job,
+                    own_page,
                 }))
             }
             Err(refusal) => refuse(refusal),
@@ -77,7 +80,7 @@ fn classify(identified: &Identified) -> Result<(Arc<Operation>, Option<JobId>), 
             ))
         }
         catalogue::Classified::Known { operation, job } => {
-            allow(&identified.client, operation)?;
+            allow(identified, operation)?;
             Ok((Arc::clone(operation), job.map(JobId::from)))
         }
         catalogue::Classified::WrongMethod { allowed } if allowed.is_empty() => {
@@ -104,14 +107,25 @@ fn shown<'a>(path: &'a str, headers: &HeaderMap) -> &'a str {
     }
 }
 
-fn allow(client: &Client, operation: &Operation) -> Result<(), Refusal> {
+/// The page of the team's own books that answers it, if one does.
+fn own_page(identified: &Identified, operation: &Operation) -> Option<OwnPage> {
+    let view = identified.policy.account_view(&identified.client.team.id);
+    operation.own_page.filter(|_| view == AccountView::Own)
+}
+
+fn allow(identified: &Identified, operation: &Operation) -> Result<(), Refusal> {
     let no = |why: String| Err(Refusal::OperationNotAllowed(why));
+    let client = &identified.client;
     let name = &operation.name;
     if operation.class == Class::Denied {
         return no(format!(
             "{name} is not passed on by the guard: {}",
             operation.explanation
         ));
+    }
+    // A key's list is about what is asked of the upstream. What its team has spent is its team's.
+    if own_page(identified, operation).is_some() {
+        return Ok(());
     }
     if operation.class == Class::Account && !client.account {
         return no(format!(

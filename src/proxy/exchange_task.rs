@@ -318,7 +318,7 @@ impl Answering {
         }
         let said = reader.finish(&policy.prices, settling.quote());
         if said.funds_empty || head.status == StatusCode::PAYMENT_REQUIRED {
-            settings.nudge.nudge();
+            settings.funds_gone.mark_empty();
         }
         let class = settling.operation.class;
         if class == Class::Poll {

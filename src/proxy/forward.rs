@@ -30,7 +30,7 @@ use super::refusal::Refusal;
 use super::unpack::Unpacker;
 use super::upstream::{SendError, Upstream};
 use super::{Admitted, Answer, Pledge, Sealed, answer};
-use crate::account::Nudge;
+use crate::account::FundsGone;
 use crate::ledger::Ledger;
 
 /// What every exchange needs.
@@ -42,8 +42,8 @@ pub struct ForwardSettings {
     pub ledger: Ledger,
     /// Told how each billable exchange went.
     pub breaker: Arc<Breaker>,
-    /// Asks for a fresh reading when the upstream says that funds are insufficient.
-    pub nudge: Nudge,
+    /// Told when the upstream says that funds are insufficient.
+    pub funds_gone: FundsGone,
     /// Covers the token in answers.
     pub redactor: Redactor,
     /// Whether our token is one of test mode.

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use http::{Request, Response};
 use hyper::body::Incoming;
 
-use crate::catalogue::{Operation, Quote};
+use crate::catalogue::{Operation, OwnPage, Quote};
 use crate::identity::Client;
 use crate::ids::JobId;
 use crate::ledger::{Fingerprint, Hold};
@@ -43,6 +43,7 @@ pub mod server;
 pub mod settle;
 pub mod stack;
 pub mod stalled;
+pub mod team_view;
 pub mod throttle;
 pub mod trace;
 pub mod unpack;
@@ -95,6 +96,8 @@ pub struct Classified {
     pub operation: Arc<Operation>,
     /// The job it asks about, if it is a poll.
     pub job: Option<JobId>,
+    /// The page of the team's own books that answers it in the upstream's place, if one does.
+    pub own_page: Option<OwnPage>,
 }
 
 /// A request whose quote is known, with the bytes that say so. Left by quote body.

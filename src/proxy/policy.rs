@@ -9,26 +9,38 @@ use std::sync::Arc;
 use super::rates::{Rates, Slowing};
 use crate::catalogue::{Catalogue, Prices, Unbounded};
 use crate::credits::Credits;
-use crate::identity::{Directory, Priority};
+use crate::identity::{AccountView, Directory, Priority};
 use crate::ids::TeamId;
 
-/// See the module.
-#[derive(Debug)]
+/// See the module. Cheap to clone, so that one rule can be changed and the others, with the counts
+/// they keep, stay.
+#[derive(Clone, Debug)]
 pub struct Policy {
     /// Digest of a secret → client.
-    pub directory: Directory,
+    pub directory: Arc<Directory>,
     /// What the upstream can be asked to do.
     pub catalogue: Arc<Catalogue>,
     /// What one unit of each operation takes, and what legacy amounts mean.
     pub prices: Arc<Prices>,
-    /// What to do with a search that names no bound, where a team says other than the maximum.
-    pub unbounded: HashMap<TeamId, Unbounded>,
+    /// What is set for each team.
+    pub teams: Arc<HashMap<TeamId, TeamRules>>,
     /// Rates of teams, keys and operations.
-    pub rates: Rates,
+    pub rates: Arc<Rates>,
     /// Floors that slow.
-    pub slowing: Slowing,
+    pub slowing: Arc<Slowing>,
     /// Floors that refuse.
     pub refuse_below: RefuseBelow,
+}
+
+/// What is set for one team.
+#[derive(Clone, Debug)]
+pub struct TeamRules {
+    /// What people call it.
+    pub name: String,
+    /// What to do with its searches that name no bound.
+    pub unbounded: Unbounded,
+    /// What it sees where the account's pages show every team together.
+    pub account_view: AccountView,
 }
 
 /// The balance a call of each priority must leave behind.
@@ -56,9 +68,22 @@ impl RefuseBelow {
 impl Policy {
     /// What `team` wants done with an unbounded search.
     pub fn unbounded(&self, team: &TeamId) -> Unbounded {
-        self.unbounded
+        self.teams
             .get(team)
-            .copied()
-            .unwrap_or(Unbounded::Maximum)
+            .map_or(Unbounded::Maximum, |rules| rules.unbounded)
+    }
+
+    /// What `team` sees of the account.
+    pub fn account_view(&self, team: &TeamId) -> AccountView {
+        self.teams
+            .get(team)
+            .map_or(AccountView::Own, |rules| rules.account_view)
+    }
+
+    /// What people call `team`.
+    pub fn team_name<'a>(&'a self, team: &'a TeamId) -> &'a str {
+        self.teams
+            .get(team)
+            .map_or(team.as_str(), |rules| rules.name.as_str())
     }
 }

@@ -76,6 +76,8 @@ pub enum Refusal {
     },
     /// Holds cannot be written.
     LedgerUnavailable(String),
+    /// The books cannot be read.
+    LedgerUnreadable(String),
     /// A bound of the guard's own is reached.
     Overloaded(&'static str),
     /// The guard is shutting down.
@@ -127,7 +129,7 @@ impl Refusal {
             Self::CallInDoubt { .. } => "call_in_doubt",
             Self::RateExceeded { .. } => "rate_exceeded",
             Self::AccountSlowed { .. } => "account_slowed",
-            Self::LedgerUnavailable(_) => "ledger_unavailable",
+            Self::LedgerUnavailable(_) | Self::LedgerUnreadable(_) => "ledger_unavailable",
             Self::Overloaded(_) => "overloaded",
             Self::Draining => "draining",
             Self::UpstreamFailing(_) => "upstream_failing",
@@ -148,6 +150,7 @@ impl Refusal {
             Self::Short(short) => short.status(),
             Self::RateExceeded { .. } | Self::AccountSlowed { .. } => StatusCode::TOO_MANY_REQUESTS,
             Self::LedgerUnavailable(_)
+            | Self::LedgerUnreadable(_)
             | Self::Overloaded(_)
             | Self::Draining
             | Self::UpstreamFailing(_) => StatusCode::SERVICE_UNAVAILABLE,
@@ -164,7 +167,10 @@ impl Refusal {
             Self::Short(short) if short.status() != StatusCode::PAYMENT_REQUIRED => BUSY_RETRY,
             Self::RateExceeded { wait, .. } | Self::AccountSlowed { wait, .. } => *wait,
             Self::UpstreamFailing(wait) => *wait,
-            Self::LedgerUnavailable(_) | Self::Overloaded(_) | Self::Draining => FAULT_RETRY,
+            Self::LedgerUnavailable(_)
+            | Self::LedgerUnreadable(_)
+            | Self::Overloaded(_)
+            | Self::Draining => FAULT_RETRY,
             _ => return None,
         };
         let whole = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
@@ -197,6 +203,7 @@ impl Refusal {
                 "The account's balance is below {below} credits and calls of this priority are slowed. Try again after the time in Retry-After."
             ),
             Self::LedgerUnavailable(_) => "The ledger cannot be written at the moment, so nothing can be held and billable calls are not sent. Free calls go on. Try again shortly.".into(),
+            Self::LedgerUnreadable(_) => "The guard's books cannot be read at the moment. Calls go on as long as they can be written. Try again shortly.".into(),
             Self::Overloaded(what) => format!("The guard is at a bound of its own: {what}. Try again shortly."),
             Self::Draining => "The guard is shutting down and takes no new calls. Try again shortly.".into(),
             Self::UpstreamFailing(_) => "The upstream has been failing, so billable calls are held back for a moment: each would leave its budget in doubt. Try again after the time in Retry-After.".into(),
@@ -214,7 +221,7 @@ impl Refusal {
     /// What only the log may say.
     pub fn hidden_detail(&self) -> Option<&str> {
         match self {
-            Self::LedgerUnavailable(why) => Some(why),
+            Self::LedgerUnavailable(why) | Self::LedgerUnreadable(why) => Some(why),
             _ => None,
         }
     }

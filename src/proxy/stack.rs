@@ -2,7 +2,7 @@
 //!
 //! Read it from top to bottom as a request does. Where a layer changes the request's type, two
 //! swapped lines do not compile; where it does not (answer refusals and bounds, normalise path,
-//! throttle) `tests/integration/order.rs` pins the order.
+//! throttle, team view) `tests/integration/order.rs` pins the order.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -25,6 +25,7 @@ use super::hold_credits::HoldCreditsLayer;
 use super::normalise_path::NormalisePathLayer;
 use super::policy::Policy;
 use super::quote_body::QuoteBodyLayer;
+use super::team_view::{Books, TeamViewLayer};
 use super::throttle::ThrottleLayer;
 use super::trace::{TraceLayer, TracedBody};
 use crate::account::Reading;
@@ -38,6 +39,8 @@ pub struct StackSettings {
     pub draining: CancellationToken,
     /// The account's latest reading.
     pub balance: watch::Receiver<Option<Reading>>,
+    /// The books, for the pages that show a team its own.
+    pub books: Arc<Books>,
     /// The largest body of a request, in bytes.
     pub body_bytes_max: usize,
     /// The longest a body may take to arrive.
@@ -80,6 +83,10 @@ pub fn stack(
         // Before quote: nobody reads the body of a client over its rate.
         .layer(ThrottleLayer {
             balance: settings.balance.clone(),
+        })
+        // Behind throttle: what is answered here goes no further, and is still not asked for too often.
+        .layer(TeamViewLayer {
+            books: Arc::clone(&settings.books),
         })
         .layer(QuoteBodyLayer {
             body_bytes_max: settings.body_bytes_max,

@@ -4,12 +4,16 @@
 //! Everything here reads beside a running guard and changes nothing. Budgets go by the moment a
 //! call began, spend and exports by the moment it was recorded: a closed month never changes.
 
+mod doubts;
 mod export;
+mod findings;
 mod period;
 mod spend;
 mod text;
 
+pub use doubts::{Candidate, DoubtLine, DoubtsReport, doubts_report, doubts_text};
 pub use export::{ExportError, Format, export};
+pub use findings::{FindingLine, FindingsReport, KindLine, findings_report, findings_text};
 pub use period::{ParsePeriodError, Period};
 pub use spend::{BudgetLine, HoldLine, HoldState, SpendLine, SpendReport, spend_report};
 pub use text::{TeamNames, spend_text};

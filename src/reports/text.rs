@@ -48,11 +48,11 @@ pub fn spend_text(report: &SpendReport, budgets: &[Budget], names: &TeamNames) -
 }
 
 /// Rows of one line need no lines between them.
-fn plain() -> TableStyle {
+pub(super) fn plain() -> TableStyle {
     NOTHING.header_separator(LineStyle::new('─', '─', '─', '─'))
 }
 
-fn table(style: TableStyle, header: &[&str], numbers: &[usize]) -> Table {
+pub(super) fn table(style: TableStyle, header: &[&str], numbers: &[usize]) -> Table {
     let mut table = Table::new();
     table
         .load_style(style)
@@ -145,7 +145,7 @@ fn local(at: Timestamp, zone: &TimeZone) -> String {
     zoned.strftime(format).to_string()
 }
 
-fn utc(at: Timestamp) -> String {
+pub(super) fn utc(at: Timestamp) -> String {
     at.strftime("%F %H:%M UTC").to_string()
 }
 

@@ -228,10 +228,15 @@ impl Account {
 
     /// Adds money.
     pub(crate) fn top_up(&self, amount: Credits, now: Timestamp) {
+        self.refund("top_up", amount, now);
+    }
+
+    /// Adds money under the kind of an operation.
+    pub(crate) fn refund(&self, kind: &'static str, amount: Credits, now: Timestamp) {
         let books = &mut *locked(&self.books);
         books.start = books.start.saturating_add(amount);
         books.balance = books.balance.saturating_add(amount);
-        books.rows.add_plain("top_up", amount, now);
+        books.rows.add_plain(kind, amount, now);
     }
 
     /// Money that somebody else took, around the API.

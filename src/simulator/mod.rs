@@ -12,6 +12,7 @@
 //! - `server`, `exchange`: connections, and the order of one exchange. `routes`, `access`: the
 //!   framework's part. `bodies`: how it reads. `operations`: what each path does.
 //! - `account`, `transactions`, `jobs`, `slots`: the money, its list, bulk jobs, parallel caps.
+//!   [`lists`]: what is shown of the list.
 //! - [`faults`]: the menu of misbehaviour. [`truth`]: what really happened.
 //!
 //! Two request headers steer a single call: `x-simulator-fault` names a fault, `x-simulator-marker`
@@ -28,6 +29,7 @@ mod bodies;
 mod exchange;
 pub mod faults;
 mod jobs;
+pub mod lists;
 mod operations;
 mod people;
 pub mod prices;
@@ -144,6 +146,11 @@ impl Simulator {
     pub fn spend_elsewhere(&self, kind: &'static str, amount: Credits) {
         let now = self.now();
         self.service.account.spend_elsewhere(kind, amount, now);
+    }
+
+    /// Gives money back for a call that was charged: a positive row of its kind.
+    pub fn refund(&self, kind: &'static str, amount: Credits) {
+        self.service.account.refund(kind, amount, self.now());
     }
 
     /// Moves every open job one step: from `pending` to `processing`, from there to `completed`.

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use jiff::SignedDuration;
 
+use super::lists::ListSettings;
 use super::prices::Prices;
 use crate::clock::Clock;
 use crate::credits::Credits;
@@ -44,6 +45,10 @@ pub struct SimulatorSettings {
     pub transaction_grain: TransactionGrain,
     /// How long a transaction row stays unseen after it is written.
     pub transaction_delay: SignedDuration,
+    /// What else the transactions lists do to their rows and readers.
+    pub lists: ListSettings,
+    /// What the account's page of prices says.
+    pub tier_page: TierPage,
     /// How many leads match any search. A body whose `job_titles`, `industries` or `keywords` hold
     /// the text `matches:7` overrides it (and `company_matches`) for one call.
     pub matches: u64,
@@ -98,6 +103,8 @@ impl Default for SimulatorSettings {
             legacy_amounts: LegacyAmounts::Counts,
             transaction_grain: TransactionGrain::PerRequest,
             transaction_delay: SignedDuration::ZERO,
+            lists: ListSettings::default(),
+            tier_page: TierPage::Prices,
             matches: 1_240,
             company_matches: 530,
             hit_percent: 100,
@@ -164,6 +171,19 @@ pub enum TransactionGrain {
     PerRequest,
     /// One row a billed result.
     PerResult,
+}
+
+/// What `my-tier` answers. The page is not documented (dossier section 3.7).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TierPage {
+    /// The prices in force.
+    Prices,
+    /// 404.
+    Absent,
+    /// 403.
+    Forbidden,
+    /// This JSON in place of the map of prices.
+    Says(String),
 }
 
 /// What a company-leads search bills.

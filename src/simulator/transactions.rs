@@ -1,12 +1,15 @@
 //! The transactions list: rows written as money moves, and the filters of both list endpoints.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
 use jiff::civil::{Date, DateTime};
 use jiff::tz::TimeZone;
-use jiff::{SignedDuration, Timestamp};
 
 use super::account::Cause;
+use super::lists::{self, ListSettings};
+use super::settings::SimulatorSettings;
 use crate::credits::Credits;
 
 /// Where a row stands (dossier section 3.3).
@@ -36,10 +39,14 @@ pub(crate) struct Row {
     pub(crate) number: usize,
     pub(crate) created_at: Timestamp,
     pub(crate) updated_at: Timestamp,
-    pub(crate) kind: &'static str,
+    pub(crate) kind: Cow<'static, str>,
     pub(crate) balance_type: &'static str,
     pub(crate) amount: Credits,
     pub(crate) status: RowStatus,
+    /// The amount while it was pending, with the same sign.
+    pub(crate) set_aside: Credits,
+    /// When it ceased to be pending. A row that no call caused never was.
+    pub(crate) ended_at: Timestamp,
     /// Running total of the row's `balance_type`.
     pub(crate) after_balance: Credits,
 }
@@ -71,10 +78,12 @@ impl Rows {
             number: place + 1,
             created_at,
             updated_at: now,
-            kind: cause.kind,
+            kind: Cow::Borrowed(cause.kind),
             balance_type,
             amount: Credits::ZERO.saturating_sub(amount),
             status: RowStatus::Pending,
+            set_aside: Credits::ZERO.saturating_sub(amount),
+            ended_at: Timestamp::MAX,
             after_balance: Credits::ZERO,
         });
         if status != RowStatus::Pending {
@@ -89,10 +98,12 @@ impl Rows {
             number: self.rows.len() + 1,
             created_at: now,
             updated_at: now,
-            kind,
+            kind: Cow::Borrowed(kind),
             balance_type: "platform",
             amount,
             status: RowStatus::Success,
+            set_aside: amount,
+            ended_at: Timestamp::MIN,
             after_balance: self.totals.get("platform").copied().unwrap_or_default(),
         });
     }
@@ -109,6 +120,7 @@ impl Rows {
         row.amount = Credits::ZERO.saturating_sub(amount);
         row.status = status;
         row.updated_at = now;
+        row.ended_at = now;
         row.after_balance = *total;
     }
 }
@@ -217,19 +229,27 @@ impl Selection {
         }
     }
 
-    /// The rows that are visible at `now` and meet every condition, newest first, before paging.
+    /// The rows that are shown at `now` and meet every condition, newest first, before paging.
     pub(crate) fn matching(
         &self,
-        mut rows: Vec<Row>,
-        delay: SignedDuration,
+        rows: Vec<Row>,
+        settings: &SimulatorSettings,
         now: Timestamp,
     ) -> Vec<Row> {
-        rows.retain(|row| {
-            let seen_from = row.created_at.checked_add(delay).unwrap_or(Timestamp::MAX);
-            seen_from <= now && self.conditions.iter().all(|condition| condition.holds(row))
-        });
+        let mut rows = lists::shown(rows, settings, now);
+        if settings.lists.filters_read {
+            rows.retain(|row| self.conditions.iter().all(|condition| condition.holds(row)));
+        }
         rows.sort_by_key(|row| std::cmp::Reverse((row.created_at, row.number)));
         rows
+    }
+
+    /// The rows of the page that was asked for.
+    pub(crate) fn page<'a>(&self, rows: &'a [Row], lists: &ListSettings) -> &'a [Row] {
+        let first = self.offset.saturating_sub(lists.page_shift);
+        let rest = rows.get(first..).unwrap_or_default();
+        let most = self.limit.min(lists.page_max);
+        rest.get(..most).unwrap_or(rest)
     }
 }
 

@@ -7,5 +7,10 @@
 
 mod admin;
 mod client;
+mod emptied;
+mod log;
+mod pages;
+mod pull;
+mod tier;
 mod upstream;
 mod watcher;

@@ -6,8 +6,10 @@ use std::time::Duration;
 
 use generect_guard::account::{AccountClient, AccountClientSettings};
 use generect_guard::clock::Clock;
+use generect_guard::simulator::{LIVE_TOKEN, Simulator, SimulatorSettings};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Notify;
 use tokio_util::task::AbortOnDropHandle;
 
 /// Looks like a live key and belongs to nobody.
@@ -18,6 +20,8 @@ pub const TOKEN: &str = "5f2c0a71e9b84d3692aa10cd";
 pub enum Step {
     /// A whole answer.
     Answer(u16, String),
+    /// A whole answer, once the test says so.
+    Held(Arc<Notify>, u16, String),
     /// A redirect to another address.
     Redirect(String),
     /// The head promises more than comes before the connection closes.
@@ -98,6 +102,45 @@ pub fn settings(base_url: String) -> AccountClientSettings {
     }
 }
 
+/// A pretend Generect by a clock of its own, and a client of the account on it.
+pub async fn pretend(
+    change: impl FnOnce(&mut SimulatorSettings),
+) -> (Simulator, AccountClient, Clock) {
+    let clock = Clock::manual("2026-09-15T10:30:00Z".parse().unwrap());
+    let mut simulated = SimulatorSettings {
+        clock: clock.clone(),
+        ..SimulatorSettings::default()
+    };
+    change(&mut simulated);
+    let token = simulated.tokens[0].clone();
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let simulator = Simulator::start(listener, simulated).await;
+    let settings = AccountClientSettings {
+        timeout: Duration::from_secs(10),
+        ..settings(simulator.base_url())
+    };
+    let client = AccountClient::new(settings, &token, clock.clone()).unwrap();
+    (simulator, client, clock)
+}
+
+/// One call of a team's, straight to the simulator.
+pub async fn post(simulator: &Simulator, path: &str, body: &str) -> serde_json::Value {
+    let client = reqwest::Client::builder()
+        .tls_backend_preconfigured(tls())
+        .no_proxy()
+        .build()
+        .unwrap();
+    let answer = client
+        .post(format!("{}{path}", simulator.base_url()))
+        .header("authorization", format!("Token {LIVE_TOKEN}"))
+        .header("content-type", "application/json")
+        .body(body.to_owned())
+        .send()
+        .await
+        .unwrap();
+    serde_json::from_str(&answer.text().await.unwrap()).unwrap()
+}
+
 fn tls() -> rustls::ClientConfig {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     rustls::ClientConfig::builder_with_provider(provider)
@@ -118,12 +161,20 @@ async fn read_head(stream: &mut TcpStream) -> String {
     String::from_utf8_lossy(&head).into_owned()
 }
 
+fn whole(status: u16, body: &str) -> String {
+    format!(
+        "HTTP/1.1 {status} X\r\ncontent-type: application/json\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}",
+        body.len()
+    )
+}
+
 async fn answer(mut stream: TcpStream, step: Step) {
     let text = match step {
-        Step::Answer(status, body) => format!(
-            "HTTP/1.1 {status} X\r\ncontent-type: application/json\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}",
-            body.len()
-        ),
+        Step::Answer(status, body) => whole(status, &body),
+        Step::Held(go, status, body) => {
+            go.notified().await;
+            whole(status, &body)
+        }
         Step::Redirect(to) => format!(
             "HTTP/1.1 302 Found\r\nlocation: {to}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
         ),

@@ -1,6 +1,5 @@
 //! Questions in a row: their pace, their news, their end.
 
-use std::io::{self, Write};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -13,6 +12,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use crate::log::Log;
 use crate::upstream::{Step, TOKEN, Upstream, settings};
 
 /// The next test step waits at most this long; it comes in a few milliseconds.
@@ -214,12 +214,7 @@ async fn while_the_account_cannot_be_read_the_last_reading_stays_and_grows_old()
 #[tokio::test]
 async fn a_change_is_logged_once_and_a_refused_token_loudly() {
     let log = Log::default();
-    let sink = log.clone();
-    let subscriber = tracing_subscriber::fmt()
-        .with_ansi(false)
-        .with_writer(move || sink.clone())
-        .finish();
-    let _logging = tracing::subscriber::set_default(subscriber);
+    let _logging = log.listen();
     let mut running = run(every(SHORT), |number| match number {
         0 => Step::balance("50"),
         1..4 => Step::Answer(502, format!("{{\"echo\":\"{TOKEN}\"}}")),
@@ -262,24 +257,4 @@ async fn readings_and_errors_are_counted() {
         assert!(text.contains(line), "{line} is not in:\n{text}");
     }
     running.stop().await;
-}
-
-#[derive(Clone, Default)]
-struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl Log {
-    fn text(&self) -> String {
-        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
-    }
-}
-
-impl Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use generect_guard::catalogue::{Class, Classified};
+use generect_guard::catalogue::{Class, Classified, OwnPage};
 
 use super::catalogue;
 
@@ -137,6 +137,25 @@ fn classes_are_as_the_upstream_charges() {
     assert_eq!(submits.count(), 6);
     let polls = catalogue.operations().filter(|op| op.class == Class::Poll);
     assert_eq!(polls.count(), 4);
+}
+
+#[test]
+fn the_pages_a_team_has_of_its_own_are_these_five() {
+    let catalogue = catalogue();
+    let own = catalogue
+        .operations()
+        .filter_map(|operation| Some((operation.path.as_str(), operation.own_page?)));
+    let own: Vec<_> = own.collect();
+    assert_eq!(
+        own,
+        [
+            ("/api/v1/accounts/me/", OwnPage::Me),
+            ("/api/v1/accounts/transactions/", OwnPage::Transactions),
+            ("/api/v1/accounts/usage/", OwnPage::Usage),
+            ("/api/auth/tiers/my-tier/", OwnPage::Prices),
+            ("/api/auth/users/me/", OwnPage::User),
+        ]
+    );
 }
 
 #[test]

@@ -18,12 +18,13 @@ fn the_example_loads_without_a_warning() {
     assert_eq!(config.budgets.len(), 5);
     assert_eq!(config.floors.len(), 4);
     assert_eq!(config.rates.len(), 2);
+    assert_eq!(config.alerts.len(), 7);
 }
 
-/// A commented setting is `#name = value`, prose begins with `# `.
+/// A commented setting is `#name = value`, or a `#[table]` of them; prose begins with `# `.
 fn commented(line: &str) -> Option<&str> {
     let rest = line.strip_prefix('#')?;
-    rest.starts_with(|letter: char| letter.is_ascii_lowercase())
+    rest.starts_with(|letter: char| letter == '[' || letter.is_ascii_lowercase())
         .then_some(rest)
 }
 
@@ -37,6 +38,16 @@ fn a_setting_that_is_commented_out_is_at_its_default() {
         "file",
         "operations",
         "key",
+        "budget",
+        // An alert has no webhook by default.
+        "[alert.webhook]",
+        "url",
+        "url_env",
+        "url_file",
+        "secret_env",
+        "secret_file",
+        "shape",
+        "through_proxy",
     ];
     let all: Vec<&str> = EXAMPLE
         .lines()
@@ -65,11 +76,12 @@ fn settings(config: &Config) -> String {
         budgets,
         floors,
         rates,
+        alerts,
         warnings,
     } = config;
     format!(
         "{server:#?}{upstream:#?}{ledger:#?}{account:#?}{reconciliation:#?}{logging:#?}{prices:#?}{teams:#?}{clients:#?}\
-         {budgets:#?}{floors:#?}{rates:#?}{warnings:#?}"
+         {budgets:#?}{floors:#?}{rates:#?}{alerts:#?}{warnings:#?}"
     )
 }
 
@@ -97,6 +109,7 @@ fn every_setting_there_is_stands_in_the_example() {
         .map(|line| commented(line).unwrap_or(line))
         .map(|line| line.trim_matches(['[', ']']))
         .map(|line| line.strip_prefix("upstream.").unwrap_or(line))
+        .map(|line| line.strip_prefix("alert.").unwrap_or(line))
         .map(name)
         .collect();
     let fields: Vec<&str> = SHAPE

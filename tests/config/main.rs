@@ -6,6 +6,7 @@
     reason = "a test fails by panicking, in the functions it calls too"
 )]
 
+mod alerts;
 mod books;
 mod commands;
 mod example;

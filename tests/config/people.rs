@@ -1,7 +1,7 @@
 //! `[[team]]` and `[[key]]`.
 
 use generect_guard::catalogue::Unbounded;
-use generect_guard::identity::{Directory, KeyDigest, Priority};
+use generect_guard::identity::{AccountView, Directory, KeyDigest, Priority};
 
 use crate::support::{GOOD, TOKEN, good, instead, mistakes, rows, told, warned, wrong};
 
@@ -33,6 +33,11 @@ fn one_mistake_in_a_team_is_told() {
         ("unbounded = 1.5", "team.growth.unbounded", &["1.5"]),
         ("name = \"\"", "team.growth.name", &["empty"]),
         ("name = \"a\\nb\"", "team.growth.name", &["line break"]),
+        (
+            "account_view = \"all\"",
+            "team.growth.account_view",
+            &["\"all\"", "own or account"],
+        ),
         (
             "prio = \"low\"",
             "team.growth.prio",
@@ -88,7 +93,7 @@ const KEYS: &str = r#"
     id = "crm" | id = "crm"\noperations = ["email_fnd"] | key.crm.operations | "email_fnd" & did you mean email_find?
     id = "crm" | id = "crm"\noperations = ["mail*"] | key.crm.operations | "mail*" names no operation
     id = "crm" | id = "crm"\noperations = ["*_find"] | key.crm.operations | names no operation
-    id = "crm" | id = "crm"\noperations = ["email_find", "accounts_me"] | key.crm.operations | account = true
+    id = "crm" | id = "crm"\noperations = ["email_find", "legacy_transactions"] | key.crm.operations | account = true
     id = "crm" | id = "crm"\noperations = ["email_find", "api_tokens_list"] | key.crm.operations | denied to every key
     id = "crm" | id = "crm"\noperations = [7] | key.crm.operations | expected a string
 "#;
@@ -110,6 +115,27 @@ fn one_mistake_in_a_key_is_told() {
         "key.crm.team",
         &["missing"],
     );
+}
+
+#[test]
+fn a_list_may_name_the_teams_own_pages_unless_the_team_sees_the_accounts() {
+    let named = "operations = [\"email_find\", \"accounts_*\", \"users_me\"]";
+    let own = instead("id = \"crm\"", &format!("id = \"crm\"\n{named}"));
+    let (_, client) = &good(&own).clients[0];
+    assert!(client.may_use(&"accounts_usage".into()));
+    assert!(!client.may_use(&"accounts_tokens_analytics".into()));
+    let account = own.replacen(
+        "id = \"growth\"",
+        "id = \"growth\"\naccount_view = \"account\"",
+        1,
+    );
+    let found = mistakes(&account);
+    assert!(
+        found.iter().all(|one| one.path == "key.crm.operations"),
+        "{found:#?}"
+    );
+    assert!(!found.is_empty());
+    good(&account.replacen("id = \"crm\"", "id = \"crm\"\naccount = true", 1));
 }
 
 #[test]
@@ -154,13 +180,14 @@ fn teams_and_keys_become_the_clients_of_a_directory() {
         ",
         instead(
             "id = \"growth\"",
-            "id = \"growth\"\nname = \"Growth\"\npriority = \"high\"\nunbounded = 25"
+            "id = \"growth\"\nname = \"Growth\"\naccount_view = \"account\"\npriority = \"high\"\nunbounded = 25"
         ),
         KeyDigest::of(secret).to_string().to_uppercase(),
     );
     let config = good(&text);
     assert_eq!(config.teams[0].name, "Growth");
     assert_eq!(config.teams[0].unbounded, Unbounded::Limit(25));
+    assert_eq!(config.teams[0].account_view, AccountView::Account);
     let directory = Directory::new(config.clients).unwrap();
     assert_eq!(directory.len(), 2);
     let client = directory.find(secret).unwrap();

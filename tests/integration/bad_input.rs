@@ -2,7 +2,7 @@
 //! upstream, and the guard stays up. What is wrong on the wire is in `bad_wire`.
 
 use crate::support::raw::once;
-use crate::support::{Answered, Plan, World, secret_of};
+use crate::support::{Answered, Plan, World, is_own_question, secret_of};
 
 pub const SEARCH: &str = "/api/v1/search/database/leads/";
 pub const COUNT: &str = "/api/v1/search/database/leads/count/";
@@ -20,11 +20,10 @@ pub async fn world() -> World {
 
 /// Nothing of what was sent so far reached the upstream or the books, and the guard still works.
 pub async fn unharmed(world: World) {
-    let is_poll = |path: &str| path == "/api/v1/accounts/me/";
     let requests = world.simulator.truth().requests();
     let seen: Vec<_> = requests
         .iter()
-        .filter(|seen| !is_poll(&seen.path))
+        .filter(|seen| !is_own_question(&seen.path))
         .collect();
     assert!(seen.is_empty(), "{seen:?}");
     let budget = world.budget("growth-month").await;

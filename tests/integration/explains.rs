@@ -18,7 +18,7 @@ const NOES: &str = r#"
     growth-crm | GET /api/v1/search/database/leads/      |                 | 403 | unknown_operation     | GET + POST + /search/database/leads/
     growth-crm | PUT /api/v1/webhooks/                   |                 | 403 | unknown_operation     | PUT /api/v1/webhooks/ + never passed on
     growth-crm | POST /api/v1/webhooks/                  | {}              | 403 | operation_not_allowed | webhooks_create + every team
-    growth-crm | GET /api/v1/accounts/usage/             |                 | 403 | operation_not_allowed | growth-crm + account = true
+    growth-crm | GET /api/auth/transactions/             |                 | 403 | operation_not_allowed | growth-crm + account = true
     narrow     | POST /api/v1/search/database/leads/     | {}              | 403 | operation_not_allowed | narrow + search_database_leads + [[key]]
     growth-crm | GET /api/v1/phone/find/bulk/17-1/       |                 | 403 | operation_not_allowed | 17-1 + team growth
     growth-crm | POST /api/v1/search/database/leads/     | no              | 400 | unreadable_body       | search_database_leads + byte 0

@@ -102,6 +102,10 @@ async fn a_client_that_leaves_while_it_submits_a_job_still_owns_the_job() {
         tokio::time::sleep(Duration::from_millis(5)).await;
     };
     let job = bound.job.unwrap();
+    // On disk a moment before the guard tells it.
+    while world.ledger().job(&job).is_none() {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
     let answer = world.get(&format!("{BULK}{job}/")).await;
     assert_eq!(answer.status, 200, "{}", answer.text);
     world.budget_when("growth-month", is_settled(&world)).await;

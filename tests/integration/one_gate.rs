@@ -18,7 +18,7 @@ const METHODS: &[&str] = &[
 ];
 
 pub async fn world() -> World {
-    Plan::one_team("100000")
+    Plan::one_team_with("100000", "account_view = \"account\"")
         .key(WHOLE, "growth", "account = true")
         .simulator(|settings| settings.balance = crate::support::credits("1000000"))
         .start()
@@ -56,7 +56,7 @@ pub fn arrived(world: &World) -> BTreeMap<String, (String, String)> {
 }
 
 /// Spellings with the same meaning for every reader.
-fn harmless(path: &str) -> Vec<String> {
+pub fn harmless(path: &str) -> Vec<String> {
     let bare = path.trim_end_matches('/');
     vec![
         path.to_owned(),

@@ -80,6 +80,15 @@ async fn throttle_comes_before_the_body_is_read() {
 }
 
 #[tokio::test]
+async fn throttle_comes_before_a_page_of_the_teams_own_is_answered() {
+    let world = world().await;
+    use_up_the_rate(&world).await;
+    let answer = world.get_as("hasty", "/api/v1/accounts/me/").await;
+    assert_eq!(answer.refusal(), "rate_exceeded");
+    world.end_with_nothing_open().await;
+}
+
+#[tokio::test]
 async fn quote_comes_before_hold_and_hold_before_forward() {
     let world = world().await;
     assert_eq!(

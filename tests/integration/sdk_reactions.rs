@@ -27,9 +27,34 @@ fn searches(world: &World) -> usize {
     seen.iter().filter(|seen| seen.path == SEARCH).count()
 }
 
+/// What the SDK's methods return for a team that sees its own books.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_teams_own_books_are_shown_to_the_sdk_in_the_accounts_place() {
+    let world = Plan::one_team("200").start().await;
+    let sdk = Sdk::start(world.address(), "growth-crm").await;
+    sdk.call("enrich.database_company", json!({"domain": "example.com"}))
+        .await
+        .returned();
+    world
+        .budget_when("growth-month", |budget| budget.settled == credits("0.02"))
+        .await;
+    let me = sdk.call("accounts.me", json!({})).await;
+    assert_eq!(me.returned()["data"]["credits"]["balance"], json!(199.98));
+    let usage = sdk.call("accounts.usage", json!({"period": "month"})).await;
+    let usage = &usage.returned()["data"];
+    assert_eq!(usage["total_credits"], json!(0.02));
+    assert_eq!(usage["breakdown"]["enrich_database"], json!(0.02));
+    let rows = sdk.call("accounts.transactions", json!({"limit": 1})).await;
+    let rows = &rows.returned()["data"]["transactions"];
+    assert_eq!(rows[0]["type"], "enrich_database_company", "{rows}");
+    assert_eq!(rows[0]["credits"], json!(-0.02), "{rows}");
+    world.end_with_nothing_open().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn the_account_is_shown_to_keys_that_may_see_it_and_webhooks_to_none() {
-    let plan = Plan::one_team("200").key("finance", "growth", "account = true");
+    let plan = Plan::one_team_with("200", "account_view = \"account\"");
+    let plan = plan.key("finance", "growth", "account = true");
     let world = plan.start().await;
     let narrow = Sdk::start(world.address(), "growth-crm").await;
     let wide = Sdk::start(world.address(), "finance").await;
@@ -85,7 +110,7 @@ async fn the_account_is_shown_to_keys_that_may_see_it_and_webhooks_to_none() {
     assert!(
         after[before..]
             .iter()
-            .all(|seen| seen.path.ends_with("/accounts/me/"))
+            .all(|seen| crate::support::is_own_question(&seen.path))
     );
     world.end_with_nothing_open().await;
 }

@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use generect_guard::clock::Clock;
 use generect_guard::ledger::store::{Reader, Store, StoreError, Tail};
-use generect_guard::ledger::{Ending, Entry, EntryKind, HoldError, Ledger, Settings, WindowRule};
+use generect_guard::ledger::{
+    Ending, Entry, EntryKind, HoldError, Ledger, Record, Settings, WindowRule,
+};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
@@ -16,7 +18,7 @@ use crate::support::{
 
 /// How the next appends go wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Fault {
+pub enum Fault {
     None,
     /// Nothing was written.
     BeforeLanding,
@@ -25,8 +27,9 @@ enum Fault {
 }
 
 #[derive(Clone)]
-struct Faults {
-    append: Arc<Mutex<Fault>>,
+pub struct Faults {
+    pub append: Arc<Mutex<Fault>>,
+    pub keep: Arc<Mutex<Fault>>,
     /// The store cannot even be read.
     blind: Arc<AtomicBool>,
 }
@@ -35,11 +38,12 @@ impl Faults {
     fn none() -> Self {
         Self {
             append: Arc::new(Mutex::new(Fault::None)),
+            keep: Arc::new(Mutex::new(Fault::None)),
             blind: Arc::new(AtomicBool::new(false)),
         }
     }
 
-    fn set(&self, fault: Fault, blind: bool) {
+    pub fn set(&self, fault: Fault, blind: bool) {
         *self.append.lock().unwrap() = fault;
         self.blind.store(blind, Ordering::SeqCst);
     }
@@ -67,6 +71,18 @@ impl Store for FailingStore {
         }
     }
 
+    fn keep(&mut self, records: &[Record]) -> Result<(), StoreError> {
+        let fault = *self.faults.keep.lock().unwrap();
+        match fault {
+            Fault::None => self.inner.keep(records),
+            Fault::BeforeLanding => Err(StoreError::Failed("disk full".into())),
+            Fault::AfterLanding => {
+                self.inner.keep(records)?;
+                Err(StoreError::Failed("the sync failed".into()))
+            }
+        }
+    }
+
     fn reread(&mut self) -> Result<Tail, StoreError> {
         if self.faults.blind.load(Ordering::SeqCst) {
             return Err(StoreError::Failed("the disk is gone".into()));
@@ -82,7 +98,7 @@ impl Store for FailingStore {
     }
 }
 
-fn failing(place: &Place, settings: Settings) -> (Ledger, Faults) {
+pub fn failing(place: &Place, settings: Settings) -> (Ledger, Faults) {
     let faults = Faults::none();
     let store = FailingStore {
         inner: place.store(),
@@ -92,11 +108,11 @@ fn failing(place: &Place, settings: Settings) -> (Ledger, Faults) {
     (start(Box::new(store), settings, &clock), faults)
 }
 
-fn one_budget() -> Settings {
+pub fn one_budget() -> Settings {
     with_budgets(vec![budget("all", 1_000, WindowRule::Total)])
 }
 
-async fn until_writable(ledger: &Ledger) {
+pub async fn until_writable(ledger: &Ledger) {
     for _ in 0..500 {
         if ledger.writable() {
             return;

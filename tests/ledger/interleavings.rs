@@ -7,8 +7,8 @@ use generect_guard::clock::Clock;
 use generect_guard::ids::JobId;
 use generect_guard::ledger::store::{Reader, Store, StoreError, Tail};
 use generect_guard::ledger::{
-    AccountRule, BalanceIs, Decision, Ending, Entry, HoldRequest, Reading, Resolution, Settings,
-    WindowRule,
+    AccountRule, BalanceIs, Decision, Ending, Entry, HoldRequest, Reading, Record, Resolution,
+    Settings, WindowRule,
 };
 use jiff::SignedDuration;
 
@@ -94,6 +94,10 @@ impl Store for Breaking {
 
     fn append(&mut self, _: &[Entry]) -> Result<(), StoreError> {
         panic!("a defect, on purpose")
+    }
+
+    fn keep(&mut self, records: &[Record]) -> Result<(), StoreError> {
+        self.0.keep(records)
     }
 
     fn reread(&mut self) -> Result<Tail, StoreError> {

@@ -6,11 +6,16 @@
     reason = "the parts of tests that are no tests themselves fail by panicking"
 )]
 
+mod decisions;
 mod exhausted;
 mod failures;
 mod interleavings;
+mod keeping;
+mod of_team;
 mod promises;
 mod properties;
+mod record_files;
+mod records;
 mod scenarios;
 mod stores;
 mod support;

@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 
 use generect_guard::clock::Clock;
 use generect_guard::ledger::{
-    Budget, BudgetStatus, CalendarUnit, Filter, Hold, HoldError, Ledger, WindowRule,
+    Budget, BudgetStatus, CalendarUnit, Decision, Filter, Hold, HoldError, HoldId, Ledger, Note,
+    WindowRule,
 };
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
@@ -13,7 +14,9 @@ use proptest::prelude::*;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
-use crate::support::{NOON, Place, at, budget, calendar, micros, request, settle, with_budgets};
+use crate::support::{
+    NOON, Place, at, budget, calendar, micros, note, request, settle, with_budgets,
+};
 
 const UNITS: [CalendarUnit; 5] = [
     CalendarUnit::Day,
@@ -109,6 +112,7 @@ proptest! {
 
 /// A call as the naive model knows it.
 struct Call {
+    hold: HoldId,
     team: &'static str,
     began_at: Timestamp,
     held: i64,
@@ -233,8 +237,9 @@ impl Walk {
     async fn step(&mut self) {
         match self.random.random_range(0..100) {
             0..45 => self.hold().await,
-            45..75 => self.end(),
-            75..95 => {
+            45..70 => self.end(),
+            70..78 => self.look_again().await,
+            78..95 => {
                 let minutes = self.random.random_range(-20..400);
                 self.clock.advance(SignedDuration::from_mins(minutes));
             }
@@ -260,6 +265,7 @@ impl Walk {
                 assert!(fits, "should not fit, SEED={}", self.seed);
                 assert_eq!(hold.began_at(), self.now);
                 let call = Call {
+                    hold: hold.id(),
                     team,
                     began_at: self.now,
                     held: quote,
@@ -307,6 +313,45 @@ impl Walk {
                 call.in_doubt = true;
                 drop(hold);
             }
+        }
+    }
+
+    /// What reconciliation does: decides a doubt, or corrects a charge.
+    async fn look_again(&mut self) {
+        let live: BTreeSet<_> = self.live.iter().map(|(index, _)| *index).collect();
+        let index = self.random.random_range(0..self.model.calls.len().max(1));
+        let Some(call) = self.model.calls.get_mut(index) else {
+            return;
+        };
+        if live.contains(&index) {
+            return;
+        }
+        // What was queued before is on disk after it.
+        self.ledger.keep(vec![note("step", "a")]).await.unwrap();
+        if call.in_doubt {
+            let charge = self.random.random_range(0..=call.held);
+            let decision = if charge == 0 {
+                Decision::Release
+            } else {
+                Decision::Settle(micros(charge))
+            };
+            let why = Note::reason("a test");
+            self.ledger.decide(call.hold, decision, why).await.unwrap();
+            (call.settled, call.held, call.in_doubt) = (charge, 0, false);
+            return;
+        }
+        let ended = self.place.reader().ending_of(call.hold).unwrap().unwrap();
+        let difference = self.random.random_range(-20..20);
+        let why = Note::reason(format!("look {}", self.random.random::<u64>()));
+        let told = self.ledger.correct(ended, micros(difference), why).await;
+        assert_eq!(
+            told.is_ok(),
+            call.settled + difference >= 0,
+            "{told:?} SEED={}",
+            self.seed
+        );
+        if told.is_ok() {
+            call.settled += difference;
         }
     }
 

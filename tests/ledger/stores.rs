@@ -18,7 +18,14 @@ fn id(number: i64) -> HoldId {
 }
 
 /// An entry of a hold that began `began` seconds after noon, recorded `recorded` seconds after it.
-fn entry(seq: i64, kind: EntryKind, hold: i64, began: i64, recorded: i64, amount: i64) -> Entry {
+pub fn entry(
+    seq: i64,
+    kind: EntryKind,
+    hold: i64,
+    began: i64,
+    recorded: i64,
+    amount: i64,
+) -> Entry {
     let noon = at(NOON);
     Entry {
         seq,
@@ -38,7 +45,7 @@ fn entry(seq: i64, kind: EntryKind, hold: i64, began: i64, recorded: i64, amount
 }
 
 /// Two batches over an hour: settled, released, doubted, bound, corrected, granted.
-fn story() -> [Vec<Entry>; 2] {
+pub fn story() -> [Vec<Entry>; 2] {
     use EntryKind::{Bound, Corrected, Doubted, Granted, Held, Released, Settled};
     let mut grant = entry(12, Granted, 12, 2_000, 2_000, 77);
     grant.budget = Some("all".into());
@@ -286,7 +293,7 @@ const SPOILED: &[(&str, &str)] = &[
         "there is no such hold",
     ),
     (
-        "UPDATE entries SET hold = 5 WHERE seq = 10",
+        "UPDATE entries SET hold = 11 WHERE seq = 10",
         "cannot be corrected",
     ),
     ("DELETE FROM entries WHERE seq = 6", "stands where 6 should"),

@@ -6,11 +6,15 @@ use generect_guard::clock::Clock;
 use generect_guard::credits::Credits;
 use generect_guard::ledger::store::{Reader, Store};
 use generect_guard::ledger::{
-    Budget, CalendarUnit, Evidence, Filter, Fingerprint, Hold, HoldError, HoldRequest, Ledger,
-    MemoryStore, Settings, SqliteStore, WindowRule, open_reader,
+    Budget, CalendarUnit, Evidence, Filter, Finding, FindingKind, Fingerprint, Hold, HoldError,
+    HoldId, HoldRequest, Ledger, Match, MatchedBy, MemoryStore, Record, Settings, SqliteStore,
+    WindowRule, open_reader,
 };
-use jiff::Timestamp;
+use generect_guard::transaction::{
+    Transaction, TransactionId, TransactionSource, TransactionStatus,
+};
 use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
 use tempfile::TempDir;
 
 pub const NOON: &str = "2026-03-10T12:00:00Z";
@@ -145,5 +149,54 @@ pub fn no(error: &HoldError) -> &'static str {
         HoldError::Unavailable(_) => "unavailable",
         HoldError::Overloaded => "overloaded",
         HoldError::Closed => "closed",
+    }
+}
+
+pub fn row_id(id: &str) -> TransactionId {
+    TransactionId {
+        source: TransactionSource::V1,
+        id: id.into(),
+    }
+}
+
+/// A final row, written `second` seconds after noon, that took `taken`.
+pub fn row(id: &str, second: i64, taken: i64) -> Transaction {
+    Transaction {
+        id: row_id(id),
+        at: at(NOON) + SignedDuration::from_secs(second),
+        kind: "search_leads".into(),
+        amount: micros(-taken),
+        status: TransactionStatus::Success,
+    }
+}
+
+pub fn matched(id: &str, hold: HoldId, how: MatchedBy) -> Record {
+    Record::Matched(Match {
+        transaction: row_id(id),
+        hold,
+        how,
+    })
+}
+
+pub fn note(name: &str, value: &str) -> Record {
+    Record::Note {
+        name: name.into(),
+        value: Some(value.into()),
+    }
+}
+
+/// A finding about a row.
+pub fn finding(name: &str, kind: FindingKind, row: Option<&str>, drift: i64) -> Finding {
+    Finding {
+        name: name.into(),
+        kind,
+        found_at: at(NOON) + SignedDuration::from_secs(90),
+        at: at(NOON) + SignedDuration::from_secs(9),
+        operation: None,
+        team: None,
+        drift: micros(drift),
+        hold: None,
+        transaction: row.map(row_id),
+        detail: "a test's finding".into(),
     }
 }

@@ -38,6 +38,16 @@ pub fn credits(text: &str) -> Credits {
     text.parse().unwrap()
 }
 
+/// Whether a path is one that the guard asks for by itself.
+pub fn is_own_question(path: &str) -> bool {
+    [
+        "/api/v1/accounts/me/",
+        "/api/v1/accounts/transactions/",
+        "/api/auth/tiers/my-tier/",
+    ]
+    .contains(&path)
+}
+
 /// What a world is made of. Every setting can be overridden by adding TOML.
 pub struct Plan {
     toml: String,
@@ -76,8 +86,13 @@ impl Default for Plan {
 impl Plan {
     /// One team `growth` with key `growth-crm` and a budget `growth-month` of `limit` a month.
     pub fn one_team(limit: &str) -> Self {
+        Self::one_team_with(limit, "")
+    }
+
+    /// The same; `more` is further TOML of the team.
+    pub fn one_team_with(limit: &str, more: &str) -> Self {
         Self::default()
-            .team("growth", "")
+            .team("growth", more)
             .key("growth-crm", "growth", "")
             .budget(
                 "growth-month",
@@ -173,7 +188,7 @@ impl Plan {
         text += "[account]\n";
         text += &default("account", "when_stale", "when_stale = \"allow\"");
         text += &section("account");
-        for name in ["log", "catalogue"] {
+        for name in ["reconciliation", "log", "catalogue"] {
             let lines = section(name);
             if !lines.is_empty() {
                 text += &format!("[{name}]\n{lines}");

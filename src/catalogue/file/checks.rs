@@ -52,6 +52,14 @@ impl Draft {
                 "only a billable operation may have another charge_from than meta",
             );
         }
+        let shows = matches!(operation.class, Class::Account | Class::Free);
+        let asks = operation.method == "GET" && operation.placeholder().is_none();
+        if operation.own_page.is_some() && !(shows && asks) {
+            self.complain(
+                at,
+                "own_page belongs to a GET that takes nothing, of a path without placeholders",
+            );
+        }
         let bodies = operation.parts.iter();
         let arrays = bodies.filter(|part| part.count == Count::Body).count();
         if arrays > 0 && operation.parts.len() > 1 {

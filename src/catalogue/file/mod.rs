@@ -12,7 +12,7 @@ use ::config::{FileFormat, Map, Source, Value};
 use serde::Deserialize;
 
 use crate::catalogue::operation::{
-    ChargeFrom, Class, Count, Extra, ExtraUnits, Operation, Part, Place, RowLimit, Slots,
+    ChargeFrom, Class, Count, Extra, ExtraUnits, Operation, OwnPage, Part, Place, RowLimit, Slots,
 };
 use crate::catalogue::price::{PriceName, Prices};
 use crate::credits::Credits;
@@ -57,6 +57,7 @@ struct RawOperation {
     slots: Option<String>,
     #[serde(default)]
     charge_from: ChargeFrom,
+    own_page: Option<OwnPage>,
     #[serde(default)]
     part: Vec<RawPart>,
 }
@@ -208,6 +209,7 @@ impl Draft {
             poll: raw.poll.map(OperationName::from),
             slots,
             charge_from: raw.charge_from,
+            own_page: raw.own_page,
             parts,
         };
         self.check_class(&at, &operation);

@@ -11,7 +11,7 @@ use crate::config::file::{File, KeyFile, TeamFile};
 use crate::config::settings::TeamSettings;
 use crate::config::tree::{item_name, nearest};
 use crate::config::values::UnboundedText;
-use crate::identity::{Client, KeyDigest, Priority, Secret, Team};
+use crate::identity::{AccountView, Client, KeyDigest, Priority, Secret, Team};
 
 /// A name is shown in tables: longer ones would tear them.
 const NAME_LENGTH_MAX: usize = 100;
@@ -19,6 +19,11 @@ const NAME_LENGTH_MAX: usize = 100;
 /// The priorities by their words.
 pub(super) fn priorities() -> [(&'static str, Priority); 3] {
     Priority::ALL.map(|priority| (priority.as_str(), priority))
+}
+
+/// The views by their words.
+fn account_views() -> [(&'static str, AccountView); 2] {
+    AccountView::ALL.map(|view| (view.as_str(), view))
 }
 
 /// Checks the teams. Each is kept even where something is wrong with it, so that its keys and
@@ -38,6 +43,13 @@ pub(super) fn teams(file: &[TeamFile], complaints: &mut Complaints) -> Vec<TeamS
             &priorities(),
             Priority::default(),
         );
+        let account_view = scalars::word(
+            complaints,
+            &format!("{item}.account_view"),
+            raw.account_view.as_deref(),
+            &account_views(),
+            AccountView::default(),
+        );
         teams.push(TeamSettings {
             team: Arc::new(Team {
                 id: id.into(),
@@ -46,6 +58,7 @@ pub(super) fn teams(file: &[TeamFile], complaints: &mut Complaints) -> Vec<TeamS
             }),
             name: name(raw.name.as_deref(), id, &item, complaints),
             unbounded: unbounded(raw.unbounded.as_ref(), &item, complaints),
+            account_view,
         });
     }
     teams
@@ -137,13 +150,18 @@ pub(super) fn keys(
         }
         let team = team(raw.team.as_deref(), &item, teams, complaints);
         let account = raw.account.unwrap_or(false);
+        let purpose = Purpose::Key {
+            account,
+            own_pages: team.is_some_and(|settings| settings.account_view == AccountView::Own),
+        };
         let operations = expand(
             catalogue,
             raw.operations.as_deref(),
             &format!("{item}.operations"),
-            Purpose::Key { account },
+            purpose,
             complaints,
         );
+        let team = team.map(|settings| Arc::clone(&settings.team));
         match (id, digest, team, operations) {
             (Some(id), Some(digest), Some(team), Ok(operations)) => keys.clients.push((
                 digest,
@@ -216,12 +234,12 @@ fn digest(
     }
 }
 
-fn team(
+fn team<'a>(
     name: Option<&str>,
     item: &str,
-    teams: &[TeamSettings],
+    teams: &'a [TeamSettings],
     complaints: &mut Complaints,
-) -> Option<Arc<Team>> {
+) -> Option<&'a TeamSettings> {
     let path = format!("{item}.team");
     let Some(name) = name else {
         complaints.missing(path, "name the team that pays");
@@ -231,7 +249,7 @@ fn team(
     if found.is_none() {
         unknown(&path, "team", name, ids(teams), complaints);
     }
-    found.map(|settings| Arc::clone(&settings.team))
+    found
 }
 
 /// The ids of all teams.

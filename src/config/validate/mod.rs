@@ -4,6 +4,7 @@
 //! One file a concern. A rule that finds a mistake goes on with the default, so that the rest can
 //! be looked at, and never tells one mistake twice.
 
+mod alerts;
 mod budgets;
 mod catalogue;
 mod clients;
@@ -22,18 +23,18 @@ pub use scalars::is_id;
 
 use super::complaint::{Complaint, Complaints, ConfigErrors};
 use super::file::File;
+use super::secret_source::Fetched;
 use super::settings::Config;
-use crate::identity::Secret;
 
 /// Checks a file whose secrets were fetched, and compiles it.
 pub(super) fn compile(
     file: &File,
-    token: Secret,
+    fetched: Fetched,
     mut complaints: Complaints,
 ) -> Result<Config, ConfigErrors> {
     let c = &mut complaints;
     let server = server::server(&file.server, c);
-    let upstream = upstream::upstream(&file.upstream, token, c);
+    let upstream = upstream::upstream(&file.upstream, fetched.token, c);
     let ledger = sections::ledger(&file.ledger, c);
     let account = sections::account(&file.account, c);
     let reconciliation = reconciliation::reconciliation(&file.reconciliation, c);
@@ -51,6 +52,7 @@ pub(super) fn compile(
     let budgets = budgets::budgets(&file.budget, &known, c);
     let floors = limits::floors(&file.floor, c);
     let rates = limits::rates(&file.rate, &known, c);
+    let alerts = alerts::alerts(file, fetched.webhooks.as_deref(), &account, c);
     coverage::coverage(&keys, &budgets, catalogue_read, c);
     let warnings = complaints.finish()?;
     // A catalogue that could not be read was complained about, so this is not reached without one.
@@ -75,6 +77,7 @@ pub(super) fn compile(
         budgets: budgets.budgets,
         floors,
         rates,
+        alerts,
         warnings,
     })
 }

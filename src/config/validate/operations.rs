@@ -13,6 +13,8 @@ pub(super) enum Purpose {
     Key {
         /// Whether the key has `account = true`.
         account: bool,
+        /// Whether its team sees its own books in place of some pages of the account.
+        own_pages: bool,
     },
     /// What a budget counts: only what takes something.
     Budget,
@@ -21,11 +23,12 @@ pub(super) enum Purpose {
 }
 
 impl Purpose {
-    fn admits(self, class: Class) -> bool {
+    fn admits(self, operation: &Operation) -> bool {
+        let class = operation.class;
         match self {
-            Self::Key { account } => match class {
+            Self::Key { account, own_pages } => match class {
                 Class::Denied => false,
-                Class::Account => account,
+                Class::Account => account || (own_pages && operation.own_page.is_some()),
                 Class::Free | Class::Billable | Class::Submit | Class::Poll => true,
             },
             Self::Budget => class.is_charged(),
@@ -109,7 +112,7 @@ fn matching(
         .collect();
     let admitted: Vec<OperationName> = named
         .iter()
-        .filter(|operation| purpose.admits(operation.class))
+        .filter(|operation| purpose.admits(operation))
         .map(|operation| operation.name.clone())
         .collect();
     match named.first() {

@@ -121,7 +121,7 @@ fn base_url(text: &str, complaints: &mut Complaints) -> Uri {
     url
 }
 
-fn is_loopback(host: &str) -> bool {
+pub(super) fn is_loopback(host: &str) -> bool {
     let bare = host.trim_start_matches('[').trim_end_matches(']');
     host == "localhost"
         || bare

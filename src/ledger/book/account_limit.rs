@@ -118,7 +118,7 @@ impl AccountLimit {
         }
     }
 
-    /// A charge (or a correction of one) was recorded.
+    /// A charge (or a correction that adds to one) was recorded.
     pub(super) fn charge(&mut self, recorded_at: Timestamp, micros: i128) {
         let change = Unseen {
             settled: micros,

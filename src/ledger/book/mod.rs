@@ -6,6 +6,8 @@
 
 mod account_limit;
 mod callers;
+mod decide;
+mod open_calls;
 mod repeats;
 mod restore;
 mod tally;
@@ -19,10 +21,7 @@ use crate::ids::JobId;
 use super::budget::BudgetStatus;
 use super::entry::{Ending, Entry, EntryKind, Fingerprint, HoldId, Note, is_charge};
 use super::hold::Made;
-use super::request::{
-    Decision, HoldError, HoldRequest, Reading, Resolution, ResolveError, Settings, Shortfall,
-    Tightest,
-};
+use super::request::{HoldError, HoldRequest, Reading, Settings, Shortfall, Tightest};
 
 use account_limit::{AccountLimit, HeldState};
 use callers::Callers;
@@ -44,7 +43,7 @@ pub(super) struct Book {
     clock: Timestamp,
     tallies: Vec<Tally>,
     callers: Callers,
-    open: AHashMap<HoldId, OpenCall>,
+    open: AHashMap<HoldId, HeldCall>,
     jobs: AHashMap<JobId, KnownJob>,
     account: AccountLimit,
     repeats: Repeats,
@@ -52,7 +51,7 @@ pub(super) struct Book {
 
 /// A hold that has not ended.
 #[derive(Clone, Debug)]
-struct OpenCall {
+struct HeldCall {
     /// Its place in `callers`.
     caller: u32,
     quote: Credits,
@@ -70,7 +69,7 @@ struct KnownJob {
     caller: u32,
 }
 
-impl OpenCall {
+impl HeldCall {
     fn state(&self, callers: &Callers) -> HeldState {
         let unknown_job = self.doubted_at.is_some() && callers.begins_jobs(self.caller);
         HeldState {
@@ -170,7 +169,7 @@ impl Book {
             return Err(HoldError::Short(short.into()));
         }
         let id = HoldId::new(seq);
-        let call = OpenCall {
+        let call = HeldCall {
             caller,
             quote,
             began_at: now,
@@ -270,38 +269,10 @@ impl Book {
         self.jobs.get(job).map(|known| known.hold)
     }
 
-    /// Decides about a person's decision, and takes it into the books. `Ok(None)`: the hold is not
-    /// open; how it ended only the store knows.
-    pub(super) fn resolve(
-        &mut self,
-        hold: HoldId,
-        resolution: &Resolution,
-        seq: i64,
-    ) -> Result<Option<Decided>, ResolveError> {
-        let Some(call) = self.open.get(&hold) else {
-            return Ok(None);
-        };
-        if call.doubted_at.is_none() && call.job.is_none() {
-            return Err(ResolveError::StillLive(hold));
-        }
-        let (kind, amount) = match resolution.decision {
-            Decision::Settle(charge) if !is_charge(charge) => {
-                return Err(ResolveError::NotACharge(charge));
-            }
-            Decision::Settle(charge) => (EntryKind::Settled, charge),
-            Decision::Release => (EntryKind::Released, call.quote),
-        };
-        let note = Note::from(super::entry::Evidence::Operator {
-            who: resolution.who.clone(),
-            reason: resolution.reason.clone(),
-        });
-        Ok(self.decide(hold, kind, amount, note, seq))
-    }
-
     fn entry_about(
         &self,
         hold: HoldId,
-        call: &OpenCall,
+        call: &HeldCall,
         kind: EntryKind,
         amount: Credits,
         note: Note,
@@ -330,7 +301,7 @@ impl Book {
         let hold = entry.hold;
         match entry.kind {
             EntryKind::Held => {
-                let call = OpenCall {
+                let call = HeldCall {
                     caller: self.callers.find(&entry.origin()),
                     quote: entry.amount,
                     began_at: entry.began_at,
@@ -389,7 +360,7 @@ impl Book {
     }
 
     /// A hold enters the books, in whatever state it is.
-    fn begin(&mut self, hold: HoldId, call: OpenCall) {
+    fn begin(&mut self, hold: HoldId, call: HeldCall) {
         self.count_held(&call, 1);
         self.account.enter(call.state(&self.callers), call.micros());
         if let (Some(fingerprint), Some(at)) = (call.fingerprint, call.doubted_at) {
@@ -407,7 +378,7 @@ impl Book {
     }
 
     /// An open hold changes its state.
-    fn alter(&mut self, hold: HoldId, change: impl FnOnce(&mut OpenCall)) {
+    fn alter(&mut self, hold: HoldId, change: impl FnOnce(&mut HeldCall)) {
         if let Some(mut call) = self.open.remove(&hold) {
             self.count_held(&call, -1);
             self.account.leave(call.state(&self.callers), call.micros());
@@ -427,7 +398,7 @@ impl Book {
         }
     }
 
-    fn count_held(&mut self, call: &OpenCall, sign: i128) {
+    fn count_held(&mut self, call: &HeldCall, sign: i128) {
         let held = call.micros() * sign;
         let change = Amounts {
             held,
@@ -451,7 +422,8 @@ impl Book {
             tally.advance(self.now);
             tally.add(entry.began_at, change);
         }
-        self.account.charge(entry.recorded_at, settled);
+        // What is given back here was charged to an account that may never have taken it.
+        self.account.charge(entry.recorded_at, settled.max(0));
     }
 
     fn grant(&mut self, entry: &Entry) {

@@ -17,7 +17,7 @@ use crate::ledger::window::{
 
 use super::callers::Callers;
 use super::tally::{Amounts, Tally};
-use super::{Book, KnownJob, OpenCall};
+use super::{Book, HeldCall, KnownJob};
 
 impl Book {
     /// The books at `now`, or at the time of the last entry if that is later.
@@ -55,7 +55,7 @@ impl Book {
     }
 
     fn take_up(&mut self, open: OpenHold) {
-        let call = OpenCall {
+        let call = HeldCall {
             caller: self.callers.find(&open.origin),
             quote: open.quote,
             began_at: open.began_at,
@@ -93,7 +93,7 @@ impl Book {
 
     /// Holds nobody will end any more: the process that made them has died.
     pub(in crate::ledger) fn abandoned(&self) -> Vec<HoldId> {
-        let live = |call: &OpenCall| call.job.is_none() && call.doubted_at.is_none();
+        let live = |call: &HeldCall| call.job.is_none() && call.doubted_at.is_none();
         let mut holds = self
             .open
             .iter()

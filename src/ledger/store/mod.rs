@@ -6,6 +6,7 @@
 //!   are synced to stable storage; after `Err` either all or none of them are there, and nobody
 //!   knows which until [`Store::reread`].
 //! - Sequence numbers run 1, 2, 3 … without gaps, and `recorded_at` never falls along them.
+//! - [`Store::keep`] is one such transaction too. Records are kept once under their names.
 //! - A reader beside a writer sees whole batches only, and never makes the writer wait.
 //! - What is derived (the sums per quarter hour, the list of open holds) is exact, and can be
 //!   worked out anew from the entries: that is what `verify` does.
@@ -16,8 +17,10 @@
 
 mod lock;
 mod memory;
+mod records;
 mod sqlite;
 
+use std::ops::ControlFlow;
 use std::path::Path;
 
 use jiff::Timestamp;
@@ -26,11 +29,13 @@ use crate::credits::Credits;
 use crate::ids::{JobId, KeyId, OperationName, TeamId};
 
 use super::budget::{Budget, BudgetStatus};
-use super::entry::{Entry, EntryKind, Fingerprint, HoldId, Origin};
+use super::entry::{Entry, Fingerprint, HoldId, Origin};
+use super::record::Record;
 use super::verify::VerifyReport;
 
 pub use lock::{LedgerLock, LockError};
 pub use memory::MemoryStore;
+pub use records::{After, Closing, FoundSum, KeptFinding, RecordReader, RecordsCheck, TakenSum};
 pub use sqlite::{OpenError, SqliteReader, SqliteStore, open_locked, open_reader};
 
 /// What a store says when it cannot.
@@ -62,6 +67,10 @@ pub enum StoreError {
     /// It holds something no ledger ever wrote.
     #[error("the ledger is damaged: {0}")]
     Damaged(String),
+    /// A record names a row or a hold that is not there. Nothing it was given with was kept; the
+    /// store itself is well.
+    #[error("a record cannot be kept: {0}")]
+    NotKept(String),
 }
 
 /// How far a ledger goes.
@@ -162,7 +171,7 @@ pub struct Marked {
 }
 
 /// Reading, also beside a running guard.
-pub trait Reader: Send {
+pub trait Reader: RecordReader + Send {
     /// How far it goes.
     fn tail(&self) -> Result<Tail, StoreError>;
 
@@ -177,6 +186,15 @@ pub trait Reader: Send {
         after_seq: i64,
         limit: usize,
     ) -> Result<Vec<Entry>, StoreError>;
+
+    /// Calls `visit` with the entries of one team, from the newest back to entry `first`, until
+    /// it says to stop.
+    fn each_of_team(
+        &self,
+        team: &TeamId,
+        first: i64,
+        visit: &mut dyn FnMut(Entry) -> ControlFlow<()>,
+    ) -> Result<(), StoreError>;
 
     /// All holds that have not ended, oldest first.
     fn open_holds(&self) -> Result<Vec<OpenHold>, StoreError>;
@@ -201,11 +219,14 @@ pub trait Reader: Send {
     fn bound(&self, from: Timestamp) -> Result<Vec<Entry>, StoreError>;
 
     /// What was charged in each second (counted since 1970) from the one of `from` on, by the time
-    /// of recording.
+    /// of recording. Corrections that give back do not count.
     fn recorded_seconds(&self, from: Timestamp) -> Result<Vec<(i64, Credits)>, StoreError>;
 
-    /// How a hold ended, if it did.
-    fn ending_of(&self, hold: HoldId) -> Result<Option<EntryKind>, StoreError>;
+    /// The entry that ended a hold (settled or released), if it did.
+    fn ending_of(&self, hold: HoldId) -> Result<Option<Entry>, StoreError>;
+
+    /// The corrections of a hold's charge, in order.
+    fn corrections_of(&self, hold: HoldId) -> Result<Vec<Entry>, StoreError>;
 
     /// Charges recorded in `[from, to)`, by team, key and operation.
     fn spend(&self, from: Timestamp, to: Timestamp) -> Result<Vec<Spend>, StoreError>;
@@ -253,6 +274,13 @@ pub trait Store: Send {
 
     /// Adds a batch in one synced transaction. The numbers continue those stored.
     fn append(&mut self, batch: &[Entry]) -> Result<(), StoreError>;
+
+    /// Keeps records, in their order, in one synced transaction: all or none. A record that is kept
+    /// again as it is alters nothing.
+    ///
+    /// A match or finding that names a row or a hold which is not there is refused
+    /// ([`StoreError::NotKept`]).
+    fn keep(&mut self, records: &[Record]) -> Result<(), StoreError>;
 
     /// After a failure: forgets everything remembered, and looks how far the ledger really goes.
     fn reread(&mut self) -> Result<Tail, StoreError>;

@@ -20,8 +20,8 @@ pub(super) struct Batch {
     pub(super) left: Vec<HoldId>,
     pub(super) holds: Vec<WaitingHold>,
     pub(super) binds: Vec<WaitingBind>,
-    /// A decision is kept like an ending: its person is answered when it is on disk.
-    pub(super) resolved: Vec<WaitingResolve>,
+    /// A decision is kept like an ending: who took it is answered when it is on disk.
+    pub(super) decisions: Vec<WaitingDecision>,
 }
 
 #[derive(Debug)]
@@ -40,7 +40,7 @@ pub(super) struct WaitingBind {
 }
 
 #[derive(Debug)]
-pub(super) struct WaitingResolve {
+pub(super) struct WaitingDecision {
     /// What was decided.
     pub(super) entry: Entry,
     pub(super) reply: oneshot::Sender<Result<Entry, ResolveError>>,

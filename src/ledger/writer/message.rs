@@ -2,11 +2,15 @@
 
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
+use crate::credits::Credits;
 use crate::ids::JobId;
 use crate::ledger::budget::{Budget, BudgetStatus};
-use crate::ledger::entry::{Ending, Entry, HoldId};
+use crate::ledger::entry::{Ending, Entry, HoldId, Note};
 use crate::ledger::hold::Delivery;
-use crate::ledger::request::{HoldError, HoldRequest, LedgerError, Resolution, ResolveError};
+use crate::ledger::record::Record;
+use crate::ledger::request::{
+    Decision, HoldError, HoldRequest, LedgerError, OpenCall, ResolveError,
+};
 
 /// What somebody waits for.
 #[derive(Debug)]
@@ -22,10 +26,25 @@ pub(in crate::ledger) enum Request {
         place: OwnedSemaphorePermit,
         reply: oneshot::Sender<Result<(), LedgerError>>,
     },
-    Resolve {
+    Decide {
         hold: HoldId,
-        resolution: Resolution,
+        decision: Decision,
+        evidence: Note,
         reply: oneshot::Sender<Result<Entry, ResolveError>>,
+    },
+    Correct {
+        /// Boxed, for it is wide, and every request of a call would be as wide.
+        ended: Box<Entry>,
+        difference: Credits,
+        evidence: Note,
+        reply: oneshot::Sender<Result<Entry, ResolveError>>,
+    },
+    Keep {
+        records: Vec<Record>,
+        reply: oneshot::Sender<Result<(), LedgerError>>,
+    },
+    OpenCalls {
+        reply: oneshot::Sender<Vec<OpenCall>>,
     },
     Budgets {
         reply: oneshot::Sender<Vec<BudgetStatus>>,

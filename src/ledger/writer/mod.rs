@@ -6,6 +6,8 @@
 //! because the store blocks.
 
 mod batch;
+mod decide;
+mod keep;
 mod message;
 mod recovery;
 mod telemetry;
@@ -30,6 +32,7 @@ use super::request::{Job, LedgerError, Settings};
 use super::store::Store;
 
 use batch::Batch;
+use keep::Keeping;
 use recovery::Unsure;
 
 pub(super) use message::{Ended, Request, Target};
@@ -77,6 +80,7 @@ pub struct Writer {
     forgot_at: Timestamp,
     waiting_requests: Vec<Request>,
     waiting_endings: Vec<Ended>,
+    keeping: Vec<Keeping>,
     /// Who asked for the ledger to be closed.
     closing: Vec<oneshot::Sender<Result<(), LedgerError>>>,
 }
@@ -137,6 +141,7 @@ impl Writer {
             forgot_at: now,
             waiting_requests: Vec::new(),
             waiting_endings: Vec::new(),
+            keeping: Vec::new(),
             closing: Vec::new(),
         };
         writer.doubt_abandoned()?;

@@ -157,9 +157,11 @@ impl Writer {
                     self.doubt_unbound(waiting, &error);
                 }
             }
-            Request::Resolve { reply, .. } => {
+            Request::Decide { reply, .. } | Request::Correct { reply, .. } => {
                 drop(reply.send(Err(LedgerError::Store(error).into())));
             }
+            Request::Keep { reply, .. } => drop(reply.send(Err(error.into()))),
+            Request::OpenCalls { reply } => drop(reply.send(self.book.open_calls())),
             Request::Budgets { reply } => drop(reply.send(self.book.statuses())),
             Request::SetBudgets { reply, .. } => drop(reply.send(Err(error.into()))),
             Request::Close { reply } => self.closing.push(reply),

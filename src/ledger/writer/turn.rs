@@ -3,18 +3,18 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use crate::ids::JobId;
 use crate::ledger::book::Decided;
-use crate::ledger::entry::{Ending, Entry, EntryKind, HoldId};
+use crate::ledger::entry::{Ending, EntryKind, HoldId};
 use crate::ledger::handle::JobState;
 use crate::ledger::hold::{Delivery, Hold};
-use crate::ledger::request::{HoldError, Job, LedgerError, Resolution, ResolveError};
+use crate::ledger::request::{HoldError, Job, LedgerError};
 use crate::ledger::store::StoreError;
 
-use super::batch::{WaitingBind, WaitingHold, WaitingResolve};
+use super::batch::{WaitingBind, WaitingDecision, WaitingHold};
+use super::keep::Keeping;
 use super::{ENDINGS_MAX, Ended, FORGET_EVERY, Next, Request, Writer, telemetry};
 
 impl Writer {
@@ -28,6 +28,7 @@ impl Writer {
             self.take(request);
         }
         self.commit();
+        self.keep_records();
         self.forget_old_jobs();
         if self.closing.is_empty() {
             Next::Turn
@@ -51,7 +52,7 @@ impl Writer {
         }
     }
 
-    fn next_seq(&self) -> i64 {
+    pub(super) fn next_seq(&self) -> i64 {
         let waiting = i64::try_from(self.batch.entries.len()).unwrap_or(i64::MAX);
         self.last_seq + waiting + 1
     }
@@ -61,12 +62,12 @@ impl Writer {
         let hold = ended.target.hold();
         let seq = self.next_seq();
         if let Some(decided) = self.book.end(hold, ended.ending, seq) {
-            self.keep(decided);
+            self.put(decided);
         }
         self.batch.places.extend(ended.place);
     }
 
-    fn keep(&mut self, decided: Decided) {
+    pub(super) fn put(&mut self, decided: Decided) {
         telemetry::report_overrun(&decided);
         let ends = decided.entry.kind != EntryKind::Doubted;
         if let Some(job) = decided.job {
@@ -109,11 +110,20 @@ impl Writer {
                 place,
                 reply,
             }),
-            Request::Resolve {
+            Request::Decide {
                 hold,
-                resolution,
+                decision,
+                evidence,
                 reply,
-            } => self.resolve(hold, &resolution, reply),
+            } => self.decide(hold, decision, evidence, reply),
+            Request::Correct {
+                ended,
+                difference,
+                evidence,
+                reply,
+            } => self.correct(&ended, difference, evidence, reply),
+            Request::Keep { records, reply } => self.keeping.push(Keeping { records, reply }),
+            Request::OpenCalls { reply } => drop(reply.send(self.book.open_calls())),
             Request::Budgets { reply } => drop(reply.send(self.book.statuses())),
             Request::SetBudgets { budgets, reply } => {
                 // What is decided must be in the store before it is read.
@@ -160,46 +170,6 @@ impl Writer {
         }
     }
 
-    fn resolve(
-        &mut self,
-        hold: HoldId,
-        resolution: &Resolution,
-        reply: oneshot::Sender<Result<Entry, ResolveError>>,
-    ) {
-        let seq = self.next_seq();
-        match self.book.resolve(hold, resolution, seq) {
-            Ok(Some(decided)) => {
-                let entry = decided.entry.clone();
-                self.keep(decided);
-                self.batch.resolved.push(WaitingResolve { entry, reply });
-            }
-            Ok(None) => drop(reply.send(Err(self.why_not_open(hold)))),
-            Err(refused) => drop(reply.send(Err(refused))),
-        }
-    }
-
-    fn why_not_open(&self, hold: HoldId) -> ResolveError {
-        if let Some(entry) = self.batch.ending_of(hold) {
-            let how = entry.kind;
-            return ResolveError::AlreadyEnded { hold, how };
-        }
-        let reader = self.store.reader();
-        let made = reader.entries(hold.get().saturating_sub(1), 1);
-        let is_hold = made.map(|entries| {
-            let mut entries = entries.into_iter();
-            entries.any(|entry| entry.kind == EntryKind::Held && entry.hold == hold)
-        });
-        match is_hold {
-            Ok(true) => match reader.ending_of(hold) {
-                Ok(Some(how)) => ResolveError::AlreadyEnded { hold, how },
-                Ok(None) => ResolveError::NoSuchHold(hold),
-                Err(error) => ResolveError::Ledger(error.into()),
-            },
-            Ok(false) => ResolveError::NoSuchHold(hold),
-            Err(error) => ResolveError::Ledger(error.into()),
-        }
-    }
-
     /// Writes the batch and answers everybody who waits for it.
     pub(super) fn commit(&mut self) {
         if self.batch.entries.is_empty() {
@@ -233,16 +203,18 @@ impl Writer {
             self.job_places.insert(waiting.hold, waiting.place);
             drop(waiting.reply.send(Ok(())));
         }
-        for waiting in batch.resolved {
-            // After a failure its number may be another than the one it was decided under.
-            let decided = waiting.entry;
-            let mut entries = batch.entries.iter();
-            let written =
-                entries.find(|entry| entry.hold == decided.hold && entry.kind == decided.kind);
-            let entry = written.cloned().unwrap_or(decided);
-            drop(waiting.reply.send(Ok(entry)));
-        }
+        // Before the answers: who is told that a job is over must find it so.
         self.settle_places(&batch.ended_jobs, &batch.left);
+        for WaitingDecision { mut entry, reply } in batch.decisions {
+            // After a failure its number may be another than the one it was decided under.
+            let mut entries = batch.entries.iter();
+            let written = entries.find(|written| written.is_the_same_fact(&entry));
+            entry.seq = written.map_or(entry.seq, |written| written.seq);
+            if entry.kind == EntryKind::Corrected && entry.amount.is_negative() {
+                self.inbox.known.exhausted.lift();
+            }
+            drop(reply.send(Ok(entry)));
+        }
     }
 
     fn deliver(&self, holds: Vec<WaitingHold>) {
@@ -306,7 +278,12 @@ impl Writer {
                 Request::Hold { reply, .. } => drop(reply.send(Err(HoldError::Closed))),
                 Request::Close { reply } => self.closing.push(reply),
                 Request::Bind { .. } => self.take(request),
-                Request::Resolve { .. } | Request::Budgets { .. } | Request::SetBudgets { .. } => {}
+                Request::Decide { .. }
+                | Request::Correct { .. }
+                | Request::Keep { .. }
+                | Request::OpenCalls { .. }
+                | Request::Budgets { .. }
+                | Request::SetBudgets { .. } => {}
             }
         }
         self.inbox.endings.close();

@@ -225,6 +225,7 @@ pub(crate) fn nonsense(kind: Nonsense) -> Option<Reply> {
     match kind {
         Nonsense::Word => me("\"balance\":\"plenty\""),
         Nonsense::Negative => me("\"balance\":-12.5"),
+        Nonsense::Enormous => me("\"balance\":1e30"),
         Nonsense::Missing => me("\"used_this_month\":1"),
         Nonsense::NotANumber => me("\"balance\":NaN"),
         Nonsense::Null => me("\"balance\":null"),

@@ -130,6 +130,8 @@ pub enum Nonsense {
     Word,
     /// A balance below zero.
     Negative,
+    /// A balance that no ledger can count.
+    Enormous,
     /// No balance member.
     Missing,
     /// `"balance": NaN`, which Python writes and reads.

@@ -3,12 +3,15 @@
 use std::collections::BTreeMap;
 use std::fmt::Write;
 
+use http::StatusCode;
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, Zoned};
 
 use super::Call;
 use crate::credits::Credits;
 use crate::simulator::answer::Answer;
+use crate::simulator::prices::Prices;
+use crate::simulator::settings::TierPage;
 use crate::simulator::transactions::{Row, Selection, moment, query_pairs, written};
 
 /// Start of the UTC calendar month of `now`.
@@ -87,21 +90,25 @@ pub(super) fn amounts(sums: &BTreeMap<&str, Credits>) -> String {
 pub(super) fn transactions(call: &Call<'_>) -> Answer {
     let selection = Selection::of_v1(&query_pairs(call.query));
     let rows = call.account.rows(call.now);
-    let rows = selection.matching(rows, call.settings.transaction_delay, call.now);
+    let rows = selection.matching(rows, call.settings, call.now);
+    let page = selection.page(&rows, &call.settings.lists);
     let mut out = String::from("{\"data\":{\"transactions\":[");
-    for (index, row) in rows
-        .iter()
-        .skip(selection.offset)
-        .take(selection.limit)
-        .enumerate()
-    {
+    for (index, row) in page.iter().enumerate() {
         if index > 0 {
             out.push(',');
         }
         write_row(row, &mut out);
     }
     out.push_str("]}}");
-    Answer::plain(out)
+    dated(call, Answer::plain(out))
+}
+
+/// An answer with the upstream's own clock in it.
+pub(super) fn dated(call: &Call<'_>, answer: Answer) -> Answer {
+    let ahead = call.settings.lists.clock_ahead;
+    let now = call.now.checked_add(ahead).unwrap_or(call.now);
+    let date = now.strftime("%a, %d %b %Y %H:%M:%S GMT").to_string();
+    answer.with_header("date", date)
 }
 
 fn write_row(row: &Row, out: &mut String) {
@@ -120,17 +127,30 @@ fn write_row(row: &Row, out: &mut String) {
 
 /// `my-tier`: the account's own prices. None for resolve, as there is no field for it.
 pub(super) fn my_tier(call: &Call<'_>) -> Answer {
-    let prices = &call.settings.prices;
+    let said = match &call.settings.tier_page {
+        TierPage::Prices => tier_prices(&call.settings.prices),
+        TierPage::Says(json) => json.clone(),
+        TierPage::Absent => return Answer::refusal(StatusCode::NOT_FOUND, "Not found."),
+        TierPage::Forbidden => {
+            let detail = "You do not have permission to perform this action.";
+            return Answer::refusal(StatusCode::FORBIDDEN, detail);
+        }
+    };
+    let tier = &call.settings.prices.tier;
     Answer::plain(format!(
-        "{{\"current_tier\":{{\"name\":\"{}\",\"service_prices\":{{\"api_cached\":{},\
-         \"api_realtime\":{},\"api_preview\":{},\"api_email_finder\":{},\
-         \"api_email_validation\":{},\"phones\":{}}}}}}}",
-        prices.tier,
+        "{{\"current_tier\":{{\"name\":\"{tier}\",\"service_prices\":{said}}}}}"
+    ))
+}
+
+fn tier_prices(prices: &Prices) -> String {
+    format!(
+        "{{\"api_cached\":{},\"api_realtime\":{},\"api_preview\":{},\
+         \"api_email_finder\":{},\"api_email_validation\":{},\"phones\":{}}}",
         prices.database,
         prices.realtime,
         prices.preview,
         prices.email_find,
         prices.email_validate,
         prices.phone
-    ))
+    )
 }

@@ -7,7 +7,7 @@ use jiff::civil::{Date, DateTime, Time};
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan};
 
-use super::account_pages::amounts;
+use super::account_pages::{amounts, dated};
 use super::{Call, invalid};
 use crate::credits::Credits;
 use crate::simulator::answer::Answer;
@@ -61,12 +61,11 @@ pub(super) fn users_me(call: &Call<'_>) -> Answer {
 pub(super) fn transactions(call: &Call<'_>) -> Answer {
     let selection = Selection::of_legacy(&query_pairs(call.query));
     let rows = call.account.rows(call.now);
-    let rows = selection.matching(rows, call.settings.transaction_delay, call.now);
+    let rows = selection.matching(rows, call.settings, call.now);
     let (limit, offset) = (selection.limit, selection.offset);
-    let results: Vec<String> = rows
+    let results: Vec<String> = selection
+        .page(&rows, &call.settings.lists)
         .iter()
-        .skip(offset)
-        .take(limit)
         .map(|row| {
             format!(
                 "{{\"id\":\"txn_{:08}\",\"created_at\":\"{}\",\"updated_at\":\"{}\",\
@@ -97,12 +96,13 @@ pub(super) fn transactions(call: &Call<'_>) -> Answer {
     } else {
         page(offset.saturating_sub(limit))
     };
-    Answer::plain(format!(
+    let list = format!(
         "{{\"count\":{},\"limit\":{limit},\"max_limit\":100,\"offset\":{offset},\"next\":{next},\
          \"previous\":{previous},\"results\":[{}]}}",
         rows.len(),
         results.join(",")
-    ))
+    );
+    dated(call, Answer::plain(list))
 }
 
 /// `spent_credits`: negative sums by period and path. Spend of v1 operations is the platform's.

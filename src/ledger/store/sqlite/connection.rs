@@ -8,13 +8,19 @@ use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 use crate::ledger::store::StoreError;
 
 /// Every step of the schema, in order. A step that was released is never altered.
-const MIGRATIONS: [&str; 1] = [include_str!("../migrations/0001.sql")];
+const MIGRATIONS: [&str; 2] = [
+    include_str!("../migrations/0001.sql"),
+    include_str!("../migrations/0002.sql"),
+];
+/// The step that brought the records of reconciliation. A file that no guard has opened since is
+/// read as one that has none.
+pub(super) const WITH_RECORDS: i64 = 2;
 /// Marks the file as ours in its header ("gGLd"), so that no other database is taken for a ledger.
 const APPLICATION_ID: i64 = 0x6747_4C64;
 /// How long to wait for a lock another connection has for a moment.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// Prepared statements kept by each connection: a few more than there are.
-const STATEMENTS: usize = 40;
+const STATEMENTS: usize = 64;
 /// File systems that cannot share memory between processes, or whose sync does not mean what it says.
 const NETWORK_FILE_SYSTEMS: [&str; 10] = [
     "nfs",
@@ -76,8 +82,8 @@ pub(super) fn open_writing(path: &Path) -> Result<Connection, StoreError> {
     Ok(connection)
 }
 
-/// Opens the file for reading beside whoever writes it.
-pub(super) fn open_reading(path: &Path) -> Result<Connection, StoreError> {
+/// Opens the file for reading beside whoever writes it; says which schema it has.
+pub(super) fn open_reading(path: &Path) -> Result<(Connection, i64), StoreError> {
     if !path.exists() {
         return Err(unusable(
             path,
@@ -88,7 +94,7 @@ pub(super) fn open_reading(path: &Path) -> Result<Connection, StoreError> {
     let connection = connect(path, flags)?;
     match check_version(&connection, path)? {
         0 => Err(unusable(path, "it is no ledger: it is empty")),
-        _ => Ok(connection),
+        version => Ok((connection, version)),
     }
 }
 

@@ -1,12 +1,16 @@
-//! The default store: one SQLite file, which anybody can open with SQL (see the views `ledger` and
-//! `spend` in the migrations).
+//! The default store: one SQLite file, which anybody can open with SQL (see the views `ledger`,
+//! `spend`, `account_rows` and `disagreements` in the migrations).
 
 mod append;
 mod checkpoint;
+mod codes;
 mod connection;
+mod keep;
 mod mark;
 mod names;
+mod of_team;
 mod read;
+mod records;
 
 use std::path::{Path, PathBuf};
 
@@ -14,6 +18,7 @@ use jiff::Timestamp;
 use rusqlite::{Connection, TransactionBehavior};
 
 use crate::ledger::entry::Entry;
+use crate::ledger::record::Record;
 
 use super::{LedgerLock, LockError, Reader, Store, StoreError, Tail};
 
@@ -139,6 +144,17 @@ impl Store for SqliteStore {
             }
         }
         written
+    }
+
+    fn keep(&mut self, records: &[Record]) -> Result<(), StoreError> {
+        let transaction = rusqlite::Transaction::new_unchecked(
+            self.reader.connection(),
+            TransactionBehavior::Immediate,
+        )?;
+        keep::keep(&transaction, records)?;
+        transaction.commit()?;
+        self.checkpoints.committed(self.connection());
+        Ok(())
     }
 
     /// Opens the file anew: after a failed sync nothing a connection remembers is worth anything.

@@ -1,6 +1,7 @@
-//! Teams, keys, operations and budgets by number.
+//! Teams, keys, operations, budgets, and the kinds of the account's rows by number.
 
 use std::collections::hash_map::Entry as Place;
+use std::sync::Arc;
 
 use ahash::AHashMap;
 use rusqlite::{Connection, OptionalExtension};
@@ -47,6 +48,7 @@ pub(super) struct Names {
     keys: AHashMap<i64, KeyId>,
     operations: AHashMap<i64, OperationName>,
     budgets: AHashMap<i64, BudgetId>,
+    kinds: AHashMap<i64, Arc<str>>,
 }
 
 impl Names {
@@ -68,6 +70,14 @@ impl Names {
         number: i64,
     ) -> Result<BudgetId, StoreError> {
         look_up(&mut self.budgets, connection, number)
+    }
+
+    pub(super) fn kind(
+        &mut self,
+        connection: &Connection,
+        number: i64,
+    ) -> Result<Arc<str>, StoreError> {
+        look_up(&mut self.kinds, connection, number)
     }
 }
 

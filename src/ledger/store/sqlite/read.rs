@@ -2,24 +2,26 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::ops::ControlFlow;
 use std::path::Path;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 use rusqlite::backup::Backup;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use crate::credits::Credits;
-use crate::ids::JobId;
+use crate::ids::{JobId, TeamId};
 use crate::ledger::entry::{Entry, EntryKind, Fingerprint, HoldId, Note, NoteKind, Origin};
 use crate::ledger::store::{BeganSum, Derived, OpenHold, Reader, Spend, StoreError, SumRow, Tail};
 use crate::ledger::window::{QUARTER_MICROS, at_micros, quarter_of, quarter_start};
 
-use super::connection::open_reading;
+use super::connection::{WITH_RECORDS, open_reading};
 use super::mark;
 use super::names::Names;
 
 /// The columns of an entry, in the order [`SqliteReader::entry`] reads them.
-const ENTRY: &str = "SELECT seq, kind, hold, began_at, recorded_at, team, \"key\", operation, \
+pub(super) const ENTRY: &str = "SELECT seq, kind, hold, began_at, recorded_at, team, \"key\", operation, \
      amount, job, budget, fingerprint, evidence, detail FROM entries";
 
 /// Pages copied between two breaths of a backup: 4 MiB, so that a writer waits for milliseconds.
@@ -30,6 +32,7 @@ const BACKUP_PAGES: i32 = 1_024;
 pub struct SqliteReader {
     connection: Connection,
     names: RefCell<Names>,
+    has_records: bool,
 }
 
 impl SqliteReader {
@@ -38,14 +41,29 @@ impl SqliteReader {
     /// # Errors
     /// What is wrong with the file, by its path.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
-        open_reading(path).map(Self::over)
+        let (connection, version) = open_reading(path)?;
+        let has_records = version >= WITH_RECORDS;
+        Ok(Self {
+            has_records,
+            ..Self::over(connection)
+        })
     }
 
+    /// Over a ledger whose schema is up to date.
     pub(super) fn over(connection: Connection) -> Self {
         Self {
             connection,
             names: RefCell::new(Names::default()),
+            has_records: true,
         }
+    }
+
+    pub(super) fn has_records(&self) -> bool {
+        self.has_records
+    }
+
+    pub(super) fn kind(&self, number: i64) -> Result<Arc<str>, StoreError> {
+        self.names.borrow_mut().kind(&self.connection, number)
     }
 
     pub(super) fn connection(&self) -> &Connection {
@@ -56,7 +74,7 @@ impl SqliteReader {
         self.names.borrow_mut().origin(&self.connection, numbers)
     }
 
-    fn entry(&self, row: &Row<'_>) -> Result<Entry, StoreError> {
+    pub(super) fn entry(&self, row: &Row<'_>) -> Result<Entry, StoreError> {
         let seq = row.get(0)?;
         let damaged = |what: &str| StoreError::Damaged(format!("entry {seq} has no known {what}"));
         let origin = self.origin((row.get(5)?, row.get(6)?, row.get(7)?))?;
@@ -199,6 +217,15 @@ impl Reader for SqliteReader {
         Ok(entries)
     }
 
+    fn each_of_team(
+        &self,
+        team: &TeamId,
+        first: i64,
+        visit: &mut dyn FnMut(Entry) -> ControlFlow<()>,
+    ) -> Result<(), StoreError> {
+        self.walk_back(team, first, visit)
+    }
+
     fn open_holds(&self) -> Result<Vec<OpenHold>, StoreError> {
         let mut holds = Vec::new();
         self.in_one_view(&mut || {
@@ -289,7 +316,7 @@ impl Reader for SqliteReader {
         let first = self.first_recorded(from)?;
         let mut statement = self.connection.prepare_cached(
             "SELECT recorded_at / 1000000, sum(amount) FROM entries \
-             WHERE seq >= ?1 AND kind IN (3, 6) GROUP BY 1",
+             WHERE seq >= ?1 AND kind IN (3, 6) AND amount >= 0 GROUP BY 1",
         )?;
         let rows = statement.query_map([first], |row| {
             Ok((row.get(0)?, Credits::from_micros(row.get(1)?)))
@@ -297,16 +324,14 @@ impl Reader for SqliteReader {
         Ok(rows.collect::<Result<_, _>>()?)
     }
 
-    fn ending_of(&self, hold: HoldId) -> Result<Option<EntryKind>, StoreError> {
-        // Without an index: only people ask, and the scan begins at the hold, most of which end soon.
-        let kind: Option<i64> = self
-            .connection
-            .prepare_cached(
-                "SELECT kind FROM entries WHERE seq > ?1 AND hold = ?1 AND kind IN (3, 4) LIMIT 1",
-            )?
-            .query_row([hold.get()], |row| row.get(0))
-            .optional()?;
-        Ok(kind.and_then(EntryKind::from_number))
+    fn ending_of(&self, hold: HoldId) -> Result<Option<Entry>, StoreError> {
+        // Without an index: it is rarely asked, and the scan begins at the hold, most of which end soon.
+        let condition = "seq > ?1 AND hold = ?1 AND kind IN (3, 4) ORDER BY seq LIMIT 1";
+        Ok(self.select(condition, [hold.get()])?.pop())
+    }
+
+    fn corrections_of(&self, hold: HoldId) -> Result<Vec<Entry>, StoreError> {
+        self.select("kind = 6 AND hold = ?1 ORDER BY seq", [hold.get()])
     }
 
     fn spend(&self, from: Timestamp, to: Timestamp) -> Result<Vec<Spend>, StoreError> {

@@ -1,23 +1,31 @@
 //! A ledger that lives as long as the process: for tests, and the plainest statement of what a
 //! store means. Everything derived is worked out from the entries when it is asked for.
 
+mod records;
+
 use std::collections::BTreeMap;
+use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
 
 use crate::credits::Credits;
+use crate::ids::TeamId;
 use crate::ledger::entry::{Entry, EntryKind, HoldId, Origin};
+use crate::ledger::record::Record;
 use crate::ledger::window::quarter_of;
 
 use super::{BeganSum, Derived, OpenHold, Reader, Spend, Store, StoreError, SumRow, Tail};
 
-/// Entries in memory. Clones share them, so that one can be read beside the writer and opened again
+use records::Records;
+
+/// Entries and records in memory. Clones share them, so that one can be read beside the writer and opened again
 /// after its end.
 #[derive(Clone, Debug, Default)]
 pub struct MemoryStore {
     entries: Arc<Mutex<Vec<Entry>>>,
+    records: Arc<Mutex<Records>>,
 }
 
 impl MemoryStore {
@@ -57,6 +65,11 @@ impl Store for MemoryStore {
         Ok(())
     }
 
+    fn keep(&mut self, records: &[Record]) -> Result<(), StoreError> {
+        let entries = self.all();
+        self.records().keep(records, &entries)
+    }
+
     fn reread(&mut self) -> Result<Tail, StoreError> {
         self.tail()
     }
@@ -89,6 +102,21 @@ impl Reader for MemoryStore {
         let wanted =
             |entry: &Entry| entry.seq > after_seq && (from..to).contains(&entry.recorded_at);
         Ok(self.select(wanted, limit))
+    }
+
+    fn each_of_team(
+        &self,
+        team: &TeamId,
+        first: i64,
+        visit: &mut dyn FnMut(Entry) -> ControlFlow<()>,
+    ) -> Result<(), StoreError> {
+        // A copy, so that whoever looks does not hold up whoever writes.
+        let theirs = self.select(
+            |entry| entry.seq >= first && entry.team == *team,
+            usize::MAX,
+        );
+        let _ = theirs.into_iter().rev().try_for_each(visit);
+        Ok(())
     }
 
     fn open_holds(&self) -> Result<Vec<OpenHold>, StoreError> {
@@ -166,7 +194,7 @@ impl Reader for MemoryStore {
     fn recorded_seconds(&self, from: Timestamp) -> Result<Vec<(i64, Credits)>, StoreError> {
         let mut seconds: BTreeMap<i64, Credits> = BTreeMap::new();
         for entry in self.all().iter().filter(|entry| entry.kind.charges()) {
-            if from <= entry.recorded_at {
+            if from <= entry.recorded_at && !entry.amount.is_negative() {
                 let second = entry.recorded_at.as_microsecond().div_euclid(1_000_000);
                 let sum = seconds.entry(second).or_default();
                 *sum = sum.saturating_add(entry.amount);
@@ -175,13 +203,16 @@ impl Reader for MemoryStore {
         Ok(seconds.into_iter().collect())
     }
 
-    fn ending_of(&self, hold: HoldId) -> Result<Option<EntryKind>, StoreError> {
-        let all = self.all();
-        let mut about = all.iter().filter(|entry| entry.hold == hold);
-        let ending = about
-            .find(|entry| matches!(entry.kind, EntryKind::Settled | EntryKind::Released))
-            .map(|entry| entry.kind);
-        Ok(ending)
+    fn ending_of(&self, hold: HoldId) -> Result<Option<Entry>, StoreError> {
+        let ends = |entry: &Entry| {
+            entry.hold == hold && matches!(entry.kind, EntryKind::Settled | EntryKind::Released)
+        };
+        Ok(self.select(ends, 1).pop())
+    }
+
+    fn corrections_of(&self, hold: HoldId) -> Result<Vec<Entry>, StoreError> {
+        let wanted = |entry: &Entry| entry.kind == EntryKind::Corrected && entry.hold == hold;
+        Ok(self.select(wanted, usize::MAX))
     }
 
     fn spend(&self, from: Timestamp, to: Timestamp) -> Result<Vec<Spend>, StoreError> {

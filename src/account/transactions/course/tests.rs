@@ -1,0 +1,351 @@
+//! Lists that behave well or badly, read by the course alone.
+
+use std::collections::BTreeSet;
+
+use proptest::prelude::*;
+
+use super::list::{List, Manners, Order, Row, at, page, transaction};
+use super::*;
+use crate::account::transactions::row::{RowFault, UnreadableRow};
+use crate::transaction::TransactionStatus;
+
+const SETTINGS: PullSettings = PullSettings {
+    page_rows: 8,
+    overlap_rows: 3,
+    pages_a_stretch: 3,
+    pages_max: 500,
+    pause: std::time::Duration::ZERO,
+    tries: 1,
+    retry_pause: std::time::Duration::ZERO,
+};
+
+/// Reads a span and gives the numbers of the rows that came, and the report.
+fn read(list: &mut List, span: Span) -> (BTreeSet<u32>, PullReport) {
+    let mut course = Course::new(TransactionSource::V1, span, SETTINGS);
+    let between = list.manners.between.clone();
+    let mut between = between.iter().cycle();
+    let mut came = BTreeSet::new();
+    while let Some(query) = course.next() {
+        for row in course.take(list.answer(&query)) {
+            assert!(
+                row.at >= second_of(span.from) && row.at < span.to,
+                "{row:?}"
+            );
+            came.insert(row.id.id.parse().unwrap());
+        }
+        if let Some(step) = between.next() {
+            list.go_on(*step);
+        }
+    }
+    (came, course.report())
+}
+
+fn times() -> impl Strategy<Value = Vec<i64>> {
+    // Dense enough that several rows share a second, and some of them a moment.
+    prop::collection::vec(0..600_i64, 0..150)
+}
+
+fn orders() -> impl Strategy<Value = Order> {
+    prop_oneof![
+        6 => Just(Order::NewestFirst),
+        1 => Just(Order::OldestFirst),
+        2 => Just(Order::Written),
+    ]
+}
+
+fn manners(
+    page_max: std::ops::Range<usize>,
+    order: impl Strategy<Value = Order>,
+    between: impl Strategy<Value = (usize, usize, usize)>,
+) -> impl Strategy<Value = Manners> {
+    let between = prop::collection::vec(between, 0..4);
+    let flags = any::<(bool, bool, bool)>();
+    (flags, page_max, order, between).prop_map(|(flags, page_max, order, between)| Manners {
+        reads_from: flags.0,
+        reads_to: flags.1,
+        whole_seconds: flags.2,
+        page_max,
+        order,
+        between,
+    })
+}
+
+proptest! {
+    /// However the list behaves: what is said to be complete is, and the reading ends.
+    #[test]
+    fn a_complete_span_misses_no_row_that_was_there_and_stayed(
+        times in times(),
+        manners in manners(4..12, orders(), (0..6_usize, 0..3_usize, 0..9_usize)),
+        from in 0..600_i64,
+        length in 1..600_i64,
+    ) {
+        let span = Span { from: at(from), to: at(from + length) };
+        let mut list = List::new(&times, manners);
+        let before: BTreeSet<Row> = list.rows.iter().copied().collect();
+        let (came, report) = read(&mut list, span);
+        prop_assert!(report.pages <= SETTINGS.pages_max);
+        let after: BTreeSet<Row> = list.rows.iter().copied().collect();
+        for (number, tenths) in before.intersection(&after) {
+            let shown = list.shown(*tenths);
+            let wanted = shown >= second_of(span.from) && shown < span.to;
+            let read = report.complete || shown >= report.read_from;
+            // Where rows come out of order nothing is promised of a span that is not complete.
+            let promised = report.complete || list.manners.order == Order::NewestFirst;
+            if wanted && read && promised {
+                prop_assert!(came.contains(number), "row {number} at {shown}: {report:?}");
+            }
+        }
+        prop_assert_eq!(report.complete, report.stop.is_none());
+        prop_assert!(report.complete || !report.absence_counts());
+    }
+
+    /// A list that is as documented is always read to the end, whatever else it does not look at.
+    #[test]
+    fn a_list_that_is_newest_first_is_read_completely(
+        times in times(),
+        manners in manners(4..12, Just(Order::NewestFirst), Just((0, 0, 0))),
+        from in 0..600_i64,
+        length in 1..600_i64,
+    ) {
+        let span = Span { from: at(from), to: at(from + length) };
+        let (_, report) = read(&mut List::new(&times, manners), span);
+        prop_assert!(report.complete, "{report:?}");
+        prop_assert_eq!(report.read_from, second_of(span.from));
+    }
+
+    /// Also while rows are added, as long as it is much longer than what is added.
+    #[test]
+    fn a_list_that_grows_while_it_is_read_is_read_completely(
+        times in prop::collection::vec(0..600_i64, 60..150),
+        manners in manners(8..12, Just(Order::NewestFirst), (0..2_usize, Just(0), Just(0))),
+        from in 0..600_i64,
+        length in 1..600_i64,
+    ) {
+        let span = Span { from: at(from), to: at(from + length) };
+        let manners = Manners { reads_from: false, ..manners };
+        let (_, report) = read(&mut List::new(&times, manners), span);
+        prop_assert!(report.complete, "{report:?}");
+    }
+}
+
+fn well_mannered() -> Manners {
+    Manners {
+        reads_from: true,
+        reads_to: true,
+        whole_seconds: false,
+        page_max: 8,
+        order: Order::NewestFirst,
+        between: Vec::new(),
+    }
+}
+
+fn all(rows: i64) -> (Vec<i64>, Span) {
+    let times = (0..rows).map(|row| row * 5).collect();
+    let span = Span {
+        from: at(0),
+        to: at(rows * 5),
+    };
+    (times, span)
+}
+
+#[test]
+fn an_empty_span_asks_for_nothing_and_an_empty_list_once() {
+    let (times, span) = all(0);
+    let (came, report) = read(&mut List::new(&times, well_mannered()), span);
+    assert_eq!((came.len(), report.pages, report.complete), (0, 0, true));
+    let span = Span {
+        from: at(0),
+        to: at(50),
+    };
+    let (came, report) = read(&mut List::new(&[], well_mannered()), span);
+    assert_eq!((came.len(), report.pages, report.complete), (0, 1, true));
+}
+
+#[test]
+fn a_long_list_is_asked_from_its_top_again_with_an_earlier_end() {
+    let (times, span) = all(100);
+    let list = List::new(&times, well_mannered());
+    let mut course = Course::new(TransactionSource::V1, span, SETTINGS);
+    let mut asked = Vec::new();
+    while let Some(query) = course.next() {
+        asked.push((query.offset, query.to.unwrap()));
+        course.take(list.answer(&query));
+    }
+    assert!(asked.iter().all(|(offset, _)| *offset <= 21), "{asked:?}");
+    let tops = asked.iter().filter(|(offset, _)| *offset == 0).count();
+    assert!(tops > 3, "{asked:?}");
+    assert!(asked.windows(2).all(|pair| pair[1].1 <= pair[0].1));
+    assert_eq!(course.report().rows, 100);
+    assert!(course.report().complete && !course.report().bounds_dropped);
+}
+
+#[test]
+fn without_bounds_it_goes_on_by_offset_and_stops_by_time() {
+    let (times, _) = all(400);
+    let manners = Manners {
+        reads_from: false,
+        reads_to: false,
+        ..well_mannered()
+    };
+    let span = Span {
+        from: at(1_000),
+        to: at(1_500),
+    };
+    let (came, report) = read(&mut List::new(&times, manners), span);
+    assert_eq!(came.len(), 100);
+    assert!(report.complete && report.bounds_dropped);
+    // 100 rows after the span, 100 in it, and not the 200 before it.
+    assert!(report.pages < 55, "{report:?}");
+}
+
+#[test]
+fn a_late_row_at_the_end_of_a_stretch_does_not_hide_those_after_it() {
+    let (times, span) = all(100);
+    let mut list = List::new(&times, well_mannered());
+    // The list is asked from its top again after 18 rows; the last of them is the oldest of all.
+    let oldest = list.rows.pop().unwrap();
+    list.rows.insert(17, oldest);
+    let (came, report) = read(&mut list, span);
+    assert_eq!(came.len(), 100);
+    assert!(report.complete);
+}
+
+#[test]
+fn a_late_row_from_before_the_span_does_not_end_it_but_takes_its_certainty() {
+    let (times, _) = all(100);
+    let manners = Manners {
+        reads_from: false,
+        ..well_mannered()
+    };
+    let mut list = List::new(&times, manners);
+    let oldest = list.rows.pop().unwrap();
+    list.rows.insert(7, oldest);
+    let span = Span {
+        from: at(100),
+        to: at(500),
+    };
+    let (came, report) = read(&mut list, span);
+    // All came; but where rows are out of order and no bound is looked at, who knows.
+    assert_eq!(came.len(), 80);
+    assert_eq!(report.stop, Some(Stop::Disorder));
+}
+
+#[test]
+fn more_rows_of_one_moment_than_a_page_holds_are_read_by_offset() {
+    let manners = Manners {
+        reads_from: false,
+        reads_to: false,
+        page_max: 4,
+        ..well_mannered()
+    };
+    let span = Span {
+        from: at(0),
+        to: at(600),
+    };
+    let (came, report) = read(&mut List::new(&[590; 40], manners), span);
+    assert_eq!((came.len(), report.stop), (40, None));
+}
+
+#[test]
+fn rows_that_vanish_by_the_page_leave_the_span_incomplete() {
+    let (times, span) = all(100);
+    let manners = Manners {
+        between: vec![(0, 0, 8)],
+        ..well_mannered()
+    };
+    let (came, report) = read(&mut List::new(&times, manners), span);
+    assert_eq!(report.stop, Some(Stop::Moved));
+    assert!(!report.complete);
+    // The eight newest were read, and everything from there on is known to be.
+    assert_eq!(came.len(), 16);
+    assert!(report.read_from > at(460) && report.read_from <= at(480));
+}
+
+#[test]
+fn a_list_that_looks_at_no_offset_is_read_by_time_or_given_up() {
+    let (times, span) = all(100);
+    for (reads_to, stop, rows) in [(true, None, 100), (false, Some(Stop::Repeats), 8)] {
+        let manners = Manners {
+            reads_to,
+            ..well_mannered()
+        };
+        let list = List::new(&times, manners);
+        let mut course = Course::new(TransactionSource::V1, span, SETTINGS);
+        while let Some(query) = course.next() {
+            let query = TransactionsQuery { offset: 0, ..query };
+            course.take(list.answer(&query));
+        }
+        assert_eq!((course.report().stop, course.report().rows), (stop, rows));
+    }
+}
+
+#[test]
+fn pages_have_an_end_and_the_rest_is_left_with_its_beginning_told() {
+    let (times, span) = all(100);
+    let list = List::new(&times, well_mannered());
+    let settings = PullSettings {
+        pages_max: 4,
+        ..SETTINGS
+    };
+    let mut course = Course::new(TransactionSource::V1, span, settings);
+    while let Some(query) = course.next() {
+        course.take(list.answer(&query));
+    }
+    let first = course.report();
+    assert_eq!(first.stop, Some(Stop::PagesMax));
+    let rest = Span {
+        from: span.from,
+        to: first.read_from,
+    };
+    let (came, second) = read(&mut List::new(&times, well_mannered()), rest);
+    assert!(second.complete);
+    // Rows of the second in which the first ended may come twice, none is left out.
+    assert!(came.len() + first.rows >= 100, "{first:?} {second:?}");
+}
+
+#[test]
+fn a_row_that_ends_while_the_list_is_read_comes_again() {
+    let span = Span {
+        from: at(0),
+        to: at(100),
+    };
+    let mut course = Course::new(TransactionSource::V1, span, SETTINGS);
+    let mut row = transaction(1, at(50));
+    row.status = TransactionStatus::Pending;
+    assert_eq!(course.take(page(vec![row.clone()])), [row.clone()]);
+    row.status = TransactionStatus::Success;
+    assert_eq!(course.take(page(vec![row.clone()])), [row]);
+    assert!(course.report().complete);
+    assert_eq!(course.report().rows, 1);
+}
+
+#[test]
+fn an_unreadable_row_of_the_span_takes_its_worth_from_absence() {
+    let span = Span {
+        from: at(0),
+        to: at(100),
+    };
+    let unreadable = |id: &str, at| UnreadableRow {
+        id: Some(id.into()),
+        at,
+        why: RowFault::NoAmount,
+    };
+    for (moment, counted) in [
+        (Some(at(50)), 1),
+        (None, 1),
+        (Some(at(-50)), 0),
+        (Some(at(100)), 0),
+    ] {
+        let mut course = Course::new(TransactionSource::V1, span, SETTINGS);
+        for _ in 0..2 {
+            let mut page = page(vec![transaction(1, at(50))]);
+            page.unreadable.push(unreadable("a", moment));
+            page.raw_count += 1;
+            course.take(page);
+        }
+        let report = course.report();
+        assert!(report.complete);
+        assert_eq!(report.unreadable_count, counted, "{moment:?}");
+        assert_eq!(report.absence_counts(), counted == 0);
+    }
+}

@@ -1,0 +1,329 @@
+//! One question to the upstream and its answer, bounded and in the clear.
+//!
+//! Every page of the account is asked here: with the token, without following redirects, without
+//! repeating. None of the errors carries the token or anything of the answer's body.
+
+use std::error::Error;
+use std::io::Read;
+use std::time::Duration;
+
+use flate2::read::MultiGzDecoder;
+use http::header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_ENCODING, DATE};
+use http::{HeaderMap, HeaderValue, StatusCode};
+use jiff::Timestamp;
+use jiff::fmt::rfc2822::DateTimeParser;
+use reqwest::{Client, Proxy, Response, Url, redirect};
+
+use super::error::{AccountError, ClientBuildError};
+use crate::clock::Clock;
+
+/// How to reach the account.
+pub struct AccountClientSettings {
+    /// Scheme, host and maybe a path: `https://api.generect.com`.
+    pub base_url: String,
+    /// The longest a connection may take to be made.
+    pub connect_timeout: Duration,
+    /// The longest a whole question and answer may take.
+    pub timeout: Duration,
+    /// A proxy for the way out, `http://host:port`. The environment is not asked.
+    pub egress_proxy: Option<String>,
+    /// Trust roots and crypto provider.
+    pub tls: rustls::ClientConfig,
+}
+
+/// The balance, the prices and the transactions are asked by one task each, one question at a time.
+const IDLE_CONNECTIONS_MAX: usize = 3;
+
+/// Asks. Clones share one pool of connections.
+#[derive(Clone)]
+pub(super) struct Transport {
+    client: Client,
+    base: Url,
+    authorization: HeaderValue,
+    clock: Clock,
+}
+
+/// An answer that came whole.
+pub(super) struct Answered {
+    pub(super) status: StatusCode,
+    pub(super) headers: HeaderMap,
+    pub(super) body: Vec<u8>,
+    /// Just before the question was sent.
+    pub(super) started_at: Timestamp,
+    /// When the whole answer was here.
+    pub(super) finished_at: Timestamp,
+}
+
+impl Answered {
+    /// The upstream's own clock, to the second, if it says.
+    pub(super) fn server_time(&self) -> Option<Timestamp> {
+        let text = self.headers.get(DATE)?.to_str().ok()?;
+        DateTimeParser::new().parse_timestamp(text).ok()
+    }
+}
+
+impl Transport {
+    pub(super) fn new(
+        settings: AccountClientSettings,
+        token: &str,
+        clock: Clock,
+    ) -> Result<Self, ClientBuildError> {
+        let base = base(&settings.base_url).ok_or(ClientBuildError::BaseUrl)?;
+        let mut builder = Client::builder()
+            .tls_backend_preconfigured(settings.tls)
+            .redirect(redirect::Policy::none())
+            .retry(reqwest::retry::never())
+            .no_proxy()
+            .referer(false)
+            .connect_timeout(settings.connect_timeout)
+            .timeout(settings.timeout)
+            .pool_max_idle_per_host(IDLE_CONNECTIONS_MAX);
+        if let Some(proxy) = &settings.egress_proxy {
+            let proxy = Proxy::all(proxy).map_err(|_| ClientBuildError::EgressProxy)?;
+            builder = builder.proxy(proxy);
+        }
+        Ok(Self {
+            client: builder.build().map_err(|_| ClientBuildError::Tls)?,
+            base,
+            authorization: authorization(token)?,
+            clock,
+        })
+    }
+
+    pub(super) fn base(&self) -> &str {
+        self.base.as_str()
+    }
+
+    /// Asks for `path` (with its slash at the end) and reads a 200 of at most `bytes_max`.
+    pub(super) async fn page(
+        &self,
+        path: &'static str,
+        query: &[(&str, String)],
+        bytes_max: usize,
+    ) -> Result<Answered, AccountError> {
+        self.ask(path, query, bytes_max, check_status).await
+    }
+
+    /// Asks and reads the answer unless `check` refuses its status.
+    pub(super) async fn ask(
+        &self,
+        path: &str,
+        query: &[(&str, String)],
+        bytes_max: usize,
+        check: fn(StatusCode) -> Result<(), AccountError>,
+    ) -> Result<Answered, AccountError> {
+        let mut url = self
+            .base
+            .join(path.trim_start_matches('/'))
+            .map_err(|_| AccountError::Path)?;
+        if !query.is_empty() {
+            url.query_pairs_mut().extend_pairs(query);
+        }
+        let started_at = self.clock.now();
+        let response = self
+            .client
+            .get(url)
+            .header(AUTHORIZATION, self.authorization.clone())
+            .header(ACCEPT, HeaderValue::from_static("application/json"))
+            .header(ACCEPT_ENCODING, HeaderValue::from_static("identity"))
+            .send()
+            .await
+            .map_err(|error| not_answered(&error))?;
+        let status = response.status();
+        check(status)?;
+        let headers = response.headers().clone();
+        let body = read_bounded(response, bytes_max).await?;
+        let finished_at = self.clock.now();
+        Ok(Answered {
+            status,
+            body: in_the_clear(&headers, body, bytes_max)?,
+            headers,
+            started_at,
+            finished_at,
+        })
+    }
+}
+
+fn base(base_url: &str) -> Option<Url> {
+    let mut base = Url::parse(base_url).ok()?;
+    let plain = base.username().is_empty() && base.password().is_none();
+    let web = matches!(base.scheme(), "http" | "https") && base.has_host();
+    if !plain || !web || base.query().is_some() || base.fragment().is_some() {
+        return None;
+    }
+    // Without a slash at its end `join` would drop the last segment of the base.
+    if !base.path().ends_with('/') {
+        let path = format!("{}/", base.path());
+        base.set_path(&path);
+    }
+    Some(base)
+}
+
+/// `Token <key>`: any other scheme is a 401 (dossier section 1).
+fn authorization(token: &str) -> Result<HeaderValue, ClientBuildError> {
+    let visible = !token.is_empty() && token.bytes().all(|byte| byte.is_ascii_graphic());
+    if !visible {
+        return Err(ClientBuildError::Token);
+    }
+    let mut value =
+        HeaderValue::from_str(&format!("Token {token}")).map_err(|_| ClientBuildError::Token)?;
+    value.set_sensitive(true);
+    Ok(value)
+}
+
+fn check_status(status: StatusCode) -> Result<(), AccountError> {
+    match status {
+        StatusCode::OK => Ok(()),
+        StatusCode::UNAUTHORIZED => Err(AccountError::TokenRefused),
+        StatusCode::TOO_MANY_REQUESTS => Err(AccountError::Throttled),
+        status if status.is_redirection() => Err(AccountError::Redirected(status.as_u16())),
+        status => Err(AccountError::Status(status.as_u16())),
+    }
+}
+
+async fn read_bounded(mut response: Response, bytes_max: usize) -> Result<Vec<u8>, AccountError> {
+    let broken = |error: reqwest::Error| {
+        if error.is_timeout() {
+            AccountError::Silent
+        } else {
+            AccountError::Cut(root_of(&error))
+        }
+    };
+    let mut body = Vec::new();
+    while let Some(chunk) = response.chunk().await.map_err(broken)? {
+        if body.len() + chunk.len() > bytes_max {
+            return Err(AccountError::TooLarge);
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(body)
+}
+
+/// Identity was asked for. Gzip that comes all the same is unpacked, any other coding is refused.
+fn in_the_clear(
+    headers: &HeaderMap,
+    body: Vec<u8>,
+    bytes_max: usize,
+) -> Result<Vec<u8>, AccountError> {
+    let coding = match headers.get(CONTENT_ENCODING) {
+        None => return Ok(body),
+        Some(value) => value.to_str().unwrap_or_default().to_ascii_lowercase(),
+    };
+    match coding.as_str() {
+        "" | "identity" => Ok(body),
+        "gzip" | "x-gzip" => {
+            let mut clear = Vec::new();
+            let most = u64::try_from(bytes_max).unwrap_or(u64::MAX);
+            MultiGzDecoder::new(body.as_slice())
+                .take(most.saturating_add(1))
+                .read_to_end(&mut clear)
+                .map_err(|_| AccountError::Coded)?;
+            if clear.len() > bytes_max {
+                return Err(AccountError::TooLarge);
+            }
+            Ok(clear)
+        }
+        _ => Err(AccountError::Coded),
+    }
+}
+
+fn not_answered(error: &reqwest::Error) -> AccountError {
+    if error.is_timeout() {
+        AccountError::Silent
+    } else if error.is_connect() {
+        AccountError::Unreachable(root_of(error))
+    } else {
+        AccountError::Cut(root_of(error))
+    }
+}
+
+/// The innermost cause, which is what an operator can act on ("connection refused"). The outer
+/// texts repeat the URL.
+fn root_of(error: &reqwest::Error) -> String {
+    let mut cause: &dyn Error = error;
+    while let Some(inner) = cause.source() {
+        cause = inner;
+    }
+    match cause.downcast_ref::<reqwest::Error>() {
+        Some(_) => "no further cause given".to_owned(),
+        None => cause.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use flate2::Compression;
+    use flate2::write::GzEncoder;
+
+    use super::*;
+
+    #[test]
+    fn a_path_is_appended_to_any_base() {
+        let url = |text: &str| {
+            let url = base(text)?.join("api/v1/accounts/me/").ok()?;
+            Some(url.to_string())
+        };
+        assert_eq!(
+            url("https://api.generect.com").as_deref(),
+            Some("https://api.generect.com/api/v1/accounts/me/")
+        );
+        assert_eq!(
+            url("http://127.0.0.1:9/twin").as_deref(),
+            Some("http://127.0.0.1:9/twin/api/v1/accounts/me/")
+        );
+        for wrong in [
+            "",
+            "api.generect.com",
+            "ftp://host",
+            "https://a:b@host",
+            "https://host/?a=1",
+        ] {
+            assert_eq!(url(wrong), None, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn the_servers_clock_is_read_from_its_date() {
+        let answered = |date: &'static str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(DATE, HeaderValue::from_static(date));
+            let now = Timestamp::UNIX_EPOCH;
+            Answered {
+                status: StatusCode::OK,
+                headers,
+                body: Vec::new(),
+                started_at: now,
+                finished_at: now,
+            }
+            .server_time()
+            .map(|time| time.to_string())
+        };
+        assert_eq!(
+            answered("Tue, 15 Sep 2026 10:30:00 GMT").as_deref(),
+            Some("2026-09-15T10:30:00Z")
+        );
+        for wrong in ["", "yesterday", "2026-09-15T10:30:00Z", "Tue, 15 Sep 2026"] {
+            assert_eq!(answered(wrong), None, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn gzip_is_unpacked_within_the_bound_and_other_codings_are_refused() {
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
+        encoder.write_all(&vec![b' '; 100_000]).unwrap();
+        let packed = encoder.finish().unwrap();
+        let clear = |coding: &'static str, body: &[u8], bytes_max| {
+            let mut headers = HeaderMap::new();
+            headers.insert(CONTENT_ENCODING, HeaderValue::from_static(coding));
+            in_the_clear(&headers, body.to_vec(), bytes_max).map(|body| body.len())
+        };
+        assert_eq!(clear("gzip", &packed, 100_000), Ok(100_000));
+        assert_eq!(clear("GZIP", &packed, 99_999), Err(AccountError::TooLarge));
+        let half = &packed[..packed.len() / 2];
+        assert_eq!(clear("gzip", half, 100_000), Err(AccountError::Coded));
+        assert_eq!(clear("br", &packed, 100_000), Err(AccountError::Coded));
+        assert_eq!(clear("identity", b"{}", 2), Ok(2));
+    }
+}

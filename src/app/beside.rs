@@ -1,0 +1,119 @@
+//! Everything that runs beside the proxy for as long as the guard does.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::{account, alerting, conditions, reconcile};
+use crate::account::{AccountClient, Watcher};
+use crate::admin::{self, AdminState};
+use crate::alerts::Alerts;
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::control::{ControlSocket, Running};
+use crate::ledger::Ledger;
+use crate::metrics::{self, Exporter};
+use crate::proxy::job_poller::{JobPoller, JobPollerSettings};
+use crate::proxy::stack::StackSettings;
+use crate::reconciliation::Service;
+
+/// How often the budgets' levels are written into the metrics.
+const BUDGET_GAUGES_INTERVAL: Duration = Duration::from_secs(5);
+
+/// What the parts beside the proxy are made from; everything that can fail has been tried.
+pub(super) struct Beside<'a> {
+    pub(super) config: &'a Config,
+    pub(super) clock: &'a Clock,
+    pub(super) ledger: &'a Ledger,
+    pub(super) stack: &'a StackSettings,
+    pub(super) client: AccountClient,
+    pub(super) watcher: Watcher,
+    pub(super) alerts: Alerts,
+    pub(super) admin_listener: TcpListener,
+    pub(super) control: ControlSocket,
+    pub(super) exporter: Exporter,
+    /// Set when the guard takes no new calls.
+    pub(super) draining: &'a CancellationToken,
+    /// Set when the ledger is flushed.
+    pub(super) ended: &'a CancellationToken,
+}
+
+impl Beside<'_> {
+    /// Spawns them all. What asks the upstream or writes to the ledger ends with the draining.
+    pub(super) fn spawn(self, tasks: &TaskTracker) {
+        let ended = || self.ended.clone();
+        let readings = self.watcher.latest();
+        let conditions = conditions(
+            self.config,
+            self.clock,
+            self.ledger,
+            readings.clone(),
+            self.draining,
+        );
+        let state = AdminState::new(conditions, self.exporter.clone());
+        tasks.spawn(admin::serve(self.admin_listener, state, ended()));
+        tasks.spawn(self.exporter.keep_up(ended()));
+        tasks.spawn(show_budgets(self.ledger.clone(), ended()));
+        let tier = account::tier_watcher(&self.client);
+        let policy = Arc::clone(&self.stack.policy);
+        tasks.spawn(account::keep_prices(policy, tier.latest(), ended()));
+        let reconciler = reconcile::reconciler(
+            self.config,
+            &self.client,
+            self.ledger,
+            &self.stack.policy,
+            tier.nudge(),
+            self.clock,
+        );
+        tasks.spawn(tier.run(ended()));
+        let running = Running {
+            ledger: self.ledger.clone(),
+            reconcile: reconciler.map(|reconciler| {
+                let interval = self.config.reconciliation.interval;
+                let (service, now) = Service::new(reconciler, interval, readings.clone());
+                tasks.spawn(service.run(self.draining.clone()));
+                now
+            }),
+        };
+        tasks.spawn(self.control.serve(running, ended()));
+        let reading = account::keep_reading(self.watcher, self.ledger.clone(), ended());
+        tasks.spawn(reading);
+        let poller = JobPoller::new(JobPollerSettings {
+            ledger: self.ledger.clone(),
+            policy: Arc::clone(&self.stack.policy),
+            token: self.stack.token.clone(),
+            forward: Arc::clone(&self.stack.forward),
+            interval: self.config.account.job_poll_interval,
+        });
+        tasks.spawn(poller.run(self.draining.clone()));
+        let watched = alerting::Watched::new(self.config, self.clock, self.ledger, readings);
+        tasks.spawn(watched.run(self.alerts, self.draining.clone()));
+    }
+}
+
+/// Keeps the budgets' levels in the metrics, until `ended`.
+async fn show_budgets(ledger: Ledger, ended: CancellationToken) {
+    let mut ticks = tokio::time::interval(BUDGET_GAUGES_INTERVAL);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    while ended.run_until_cancelled(ticks.tick()).await.is_some() {
+        let Ok(budgets) = ledger.budgets().await else {
+            return;
+        };
+        for budget in budgets {
+            let show = |name: &'static str, amount| {
+                let gauge = ::metrics::gauge!(name, metrics::BUDGET => budget.id.to_string());
+                gauge.set(metrics::credits_as_f64(amount));
+            };
+            show(
+                metrics::BUDGET_LIMIT,
+                budget.limit.saturating_add(budget.granted),
+            );
+            show(metrics::BUDGET_SETTLED, budget.settled);
+            show(metrics::BUDGET_HELD, budget.held);
+            show(metrics::BUDGET_IN_DOUBT, budget.in_doubt);
+        }
+    }
+}

@@ -1,0 +1,113 @@
+//! The reconciliation, put together: in a running guard, and alone for a command.
+
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use jiff::{SignedDuration, Timestamp};
+
+use super::{StartError, account, ledger_settings, tls};
+use crate::account::{AccountClient, Nudge, PullSettings};
+use crate::catalogue::{Catalogue, Prices};
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::ledger::store::open_locked;
+use crate::ledger::{Ledger, StoreError, open_reader};
+use crate::proxy::policy::Policy;
+use crate::reconciliation::{InForce, ReconcileError, Reconciler, ReconcilerSettings, Summary};
+
+/// Why a command could not reconcile.
+#[derive(Debug, thiserror::Error)]
+pub enum AloneError {
+    /// The ledger or the account's client could not be opened.
+    #[error(transparent)]
+    Start(#[from] StartError),
+    /// It could not run to its end.
+    #[error(transparent)]
+    Run(#[from] ReconcileError),
+    /// The settings say that nothing is reconciled.
+    #[error("reconciliation.source is \"none\": name the list to read, \"v1\" or \"legacy\"")]
+    NoSource,
+}
+
+/// The reconciler of a running guard. `None` if the settings want none.
+pub(super) fn reconciler(
+    config: &Config,
+    client: &AccountClient,
+    ledger: &Ledger,
+    policy: &Arc<ArcSwap<Policy>>,
+    tier: Nudge,
+    clock: &Clock,
+) -> Option<Reconciler> {
+    let policy = Arc::clone(policy);
+    let in_force = move || {
+        let policy = policy.load();
+        (Arc::clone(&policy.catalogue), Arc::clone(&policy.prices))
+    };
+    let settings = settings(config, Arc::new(in_force), Arc::new(move || tier.nudge()))?;
+    let (client, ledger) = (client.clone(), ledger.clone());
+    Some(Reconciler::new(settings, client, ledger, clock.clone()))
+}
+
+fn settings(
+    config: &Config,
+    in_force: InForce,
+    prices_departed: Arc<dyn Fn() + Send + Sync>,
+) -> Option<ReconcilerSettings> {
+    let wanted = &config.reconciliation;
+    let path = config.ledger.path.clone();
+    let lasts = SignedDuration::try_from(config.upstream.response_timeout);
+    Some(ReconcilerSettings {
+        source: wanted.source?,
+        tolerance: wanted.tolerance,
+        rows_late: wanted.rows_late,
+        overlap: wanted.overlap,
+        call_lasts: lasts.unwrap_or(SignedDuration::MAX),
+        factor: wanted.factor,
+        pull: PullSettings::default(),
+        open_reader: Arc::new(move || {
+            open_reader(&path).map_err(|error| StoreError::Failed(error.to_string()))
+        }),
+        in_force,
+        prices_departed,
+    })
+}
+
+/// Reconciles once, without a guard: opens the ledger as it would, and closes it. `progress` is told
+/// how far the account's list has been read.
+///
+/// # Errors
+/// See [`AloneError`]; what was kept until then is kept.
+pub async fn reconcile_alone(
+    config: &Config,
+    clock: &Clock,
+    progress: &mut (dyn FnMut(Timestamp) + Send),
+) -> Result<Summary, AloneError> {
+    let tls = tls::client_config(config.upstream.ca_file.as_deref())?;
+    let client = account::client(config, &tls, clock)?;
+    let (catalogue, prices) = own_prices(config, &client).await;
+    let in_force = move || (Arc::clone(&catalogue), Arc::clone(&prices));
+    let settings = settings(config, Arc::new(in_force), Arc::new(|| {}));
+    let settings = settings.ok_or(AloneError::NoSource)?;
+    let (_lock, store) = open_locked(&config.ledger.path, clock.now()).map_err(StartError::from)?;
+    let (ledger, writer) = Ledger::open(Box::new(store), ledger_settings(config), clock.clone())
+        .map_err(StartError::from)?;
+    let writer = writer.spawn().map_err(StartError::from)?;
+    let mut reconciler = Reconciler::new(settings, client, ledger.clone(), clock.clone());
+    let run = reconciler.run(progress).await;
+    let closed = ledger.close().await.map_err(StartError::from);
+    let _ = tokio::task::spawn_blocking(move || writer.join()).await;
+    let summary = run?;
+    closed?;
+    Ok(summary)
+}
+
+/// The account's own prices, or the configured ones where it does not say.
+async fn own_prices(config: &Config, client: &AccountClient) -> (Arc<Catalogue>, Arc<Prices>) {
+    let mut prices = config.prices.clone();
+    match client.my_tier().await {
+        Ok(Some(told)) => account::put_prices(&mut prices, &told),
+        Ok(None) => {}
+        Err(error) => tracing::warn!("the account's prices cannot be read: {error}"),
+    }
+    (Arc::clone(&config.catalogue), Arc::new(prices))
+}

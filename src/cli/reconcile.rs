@@ -1,0 +1,62 @@
+//! `reconcile`: holds the books against the account's list of transactions, now.
+//!
+//! Asks the running guard through its socket. When none runs, takes the ledger's lock and does it
+//! by the same code.
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use anyhow::bail;
+use jiff::Timestamp;
+
+use crate::app::reconcile_alone;
+use crate::cli::{Context, note};
+use crate::config::{self, Config};
+use crate::control::{self, AskError, Command, Reply};
+use crate::ledger::open_reader;
+use crate::reports::{Period, findings_report, findings_text};
+
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {}
+
+pub(super) fn run(_: &Args, context: &Context, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
+    let books = config::load_books(context.config(), &context.environment)?;
+    let path = &books.ledger.path;
+    let summary = match control::ask(&control::socket_path(path), &Command::Reconcile {}) {
+        Ok(Reply::Done(summary)) => summary,
+        Ok(Reply::Refused(why)) => bail!("not reconciled: {why}"),
+        Err(AskError::NobodyThere) => {
+            // Opening for writing would make a ledger where none is.
+            if !path.exists() {
+                bail!(
+                    "there is no ledger at {}; check ledger.path",
+                    path.display()
+                );
+            }
+            alone(
+                &config::load(context.config(), &context.environment)?,
+                context,
+            )?
+        }
+        Err(error) => return Err(error.into()),
+    };
+    writeln!(out, "{summary}")?;
+    let all = Period {
+        from: Timestamp::MIN,
+        to: Timestamp::MAX,
+    };
+    let report = findings_report(&*open_reader(path)?, all, true)?;
+    write!(out, "\n{}", findings_text(&report))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn alone(config: &Config, context: &Context) -> anyhow::Result<String> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    let mut progress = |read_until: Timestamp| {
+        note(&format!("the account's list is read up to {read_until}"));
+    };
+    let run = reconcile_alone(config, &context.clock, &mut progress);
+    Ok(runtime.block_on(run)?.to_string())
+}

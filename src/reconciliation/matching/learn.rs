@@ -1,0 +1,269 @@
+//! Which kinds of rows stand for which operations: documented first, the others by what they explain.
+
+use super::board::Board;
+use super::exact::{Explained, explain};
+use super::known::{Grain, Known, is_documented};
+use super::lone::explain_lone;
+
+/// Charges that must speak for a kind before it stands for an operation.
+const EVIDENCE_MIN: u64 = 3;
+/// Rows of a kind that are looked at to learn what it is.
+const SAMPLE_MAX: usize = 5_000;
+/// All of something, in parts of it.
+const WHOLE: u64 = 1_000_000;
+
+/// The kinds whose rows may be an operation's.
+#[derive(Debug, Default)]
+pub(super) struct StandsFor {
+    /// By operation: its kinds, in order.
+    kinds: Vec<Vec<u32>>,
+    /// By operation: whether any of them has ever explained a charge of it.
+    proven: Vec<bool>,
+}
+
+/// How much of a kind's rows and of an operation's charges the one explains of the other.
+struct Candidate {
+    kind: u32,
+    operation: u32,
+    charges: u64,
+    /// Parts of all rows of the kind.
+    of_rows: u64,
+    /// Parts of all charges of the operation.
+    of_charges: u64,
+    /// Charges it explained before.
+    before: u64,
+    /// What there is now of either, with what was before.
+    rows_seen: u64,
+    charges_seen: u64,
+}
+
+impl StandsFor {
+    /// The kinds whose rows may be `operation`'s. Where none is proven yet, kinds that nobody
+    /// knows may be too.
+    pub(super) fn kinds(&self, operation: u32) -> &[u32] {
+        &self.kinds[operation as usize]
+    }
+
+    /// Whether a kind is known to stand for an operation.
+    pub(super) fn is_proven(&self, operation: u32) -> bool {
+        self.proven[operation as usize]
+    }
+}
+
+/// Explains what charges it can, learning on the way what kinds stand for.
+pub(super) fn explain_all(board: &mut Board, known: &mut Known) -> StandsFor {
+    let documented = documented(board);
+    stars(board, known, &documented);
+    let adopted = adopt(board, known);
+    stars(board, known, &adopted);
+    let found = stands_for(board, known, &documented, &adopted);
+    explain_lone(board, known, &found);
+    found
+}
+
+/// The operations each kind is documented to stand for.
+fn documented(board: &Board) -> Vec<Vec<u32>> {
+    let operations = |kind: &str| {
+        let all = (0..).zip(&board.operations);
+        let named = all.filter(|(_, operation)| is_documented(kind, operation.as_str()));
+        named.map(|(number, _)| number).collect()
+    };
+    board.kinds.iter().map(|kind| operations(kind)).collect()
+}
+
+/// Explains charges of the operations of each kind by its rows.
+fn stars(board: &mut Board, known: &mut Known, operations: &[Vec<u32>]) {
+    let (rows, open) = (board.free_rows(), board.open_charges());
+    for ((kind, rows), operations) in (0..).zip(&rows).zip(operations) {
+        let of_kind = operations.iter().flat_map(|number| &open[*number as usize]);
+        let mut charges: Vec<u32> = of_kind
+            .copied()
+            .filter(|charge| !board.explained[*charge as usize])
+            .collect();
+        charges.sort_unstable();
+        star(board, known, kind, rows, &charges);
+    }
+}
+
+/// Explains charges by rows of one kind, in the grain that explains more.
+fn star(board: &mut Board, known: &mut Known, kind: u32, rows: &[u32], charges: &[u32]) {
+    if rows.is_empty() || charges.is_empty() {
+        return;
+    }
+    let name = board.kind(kind);
+    let mut best = explain(board, rows, charges, Grain::PerRequest);
+    let is_everything = best.charges == charges.len() as u64;
+    if !is_everything || known.grain(name) == Grain::PerResult {
+        let per_result = explain(board, rows, charges, Grain::PerResult);
+        known.tried(name, best.charges, per_result.charges);
+        if known.grain(name) == Grain::PerResult {
+            best = per_result;
+        }
+    }
+    let mut last = None;
+    for (charge, row) in best.pairs {
+        board.give(charge, row);
+        if last != Some(charge) {
+            let operation = board.charges[charge as usize].operation;
+            known.learn(name, board.operation(operation), 1);
+        }
+        last = Some(charge);
+    }
+}
+
+/// What the grain that explains more explains.
+fn in_better_grain(board: &Board, rows: &[u32], charges: &[u32]) -> Explained {
+    let per_request = explain(board, rows, charges, Grain::PerRequest);
+    if per_request.charges == charges.len() as u64 {
+        return per_request;
+    }
+    let per_result = explain(board, rows, charges, Grain::PerResult);
+    if per_result.charges > per_request.charges {
+        per_result
+    } else {
+        per_request
+    }
+}
+
+/// The further operations that each kind stands for, by what it explains of what is left.
+fn adopt(board: &Board, known: &mut Known) -> Vec<Vec<u32>> {
+    let (mut rows_left, mut charges_left, mut candidates) = candidates(board, known);
+    let mut adopted = vec![Vec::new(); board.kinds.len()];
+    loop {
+        let left = |candidate: &Candidate| {
+            let rows = candidate.of_rows.min(rows_left[candidate.kind as usize]);
+            let charges = (candidate.of_charges).min(charges_left[candidate.operation as usize]);
+            candidate.shares(rows, charges)
+        };
+        let best = (0..candidates.len())
+            .filter(|place| candidates[*place].is_enough(left(&candidates[*place])))
+            .max_by_key(|place| {
+                let (rows, charges) = left(&candidates[*place]);
+                (rows * charges, std::cmp::Reverse(*place))
+            });
+        let Some(best) = best else {
+            break;
+        };
+        let best = candidates.remove(best);
+        let rows = &mut rows_left[best.kind as usize];
+        *rows = rows.saturating_sub(best.of_rows);
+        let charges = &mut charges_left[best.operation as usize];
+        *charges = charges.saturating_sub(best.of_charges);
+        adopted[best.kind as usize].push(best.operation);
+    }
+    for lost in candidates.iter().filter(|lost| lost.before > 0) {
+        let operation = board.operation(lost.operation);
+        known.doubt(board.kind(lost.kind), operation.as_str());
+    }
+    adopted
+}
+
+/// Every kind with rows left beside every operation with charges left, and the parts that are left.
+fn candidates(board: &Board, known: &Known) -> (Vec<u64>, Vec<u64>, Vec<Candidate>) {
+    let (rows, charges) = (board.free_rows(), board.open_charges());
+    let (all_rows, all_charges) = board.totals();
+    let parts = |left: usize, all: u64| part(left as u64, all);
+    let rows_left: Vec<u64> = (rows.iter().zip(&all_rows))
+        .map(|(left, all)| parts(left.len(), *all))
+        .collect();
+    let charges_left: Vec<u64> = (charges.iter().zip(&all_charges))
+        .map(|(left, all)| parts(left.len(), *all))
+        .collect();
+    let mut found = Vec::new();
+    for (kind, rows) in (0..).zip(&rows) {
+        let sample = &rows[..rows.len().min(SAMPLE_MAX)];
+        for (operation, charges) in (0..).zip(&charges) {
+            let name = board.operation(operation).as_str();
+            let charges = beside(board, sample, charges);
+            let is_learned = !is_documented(board.kind(kind), name);
+            if sample.is_empty() || charges.is_empty() || !is_learned {
+                continue;
+            }
+            let best = in_better_grain(board, sample, &charges);
+            let rows_explained = part(best.pairs.len() as u64, sample.len() as u64);
+            let explained = part(best.charges, charges.len() as u64);
+            found.push(Candidate {
+                kind,
+                operation,
+                charges: best.charges,
+                of_rows: rows_explained * rows_left[kind as usize] / WHOLE,
+                of_charges: explained * charges_left[operation as usize] / WHOLE,
+                before: known.explained(board.kind(kind), name),
+                rows_seen: all_rows[kind as usize],
+                charges_seen: all_charges[operation as usize],
+            });
+        }
+    }
+    (rows_left, charges_left, found)
+}
+
+/// The charges whose time touches that of the rows.
+fn beside(board: &Board, rows: &[u32], charges: &[u32]) -> Vec<u32> {
+    let at = |row: Option<&u32>| row.map_or(0, |row| board.rows[*row as usize].at);
+    let (first, last) = (at(rows.first()), at(rows.last()));
+    let touches = |number: &u32| {
+        let span = board.charges[*number as usize];
+        span.to >= first && span.from <= last
+    };
+    charges.iter().copied().filter(touches).collect()
+}
+
+fn part(some: u64, all: u64) -> u64 {
+    (some * WHOLE).checked_div(all).unwrap_or(0)
+}
+
+impl Candidate {
+    /// The parts explained, when at most so much is left to explain; what was explained before
+    /// speaks too.
+    fn shares(&self, rows: u64, charges: u64) -> (u64, u64) {
+        let with_before = |share: u64, seen: u64| {
+            (share * seen + WHOLE * self.before) / (seen + self.before).max(1)
+        };
+        (
+            with_before(rows, self.rows_seen),
+            with_before(charges, self.charges_seen),
+        )
+    }
+
+    /// Whether it explains enough to be believed: some charges, and most of one side.
+    fn is_enough(&self, (rows, charges): (u64, u64)) -> bool {
+        self.charges + self.before >= EVIDENCE_MIN && rows.max(charges) >= WHOLE / 2
+    }
+}
+
+fn stands_for(
+    board: &Board,
+    known: &Known,
+    documented: &[Vec<u32>],
+    adopted: &[Vec<u32>],
+) -> StandsFor {
+    let mut found = StandsFor::default();
+    for (number, operation) in (0..).zip(&board.operations) {
+        let mut kinds = Vec::new();
+        let mut proven = false;
+        for (kind, name) in (0..).zip(&board.kinds) {
+            let place = kind as usize;
+            let evidence = known.explained(name, operation.as_str());
+            proven |= evidence > 0;
+            if documented[place].contains(&number)
+                || adopted[place].contains(&number)
+                || evidence >= EVIDENCE_MIN
+            {
+                kinds.push(kind);
+            }
+        }
+        proven |= known.has_proven(operation.as_str());
+        if !proven {
+            let strange = (0..)
+                .zip(documented)
+                .filter(|(_, operations)| operations.is_empty())
+                .map(|(kind, _)| kind);
+            kinds.extend(strange);
+            kinds.sort_unstable();
+            kinds.dedup();
+        }
+        found.kinds.push(kinds);
+        found.proven.push(proven);
+    }
+    found
+}

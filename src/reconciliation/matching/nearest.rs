@@ -1,0 +1,108 @@
+//! What is left of doubts that are overdue: the nearest row in time, or nothing.
+
+use super::contest::{Contest, Field};
+use super::decide::{Decider, End};
+use super::exchange::Owner;
+use super::pieces::Fit;
+
+/// Ends the overdue doubts of a contest that are still undecided.
+pub(super) fn allocate(decider: &mut Decider, contest: &Contest) {
+    let ends = &decider.decisions.ends;
+    let is_left = |doubt: &u32| {
+        matches!(ends[*doubt as usize], End::Undecided(_)) && decider.is_overdue(*doubt)
+    };
+    let overdue: Vec<u32> = contest.doubts.iter().copied().filter(is_left).collect();
+    if overdue.is_empty() {
+        return;
+    }
+    by_distance(decider, &overdue);
+    for doubt in overdue {
+        let field = decider.field;
+        let end = &decider.decisions.ends[doubt as usize];
+        if matches!(end, End::Undecided(_)) {
+            let is_any = !decider.free(contest).is_empty();
+            if is_any && decider.owners.find(field, Owner::Doubt(doubt)) {
+                continue;
+            }
+            let span = field.board.doubts[doubt as usize];
+            let pending = (field.pieces).has_pending(span, field.kinds(span), Fit::AtMost);
+            let is_known = decider.is_read(doubt) && !pending && !decider.owners.is_exhausted();
+            if is_known {
+                decider.decisions.ends[doubt as usize] = End::Allocated(Vec::new());
+            }
+        }
+    }
+    own(decider, contest);
+}
+
+/// Gives free pieces to doubts, the nearest pairs first.
+fn by_distance(decider: &mut Decider, overdue: &[u32]) {
+    let field = decider.field;
+    let mut pairs: Vec<(i64, u32, u32)> = Vec::new();
+    let mut ranges = Vec::new();
+    for doubt in overdue {
+        let span = field.board.doubts[*doubt as usize];
+        let middle = span.from / 2 + span.to / 2;
+        field.reach(span, &mut ranges);
+        let direct = ranges.iter().flat_map(|(begin, end)| *begin..*end);
+        let parts = field.pieces.reach_parts(span, field.kinds(span));
+        for piece in direct.chain(parts) {
+            if decider.owners.of(piece) == Owner::Nobody {
+                let distance = (field.pieces.all[piece as usize].at - middle).abs();
+                pairs.push((distance, piece, *doubt));
+            }
+        }
+    }
+    pairs.sort_unstable();
+    let mut shared: Vec<u32> = Vec::new();
+    for (_, piece, doubt) in pairs {
+        if !matches!(decider.decisions.ends[doubt as usize], End::Undecided(_)) {
+            continue;
+        }
+        let most = field.board.doubts[doubt as usize].amount;
+        let is_whole = field.pieces.all[piece as usize].amount <= most;
+        match decider.owners.of(piece) {
+            Owner::Nobody if is_whole => {
+                decider.owners.give(piece, Owner::Doubt(doubt));
+                let rows = field.pieces.rows(piece).to_vec();
+                decider.decisions.ends[doubt as usize] = End::Allocated(rows);
+            }
+            Owner::Nobody | Owner::Shared => {
+                let rows = part(field, piece, most, &shared);
+                if !rows.is_empty() {
+                    decider.owners.give(piece, Owner::Shared);
+                    shared.extend(&rows);
+                    decider.decisions.ends[doubt as usize] = End::Allocated(rows);
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+/// As many rows of a piece as fit under `most`.
+fn part(field: Field, piece: u32, most: i64, taken: &[u32]) -> Vec<u32> {
+    let mut room = most;
+    let rows = field.pieces.rows(piece).iter().copied();
+    rows.filter(|row| {
+        let amount = field.board.rows[*row as usize].amount;
+        let fits = amount <= room && !taken.contains(row);
+        if fits {
+            room -= amount;
+        }
+        fits
+    })
+    .collect()
+}
+
+/// Doubts that own pieces now are allocated them.
+fn own(decider: &mut Decider, contest: &Contest) {
+    for piece in &contest.pieces {
+        if let Owner::Doubt(doubt) = decider.owners.of(*piece) {
+            let end = &mut decider.decisions.ends[doubt as usize];
+            if matches!(end, End::Undecided(_)) {
+                *end = End::Allocated(decider.field.pieces.rows(*piece).to_vec());
+            }
+        }
+    }
+}

@@ -1,0 +1,29 @@
+//! The account's truth: what the account says it took, held against what our books say.
+//!
+//! [`Reconciler`] runs again and again: it reads the account's list of transactions into the ledger,
+//! each row once, and holds it against the entries. [`matching`] ties rows to calls, and is pure: it
+//! is given everything and asks nobody, and never says what is not known. What it decides ends doubts
+//! and jobs; what it leaves becomes findings, which are kept in the ledger, told once each, and closed
+//! when something explains them later.
+//!
+//! Nothing here is in the way of a call: entries and rows are read beside the writer, and what is
+//! written goes through it in small pieces.
+
+mod balance_kind;
+mod judge;
+pub mod matching;
+mod notes;
+mod open;
+mod prices;
+mod question;
+mod run;
+mod service;
+mod summary;
+mod telemetry;
+
+pub use balance_kind::{BalanceKind, Movement};
+pub use notes::{UndecidedNote, kinds, read_until, undecided};
+pub use prices::is_expected;
+pub use run::{InForce, OpenReader, ReconcileError, Reconciler, ReconcilerSettings};
+pub use service::{ReconcileNow, Service};
+pub use summary::Summary;

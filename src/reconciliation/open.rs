@@ -1,0 +1,361 @@
+//! What is not explained yet: rows without a call, charges without a row.
+//!
+//! Kept in memory between runs, so that a run looks only at what is new. It can be made anew from
+//! the ledger's file at any time: that is what a start does.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::balance_kind::Movement;
+use crate::credits::Credits;
+use crate::ids::{OperationName, TeamId};
+use crate::ledger::store::Reader;
+use crate::ledger::{
+    Entry, EntryKind, Finding, FindingKind, HoldId, Match, MatchedBy, NoteKind, Record, StoreError,
+};
+use crate::transaction::{Transaction, TransactionId, TransactionStatus};
+
+/// Entries read at a time.
+const PAGE: usize = 10_000;
+/// How long what was found stays open to a late explanation.
+pub(super) const REMEMBERED: SignedDuration = SignedDuration::from_hours(7 * 24);
+/// Why a doubt is released that has no row. Recognised again when its row comes after all.
+pub(super) const ABSENT: &str = "the account's list is complete for its time and has no row for it";
+
+/// See the module.
+#[derive(Debug, Default)]
+pub(super) struct Open {
+    pub(super) rows: BTreeMap<TransactionId, OpenRow>,
+    pub(super) charges: BTreeMap<HoldId, OpenCharge>,
+    /// Calls that ended without a charge although nobody had seen their answer.
+    pub(super) given_up: BTreeMap<HoldId, OpenCharge>,
+    /// Every row of the span that is read again and again, as it was last seen.
+    seen: HashMap<TransactionId, Transaction>,
+    /// Whose those rows are.
+    owners: HashMap<TransactionId, HoldId>,
+    /// Entries up to this one were looked at.
+    pub(super) seq: i64,
+    /// What is held for jobs that run.
+    jobs: BTreeMap<HoldId, Credits>,
+    pub(super) times: Times,
+}
+
+/// What is known of how calls and rows lie in time.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Times {
+    /// How far the account's clock and ours, and a row's time and its call's, may be apart.
+    pub(super) tolerance: SignedDuration,
+    /// The longest a call may take.
+    pub(super) call_lasts: SignedDuration,
+}
+
+impl Times {
+    /// The earliest that a row of a call can have been written.
+    pub(super) fn from(self, began_at: Timestamp) -> Timestamp {
+        began_at
+            .checked_sub(self.tolerance)
+            .unwrap_or(Timestamp::MIN)
+    }
+
+    /// The latest, given when its answer was there; `None`: nobody saw one.
+    pub(super) fn to(self, began_at: Timestamp, answered_at: Option<Timestamp>) -> Timestamp {
+        let last = began_at
+            .checked_add(self.call_lasts)
+            .unwrap_or(Timestamp::MAX);
+        let end = answered_at.unwrap_or(last);
+        end.checked_add(self.tolerance).unwrap_or(Timestamp::MAX)
+    }
+}
+
+/// A row that belongs to no call yet.
+#[derive(Clone, Debug)]
+pub(super) struct OpenRow {
+    pub(super) row: Transaction,
+    /// The finding it is part of.
+    pub(super) finding: Option<Arc<str>>,
+}
+
+/// A charge of ours that has no row yet.
+#[derive(Clone, Debug)]
+pub(super) struct OpenCharge {
+    pub(super) team: TeamId,
+    pub(super) operation: OperationName,
+    /// What was charged; for a call that was given up, the most it could be.
+    pub(super) amount: Credits,
+    pub(super) began_at: Timestamp,
+    /// When its answer was there; `None` if nobody had seen it and somebody decided later.
+    pub(super) answered_at: Option<Timestamp>,
+    /// The finding it is part of.
+    pub(super) finding: Option<Arc<str>>,
+}
+
+impl Open {
+    /// Works it out from the ledger: entries after `seq`, rows of the last days, open findings.
+    pub(super) fn restore(
+        reader: &dyn Reader,
+        seq: i64,
+        from: Timestamp,
+        times: Times,
+    ) -> Result<Self, StoreError> {
+        let mut open = Self {
+            seq,
+            times,
+            ..Self::default()
+        };
+        let mut after: Option<(Timestamp, TransactionId)> = None;
+        loop {
+            let place = after.as_ref().map(|(at, id)| (*at, id));
+            let page = reader.transactions(from, Timestamp::MAX, place, PAGE)?;
+            let Some(last) = page.last() else { break };
+            after = Some((last.at, last.id.clone()));
+            for row in page {
+                open.seen.insert(row.id.clone(), row);
+            }
+        }
+        for row in reader.open_transactions()? {
+            open.rows
+                .insert(row.id.clone(), OpenRow { row, finding: None });
+        }
+        let matched = reader.matched_after(seq)?;
+        open.read_entries(reader)?;
+        open.charges.retain(|hold, _| !matched.contains(hold));
+        for found in open_findings(reader, from)? {
+            open.restore_found(reader, &found)?;
+        }
+        Ok(open)
+    }
+
+    fn restore_found(&mut self, reader: &dyn Reader, found: &Finding) -> Result<(), StoreError> {
+        let finding = Some(Arc::clone(&found.name));
+        match (found.kind, &found.transaction, found.hold) {
+            (FindingKind::TheirsOnly, Some(id), _) => {
+                if let Some(row) = reader.transaction(id)? {
+                    self.rows.insert(id.clone(), OpenRow { row, finding });
+                }
+            }
+            (FindingKind::OursOnly, _, Some(hold)) => {
+                let (Some(team), Some(operation)) = (&found.team, &found.operation) else {
+                    return Ok(());
+                };
+                let charge = OpenCharge {
+                    team: team.clone(),
+                    operation: operation.clone(),
+                    amount: Credits::ZERO.saturating_sub(found.drift),
+                    began_at: found.at,
+                    answered_at: None,
+                    finding,
+                };
+                self.charges.insert(hold, charge);
+            }
+            (FindingKind::AmountDiffers, _, Some(hold)) => {
+                self.charges.remove(&hold);
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Looks at the entries since the last time.
+    pub(super) fn read_entries(&mut self, reader: &dyn Reader) -> Result<News, StoreError> {
+        let mut news = News::default();
+        loop {
+            let page = reader.entries(self.seq, PAGE)?;
+            let Some(last) = page.last() else {
+                return Ok(news);
+            };
+            self.seq = last.seq;
+            for entry in page {
+                self.take_entry(&entry, &mut news);
+            }
+        }
+    }
+
+    fn take_entry(&mut self, entry: &Entry, news: &mut News) {
+        let note = entry.evidence.as_ref();
+        let rests_on = note.map(|note| note.kind);
+        match entry.kind {
+            EntryKind::Bound => {
+                self.jobs.insert(entry.hold, entry.amount);
+                let began = Movement::job_began(entry.recorded_at, entry.amount);
+                news.movements.push(began);
+            }
+            EntryKind::Settled => {
+                news.movements.push(self.movement(entry));
+                if rests_on == Some(NoteKind::Transaction) {
+                    let ids = note.map(|note| note.text.as_str()).unwrap_or_default();
+                    for id in ids.split_whitespace().filter_map(|id| id.parse().ok()) {
+                        let record = self.owned(id, entry.hold, MatchedBy::Doubt);
+                        news.records.extend(record);
+                    }
+                } else if entry.amount > Credits::ZERO {
+                    self.charges.insert(entry.hold, OpenCharge::of(entry));
+                    if rests_on == Some(NoteKind::Stated) {
+                        news.stated.push(StatedCharge::of(entry));
+                    }
+                }
+            }
+            EntryKind::Released => {
+                let quote = self.jobs.remove(&entry.hold);
+                news.movements.extend(
+                    quote.map(|quote| Movement::job_ended(entry.recorded_at, quote, Credits::ZERO)),
+                );
+                let unseen = note.is_some_and(|note| {
+                    note.kind == NoteKind::Operator || note.text.starts_with(ABSENT)
+                });
+                if unseen {
+                    self.given_up.insert(entry.hold, OpenCharge::of(entry));
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn movement(&mut self, entry: &Entry) -> Movement {
+        match self.jobs.remove(&entry.hold) {
+            Some(quote) => Movement::job_ended(entry.recorded_at, quote, entry.amount),
+            None => Movement::charged(entry.recorded_at, entry.amount),
+        }
+    }
+
+    /// A row belongs to a hold from now on. `None`: that was known.
+    pub(super) fn owned(
+        &mut self,
+        transaction: TransactionId,
+        hold: HoldId,
+        how: MatchedBy,
+    ) -> Option<Record> {
+        self.rows.remove(&transaction);
+        let known = self.owners.insert(transaction.clone(), hold) == Some(hold);
+        (!known).then_some(Record::Matched(Match {
+            transaction,
+            hold,
+            how,
+        }))
+    }
+
+    /// Takes a row as it was read now. `None`: there is nothing new about it.
+    pub(super) fn take_row(&mut self, row: Transaction) -> Option<Seen> {
+        let before = self.seen.insert(row.id.clone(), row.clone());
+        if before.as_ref() == Some(&row) {
+            return None;
+        }
+        let owner = self.owners.get(&row.id).copied();
+        if owner.is_none() && row.status != TransactionStatus::Error {
+            let finding = self.rows.remove(&row.id).and_then(|open| open.finding);
+            let open = OpenRow {
+                row: row.clone(),
+                finding,
+            };
+            self.rows.insert(row.id.clone(), open);
+        }
+        let dropped = match row.status {
+            TransactionStatus::Error => self.rows.remove(&row.id).and_then(|open| open.finding),
+            _ => None,
+        };
+        Some(Seen {
+            row,
+            before,
+            owner,
+            explained: dropped,
+        })
+    }
+
+    /// Forgets what is too old to be explained any more.
+    pub(super) fn forget(&mut self, reread_from: Timestamp, found_before: Timestamp) {
+        self.seen.retain(|_, row| row.at >= reread_from);
+        let seen = &self.seen;
+        self.owners.retain(|id, _| seen.contains_key(id));
+        let old =
+            |finding: &Option<Arc<str>>, at: Timestamp| finding.is_some() && at < found_before;
+        self.rows.retain(|_, open| !old(&open.finding, open.row.at));
+        self.charges
+            .retain(|_, charge| !old(&charge.finding, charge.began_at));
+        self.given_up
+            .retain(|_, call| call.began_at >= found_before);
+    }
+
+    /// Entries up to this one need not be read again after a restart.
+    pub(super) fn settled_up_to(&self) -> i64 {
+        let unexplained = self.charges.iter();
+        let first = unexplained
+            .filter(|(_, charge)| charge.finding.is_none())
+            .map(|(hold, _)| hold.get() - 1)
+            .min();
+        first.unwrap_or(self.seq).min(self.seq)
+    }
+}
+
+/// All findings about moments from `from` on that nothing explains yet.
+pub(super) fn open_findings(
+    reader: &dyn Reader,
+    from: Timestamp,
+) -> Result<Vec<Finding>, StoreError> {
+    let mut found: Vec<Finding> = Vec::new();
+    loop {
+        let after = found.last().map(|last| (last.at, last.name.as_ref()));
+        let page = reader.findings(from, Timestamp::MAX, true, after, PAGE)?;
+        if page.is_empty() {
+            return Ok(found);
+        }
+        found.extend(page.into_iter().map(|kept| kept.finding));
+    }
+}
+
+/// What new entries say, beside what stays open.
+#[derive(Debug, Default)]
+pub(super) struct News {
+    /// Matches that a crash left out.
+    pub(super) records: Vec<Record>,
+    /// What moved the balance.
+    pub(super) movements: Vec<Movement>,
+    /// Charges that answers stated.
+    pub(super) stated: Vec<StatedCharge>,
+}
+
+/// A charge that an answer stated.
+#[derive(Clone, Debug)]
+pub(super) struct StatedCharge {
+    pub(super) hold: HoldId,
+    pub(super) team: TeamId,
+    pub(super) operation: OperationName,
+    pub(super) charge: Credits,
+    pub(super) began_at: Timestamp,
+}
+
+impl StatedCharge {
+    fn of(entry: &Entry) -> Self {
+        Self {
+            hold: entry.hold,
+            team: entry.team.clone(),
+            operation: entry.operation.clone(),
+            charge: entry.amount,
+            began_at: entry.began_at,
+        }
+    }
+}
+
+/// A row that is new, or not as it was.
+#[derive(Debug)]
+pub(super) struct Seen {
+    pub(super) row: Transaction,
+    pub(super) before: Option<Transaction>,
+    pub(super) owner: Option<HoldId>,
+    /// The finding that its change explains.
+    pub(super) explained: Option<Arc<str>>,
+}
+
+impl OpenCharge {
+    fn of(entry: &Entry) -> Self {
+        let kind = entry.evidence.as_ref().map(|note| note.kind);
+        Self {
+            team: entry.team.clone(),
+            operation: entry.operation.clone(),
+            amount: entry.amount,
+            began_at: entry.began_at,
+            answered_at: (kind != Some(NoteKind::Operator)).then_some(entry.recorded_at),
+            finding: None,
+        }
+    }
+}
