@@ -11,6 +11,7 @@ use jiff::Timestamp;
 use super::matching::{Answer, Differing, LeftBecause};
 use super::open::{Open, OpenCharge, Seen};
 use crate::credits::Credits;
+use crate::ids::OperationName;
 use crate::ledger::{Finding, FindingKind, HoldId, MatchedBy, Record};
 use crate::transaction::{Transaction, TransactionId, TransactionStatus};
 
@@ -21,6 +22,8 @@ pub(super) struct Judged {
     pub(super) closed: Vec<(Arc<str>, &'static str)>,
     /// Rows that belong to a hold all the same.
     pub(super) owned: Vec<Record>,
+    /// Rows that came late, and whose team is certain.
+    pub(super) late: Vec<TransactionId>,
 }
 
 /// Judges what a matching left. `charges` and `rows` are what it was asked about, `differing` what
@@ -31,6 +34,7 @@ pub(super) fn left(
     rows: &[Transaction],
     charges: &[HoldId],
     differing: &[Differing],
+    stands_for: &StandsFor<'_>,
     now: Timestamp,
 ) -> Judged {
     let mut judged = Judged::default();
@@ -44,7 +48,7 @@ pub(super) fn left(
         if left.because == LeftBecause::Unexplained
             && let Some(row) = rows.get(left.row)
         {
-            judged.theirs(open, row, now);
+            judged.theirs(open, row, stands_for, now);
         }
     }
     for left in &answer.charges_left {
@@ -98,7 +102,13 @@ impl Judged {
 
     /// A row that nothing of ours explains: somebody used the account around the guard, or a call
     /// that was given up has been charged after all.
-    fn theirs(&mut self, open: &mut Open, row: &Transaction, now: Timestamp) {
+    fn theirs(
+        &mut self,
+        open: &mut Open,
+        row: &Transaction,
+        stands_for: &StandsFor<'_>,
+        now: Timestamp,
+    ) {
         if open
             .rows
             .get(&row.id)
@@ -106,23 +116,11 @@ impl Judged {
         {
             return;
         }
-        if let Some((hold, call)) = late_owner(open, row) {
+        if let Some(late) = Late::find(open, row, stands_for) {
             open.rows.remove(&row.id);
-            open.given_up.remove(&hold);
-            let name = format!("late:{}", row.id);
-            let detail = format!(
-                "hold {hold} had been released, and then a row of {} came for it",
-                row.charge()
-            );
-            self.found.push(about_call(
-                name,
-                FindingKind::Late,
-                row,
-                hold,
-                call,
-                detail,
-                now,
-            ));
+            open.given_up.remove(&late.hold);
+            self.late.extend(late.is_certain.then(|| row.id.clone()));
+            self.found.push(late.finding(row, now));
             return;
         }
         let name: Arc<str> = format!("theirs_only:{}", row.id).into();
@@ -175,39 +173,55 @@ impl Judged {
     }
 }
 
-/// The call that was given up and that this row fits best: the nearest before it.
-fn late_owner(open: &Open, row: &Transaction) -> Option<(HoldId, OpenCharge)> {
-    let times = open.times;
-    let fits = |call: &OpenCharge| {
-        let span = times.from(call.began_at)..=times.to(call.began_at, None);
-        call.amount >= row.charge() && span.contains(&row.at)
-    };
-    let nearest = open.given_up.iter().filter(|(_, call)| fits(call));
-    nearest
-        .min_by_key(|(hold, call)| (row.at.duration_since(call.began_at).abs(), **hold))
-        .map(|(hold, call)| (*hold, call.clone()))
-}
+/// Whether rows of a kind may be an operation's.
+pub(super) type StandsFor<'a> = dyn Fn(&str, &OperationName) -> bool + 'a;
 
-fn about_call(
-    name: String,
-    kind: FindingKind,
-    row: &Transaction,
+/// A call that was given up, and that a row has come for.
+struct Late {
     hold: HoldId,
     call: OpenCharge,
-    detail: String,
-    now: Timestamp,
-) -> Finding {
-    Finding {
-        name: name.into(),
-        kind,
-        found_at: now,
-        at: call.began_at,
-        operation: Some(call.operation),
-        team: Some(call.team),
-        drift: row.charge(),
-        hold: Some(hold),
-        transaction: Some(row.id.clone()),
-        detail,
+    /// Nobody else's call fits, and it was given up for want of a row, not by a person.
+    is_certain: bool,
+}
+
+impl Late {
+    /// The call this row fits best: the nearest in time.
+    fn find(open: &Open, row: &Transaction, stands_for: &StandsFor<'_>) -> Option<Self> {
+        let times = open.times;
+        let fits = |call: &OpenCharge| {
+            let span = times.from(call.began_at)..=times.to(call.began_at, None);
+            call.amount >= row.charge()
+                && span.contains(&row.at)
+                && stands_for(&row.kind, &call.operation)
+        };
+        let fitting = || open.given_up.iter().filter(|(_, call)| fits(call));
+        let distance = |call: &OpenCharge| row.at.duration_since(call.began_at).abs();
+        let (hold, call) = fitting().min_by_key(|(hold, call)| (distance(call), **hold))?;
+        let payers = || fitting().map(|(_, call)| (&call.team, &call.key, &call.operation));
+        let by_absence = call.answered_at.is_some();
+        Some(Self {
+            hold: *hold,
+            call: call.clone(),
+            is_certain: by_absence && payers().all(|payer| Some(payer) == payers().next()),
+        })
+    }
+
+    fn finding(self, row: &Transaction, now: Timestamp) -> Finding {
+        let (hold, charge) = (self.hold, row.charge());
+        Finding {
+            name: format!("late:{}", row.id).into(),
+            kind: FindingKind::Late,
+            found_at: now,
+            at: self.call.began_at,
+            operation: Some(self.call.operation),
+            team: Some(self.call.team),
+            drift: charge,
+            hold: Some(hold),
+            transaction: Some(row.id.clone()),
+            detail: format!(
+                "hold {hold} had been released, and then a row of {charge} came for it"
+            ),
+        }
     }
 }
 

@@ -10,7 +10,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::balance_kind::Movement;
 use crate::credits::Credits;
-use crate::ids::{OperationName, TeamId};
+use crate::ids::{KeyId, OperationName, TeamId};
 use crate::ledger::store::Reader;
 use crate::ledger::{
     Entry, EntryKind, Finding, FindingKind, HoldId, Match, MatchedBy, NoteKind, Record, StoreError,
@@ -81,6 +81,8 @@ pub(super) struct OpenRow {
 #[derive(Clone, Debug)]
 pub(super) struct OpenCharge {
     pub(super) team: TeamId,
+    /// Not known for one that is restored from a finding.
+    pub(super) key: Option<KeyId>,
     pub(super) operation: OperationName,
     /// What was charged; for a call that was given up, the most it could be.
     pub(super) amount: Credits,
@@ -141,6 +143,7 @@ impl Open {
                 };
                 let charge = OpenCharge {
                     team: team.clone(),
+                    key: None,
                     operation: operation.clone(),
                     amount: Credits::ZERO.saturating_sub(found.drift),
                     began_at: found.at,
@@ -184,17 +187,16 @@ impl Open {
             EntryKind::Settled => {
                 news.movements.push(self.movement(entry));
                 if rests_on == Some(NoteKind::Transaction) {
-                    let ids = note.map(|note| note.text.as_str()).unwrap_or_default();
-                    for id in ids.split_whitespace().filter_map(|id| id.parse().ok()) {
-                        let record = self.owned(id, entry.hold, MatchedBy::Doubt);
-                        news.records.extend(record);
-                    }
+                    self.take_evidence(entry, news);
                 } else if entry.amount > Credits::ZERO {
                     self.charges.insert(entry.hold, OpenCharge::of(entry));
                     if rests_on == Some(NoteKind::Stated) {
                         news.stated.push(StatedCharge::of(entry));
                     }
                 }
+            }
+            EntryKind::Corrected if rests_on == Some(NoteKind::Transaction) => {
+                self.take_evidence(entry, news);
             }
             EntryKind::Released => {
                 let quote = self.jobs.remove(&entry.hold);
@@ -209,6 +211,19 @@ impl Open {
                 }
             }
             _ => {}
+        }
+    }
+
+    /// The rows an entry rests on are its hold's. They are matched already, unless the process died
+    /// between the entry and its records.
+    fn take_evidence(&mut self, entry: &Entry, news: &mut News) {
+        let ids = entry.evidence.as_ref().map(|note| note.text.as_str());
+        for id in ids.unwrap_or_default().split_whitespace() {
+            let known = id
+                .parse()
+                .ok()
+                .map(|id| self.owned(id, entry.hold, MatchedBy::Doubt));
+            news.records.extend(known.flatten());
         }
     }
 
@@ -351,6 +366,7 @@ impl OpenCharge {
         let kind = entry.evidence.as_ref().map(|note| note.kind);
         Self {
             team: entry.team.clone(),
+            key: Some(entry.key.clone()),
             operation: entry.operation.clone(),
             amount: entry.amount,
             began_at: entry.began_at,

@@ -21,6 +21,7 @@ use crate::account::{AccountClient, AccountError, PullSettings, Reading, Span};
 use crate::catalogue::{Catalogue, Prices};
 use crate::clock::Clock;
 use crate::credits::Credits;
+use crate::ids::OperationName;
 use crate::ledger::store::Reader;
 use crate::ledger::{
     Decision, Finding, Ledger, LedgerError, Match, Note, NoteKind, Record, ResolveError, StoreError,
@@ -318,14 +319,16 @@ impl Reconciler {
         self.end_doubts(state, &answer, &asked, summary).await?;
         let holds: Vec<_> = asked.charges.iter().map(|charge| charge.hold).collect();
         let now = self.clock.now();
-        let judged = judge::left(
+        let mut judged = judge::left(
             &mut state.open,
             &answer,
             &asked.rows,
             &holds,
             &differing,
+            &|kind, operation| may_be(&catalogue, &answer.known, kind, operation),
             now,
         );
+        self.correct_late(&mut judged).await?;
         let mut records = self.told(state, &judged, summary);
         summary.undecided = answer.undecided.len();
         state.known = answer.known;
@@ -403,6 +406,33 @@ impl Reconciler {
         Ok(())
     }
 
+    /// A charge that came after its hold had been released for want of it is its team's after all.
+    async fn correct_late(&self, judged: &mut Judged) -> Result<(), ReconcileError> {
+        let late = std::mem::take(&mut judged.late);
+        for finding in &mut judged.found {
+            let of = finding.transaction.as_ref().filter(|id| late.contains(id));
+            let (Some(id), Some(hold)) = (of, finding.hold) else {
+                continue;
+            };
+            let open_reader = Arc::clone(&self.settings.open_reader);
+            let ended = spawn_blocking(move || open_reader()?.ending_of(hold)).await??;
+            let Some(ended) = ended else { continue };
+            let note = Note {
+                kind: NoteKind::Transaction,
+                text: id.to_string(),
+            };
+            match self.ledger.correct(ended, finding.drift, note).await {
+                Ok(_) | Err(ResolveError::AlreadyCorrected { .. }) => {
+                    finding.drift = Credits::ZERO;
+                    finding.detail += "; its team is charged by a correction";
+                }
+                Err(ResolveError::Ledger(error)) => return Err(error.into()),
+                Err(error) => tracing::warn!(hold.id = %hold, "a late row is not booked: {error}"),
+            }
+        }
+        Ok(())
+    }
+
     /// Ends the doubts that the account's list decides. One that has ended meanwhile stays as it is.
     async fn end_doubts(
         &self,
@@ -444,6 +474,16 @@ impl Reconciler {
         }
         Ok(())
     }
+}
+
+/// Whether a row of this kind may be the operation's: by its name, by what was learned, or because
+/// nothing is known of it.
+fn may_be(catalogue: &Catalogue, known: &Known, kind: &str, operation: &OperationName) -> bool {
+    if catalogue.operation(kind).is_some() {
+        return kind == operation.as_str();
+    }
+    let mut learned = known.stands_for(kind).peekable();
+    learned.peek().is_none() || learned.any(|(name, _)| name == operation)
 }
 
 fn own(open: &mut Open, found: &Match) -> Option<Record> {

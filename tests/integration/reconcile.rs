@@ -22,7 +22,6 @@ pub fn plan(clock: &Clock) -> Plan {
     Plan::one_team("100")
         .clock(clock.clone())
         .set("reconciliation", "rows_late = \"1m\"")
-        .set("reconciliation", "overlap = \"10m\"")
         .set("reconciliation", "tolerance = \"2s\"")
         .set("reconciliation", "interval = \"1h\"")
 }
@@ -206,4 +205,34 @@ async fn what_was_found_and_decided_is_still_so_after_a_restart() {
     assert!(summary.contains("2 tied"), "{summary}");
     assert_eq!(findings(&world).len(), 1);
     world.end_with_nothing_open().await;
+}
+
+#[tokio::test]
+async fn a_row_that_comes_after_its_doubt_was_released_is_charged_to_the_team_all_the_same() {
+    let clock = noon();
+    let world = plan(&clock)
+        .simulator(|settings| settings.transaction_delay = SignedDuration::from_mins(30))
+        .start()
+        .await;
+    let faults = world.simulator.faults();
+    faults.next_on(1, SEARCH, Fault::CutAfterCharge);
+    assert_eq!(search(&world, 4).await, 504);
+    clock.advance(LONG_ENOUGH);
+    let summary = reconcile(&world).await;
+    assert!(summary.contains("1 released"), "{summary}");
+    assert_eq!(world.budget("growth-month").await.settled, Credits::ZERO);
+    clock.advance(SignedDuration::from_mins(30));
+    let summary = reconcile(&world).await;
+    assert!(summary.contains("1 new late: drift 0"), "{summary}");
+    assert_eq!(world.budget("growth-month").await.settled, credits("0.08"));
+    for _ in 0..2 {
+        clock.advance(SignedDuration::from_mins(1));
+        reconcile(&world).await;
+    }
+    assert_eq!(findings(&world), [(FindingKind::Late, "0".into(), true)]);
+    let entries = world.end_with_nothing_open().await;
+    let corrected = entries
+        .iter()
+        .filter(|entry| entry.kind == EntryKind::Corrected);
+    assert_eq!(corrected.count(), 1);
 }
