@@ -80,7 +80,7 @@ impl Judged {
             let finding = open.rows.get(&row.id).and_then(|row| row.finding.clone());
             explained.extend(finding);
             let owned = open.owned(row.id.clone(), hold, MatchedBy::Charge);
-            self.owned.extend(owned);
+            self.owned.push(owned);
         }
         for finding in explained {
             self.closed.push((finding, "the two belong together"));

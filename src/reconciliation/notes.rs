@@ -13,6 +13,8 @@ use crate::ledger::{Record, StoreError};
 const START: &str = "reconciliation.start";
 /// The list has been read completely up to here, by the account's clock.
 const READ_UNTIL: &str = "reconciliation.read_until";
+/// When the list was last read back over the whole overlap, by the account's clock.
+const FULL_UNTIL: &str = "reconciliation.full_until";
 /// Entries up to this one are explained or found.
 const SEQ: &str = "reconciliation.seq";
 /// Times of rows that could not be read.
@@ -30,6 +32,8 @@ const BLIND_MAX: usize = 1_000;
 pub(super) struct Notes {
     pub(super) start: Timestamp,
     pub(super) read_until: Timestamp,
+    /// Rows that came late are in as well, up to here less their lateness.
+    pub(super) full_until: Timestamp,
     pub(super) seq: i64,
     pub(super) known: Known,
     /// Times in which a row may be that could not be read: there, absence is no evidence.
@@ -76,6 +80,7 @@ impl Notes {
                 .unwrap_or_default(),
             start,
             read_until: moment(READ_UNTIL)?.unwrap_or(start),
+            full_until: moment(FULL_UNTIL)?.unwrap_or(start),
             seq: seq.unwrap_or(0),
             // What is forgotten is learned again.
             known: known
@@ -86,8 +91,8 @@ impl Notes {
 
     /// Up to when the absence of a row counts. `None`: the list was never read to its end.
     pub(super) fn complete_until(&self, rows_late: SignedDuration) -> Option<Timestamp> {
-        let until = self.read_until.checked_sub(rows_late).ok()?;
-        (self.read_until > self.start).then_some(until)
+        let until = self.full_until.checked_sub(rows_late).ok()?;
+        (self.full_until > self.start).then_some(until)
     }
 
     /// Adds the times of rows that could not be read. One without a time may be of any.
@@ -121,6 +126,7 @@ impl Notes {
         vec![
             note(START, self.start.to_string()),
             note(READ_UNTIL, self.read_until.to_string()),
+            note(FULL_UNTIL, self.full_until.to_string()),
             // Texts only: nothing in them can fail to be written.
             note(
                 BLIND,

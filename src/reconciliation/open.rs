@@ -3,7 +3,7 @@
 //! Kept in memory between runs, so that a run looks only at what is new. It can be made anew from
 //! the ledger's file at any time: that is what a start does.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
@@ -13,7 +13,8 @@ use crate::credits::Credits;
 use crate::ids::{KeyId, OperationName, TeamId};
 use crate::ledger::store::Reader;
 use crate::ledger::{
-    Entry, EntryKind, Finding, FindingKind, HoldId, Match, MatchedBy, NoteKind, Record, StoreError,
+    Entry, EntryKind, Finding, FindingKind, HoldId, KeptRow, Match, MatchedBy, NoteKind, Record,
+    StoreError,
 };
 use crate::transaction::{Transaction, TransactionId, TransactionStatus};
 
@@ -31,10 +32,8 @@ pub(super) struct Open {
     pub(super) charges: BTreeMap<HoldId, OpenCharge>,
     /// Calls that ended without a charge although nobody had seen their answer.
     pub(super) given_up: BTreeMap<HoldId, OpenCharge>,
-    /// Every row of the span that is read again and again, as it was last seen.
-    seen: HashMap<TransactionId, Transaction>,
-    /// Whose those rows are.
-    owners: HashMap<TransactionId, HoldId>,
+    /// Holds whose entries are read again after a restart and need no look.
+    explained: BTreeSet<HoldId>,
     /// Entries up to this one were looked at.
     pub(super) seq: i64,
     /// What is held for jobs that run.
@@ -106,23 +105,13 @@ impl Open {
             times,
             ..Self::default()
         };
-        let mut after: Option<(Timestamp, TransactionId)> = None;
-        loop {
-            let place = after.as_ref().map(|(at, id)| (*at, id));
-            let page = reader.transactions(from, Timestamp::MAX, place, PAGE)?;
-            let Some(last) = page.last() else { break };
-            after = Some((last.at, last.id.clone()));
-            for row in page {
-                open.seen.insert(row.id.clone(), row);
+        for row in reader.open_transactions(from)? {
+            if row.status != TransactionStatus::Error {
+                let finding = None;
+                open.rows.insert(row.id.clone(), OpenRow { row, finding });
             }
         }
-        for row in reader.open_transactions()? {
-            open.rows
-                .insert(row.id.clone(), OpenRow { row, finding: None });
-        }
-        let matched = reader.matched_after(seq)?;
-        open.read_entries(reader)?;
-        open.charges.retain(|hold, _| !matched.contains(hold));
+        open.explained = reader.matched_after(seq)?;
         for found in open_findings(reader, from)? {
             open.restore_found(reader, &found)?;
         }
@@ -151,9 +140,7 @@ impl Open {
                     finding,
                 };
                 self.charges.insert(hold, charge);
-            }
-            (FindingKind::AmountDiffers, _, Some(hold)) => {
-                self.charges.remove(&hold);
+                self.explained.insert(hold);
             }
             _ => {}
         }
@@ -166,6 +153,7 @@ impl Open {
         loop {
             let page = reader.entries(self.seq, PAGE)?;
             let Some(last) = page.last() else {
+                self.explained.clear();
                 return Ok(news);
             };
             self.seq = last.seq;
@@ -188,7 +176,7 @@ impl Open {
                 news.movements.push(self.movement(entry));
                 if rests_on == Some(NoteKind::Transaction) {
                     self.take_evidence(entry, news);
-                } else if entry.amount > Credits::ZERO {
+                } else if entry.amount > Credits::ZERO && !self.explained.contains(&entry.hold) {
                     self.charges.insert(entry.hold, OpenCharge::of(entry));
                     if rests_on == Some(NoteKind::Stated) {
                         news.stated.push(StatedCharge::of(entry));
@@ -219,11 +207,10 @@ impl Open {
     fn take_evidence(&mut self, entry: &Entry, news: &mut News) {
         let ids = entry.evidence.as_ref().map(|note| note.text.as_str());
         for id in ids.unwrap_or_default().split_whitespace() {
-            let known = id
-                .parse()
-                .ok()
-                .map(|id| self.owned(id, entry.hold, MatchedBy::Doubt));
-            news.records.extend(known.flatten());
+            if let Ok(id) = id.parse() {
+                let record = self.owned(id, entry.hold, MatchedBy::Doubt);
+                news.records.push(record);
+            }
         }
     }
 
@@ -234,54 +221,48 @@ impl Open {
         }
     }
 
-    /// A row belongs to a hold from now on. `None`: that was known.
+    /// A row belongs to a hold from now on.
     pub(super) fn owned(
         &mut self,
         transaction: TransactionId,
         hold: HoldId,
         how: MatchedBy,
-    ) -> Option<Record> {
+    ) -> Record {
         self.rows.remove(&transaction);
-        let known = self.owners.insert(transaction.clone(), hold) == Some(hold);
-        (!known).then_some(Record::Matched(Match {
+        Record::Matched(Match {
             transaction,
             hold,
             how,
-        }))
+        })
     }
 
-    /// Takes a row as it was read now. `None`: there is nothing new about it.
-    pub(super) fn take_row(&mut self, row: Transaction) -> Option<Seen> {
-        let before = self.seen.insert(row.id.clone(), row.clone());
+    /// Takes a row as it was read now; `kept`: as the ledger has it. `None`: there is nothing new
+    /// about it.
+    pub(super) fn take_row(&mut self, row: Transaction, kept: Option<&KeptRow>) -> Option<Seen> {
+        let before = kept.map(|kept| kept.row.clone());
         if before.as_ref() == Some(&row) {
             return None;
         }
-        let owner = self.owners.get(&row.id).copied();
-        if owner.is_none() && row.status != TransactionStatus::Error {
-            let finding = self.rows.remove(&row.id).and_then(|open| open.finding);
-            let open = OpenRow {
-                row: row.clone(),
-                finding,
-            };
-            self.rows.insert(row.id.clone(), open);
+        let owner = kept.and_then(|kept| kept.hold);
+        let open = self.rows.remove(&row.id);
+        let finding = open.and_then(|open| open.finding);
+        let mut explained = None;
+        if row.status == TransactionStatus::Error {
+            explained = finding;
+        } else if owner.is_none() {
+            let row = row.clone();
+            self.rows.insert(row.id.clone(), OpenRow { row, finding });
         }
-        let dropped = match row.status {
-            TransactionStatus::Error => self.rows.remove(&row.id).and_then(|open| open.finding),
-            _ => None,
-        };
         Some(Seen {
             row,
             before,
             owner,
-            explained: dropped,
+            explained,
         })
     }
 
     /// Forgets what is too old to be explained any more.
-    pub(super) fn forget(&mut self, reread_from: Timestamp, found_before: Timestamp) {
-        self.seen.retain(|_, row| row.at >= reread_from);
-        let seen = &self.seen;
-        self.owners.retain(|id, _| seen.contains_key(id));
+    pub(super) fn forget(&mut self, found_before: Timestamp) {
         let old =
             |finding: &Option<Arc<str>>, at: Timestamp| finding.is_some() && at < found_before;
         self.rows.retain(|_, open| !old(&open.finding, open.row.at));

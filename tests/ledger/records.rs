@@ -32,7 +32,7 @@ fn with_holds(place: &Place, holds: i64) -> Box<dyn Store> {
 }
 
 fn open_ids(reader: &dyn Reader) -> Vec<String> {
-    let open = reader.open_transactions().unwrap();
+    let open = reader.open_transactions(Timestamp::MIN).unwrap();
     open.iter().map(|row| row.id.id.to_string()).collect()
 }
 
@@ -67,7 +67,7 @@ fn a_row_is_kept_once_as_it_was_read_last() {
             "each list has ids of its own"
         );
         assert_eq!(reader.transaction(&row_id("b")).unwrap(), None);
-        assert_eq!(reader.open_transactions().unwrap().len(), 2);
+        assert_eq!(reader.open_transactions(Timestamp::MIN).unwrap().len(), 2);
         place.assert_sound();
     }
 }
@@ -364,7 +364,10 @@ fn any_record(random: &mut StdRng) -> Record {
 /// Everything that can be read, in words.
 fn everything(reader: &dyn Reader) -> Vec<String> {
     let day = |hours| at(NOON) + SignedDuration::from_hours(hours);
-    let mut all = vec![format!("{:?}", reader.open_transactions().unwrap())];
+    let mut all = vec![format!(
+        "{:?}",
+        reader.open_transactions(Timestamp::MIN).unwrap()
+    )];
     for (from, to) in [(day(-50), day(50)), (day(-4), day(7))] {
         all.push(format!("{:?}", paged(reader, from, to)));
         for open_only in [false, true] {
