@@ -1,5 +1,7 @@
 //! What reconciliation remembers across restarts, beside the records themselves.
 
+use std::collections::BTreeSet;
+
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -21,6 +23,8 @@ const SEQ: &str = "reconciliation.seq";
 const BLIND: &str = "reconciliation.blind";
 /// What is known of the kinds of rows.
 const KNOWN: &str = "reconciliation.kinds";
+/// Operations whose charges the list has been seen to show.
+const SHOWN: &str = "reconciliation.shown";
 /// Which doubts are undecided, and why.
 const UNDECIDED: &str = "reconciliation.undecided";
 
@@ -36,6 +40,9 @@ pub(super) struct Notes {
     pub(super) full_until: Timestamp,
     pub(super) seq: i64,
     pub(super) known: Known,
+    /// Operations of which a charge has been matched with a row: only of those does the list's
+    /// silence say anything.
+    pub(super) shown: BTreeSet<OperationName>,
     /// Times in which a row may be that could not be read: there, absence is no evidence.
     pub(super) blind: Vec<(Timestamp, Timestamp)>,
 }
@@ -49,6 +56,16 @@ pub struct UndecidedNote {
     pub why: String,
     /// Rows that could be its own.
     pub candidates: Vec<String>,
+}
+
+impl From<&Undecided> for UndecidedNote {
+    fn from(doubt: &Undecided) -> Self {
+        Self {
+            hold: doubt.hold.get(),
+            why: doubt.why.to_string(),
+            candidates: doubt.candidates.iter().map(ToString::to_string).collect(),
+        }
+    }
 }
 
 impl Notes {
@@ -74,7 +91,11 @@ impl Notes {
         let seq = reader.note(SEQ)?.and_then(|text| text.parse().ok());
         let known = reader.note(KNOWN)?;
         let blind = reader.note(BLIND)?;
+        let shown = reader.note(SHOWN)?;
         Ok(Self {
+            shown: shown
+                .and_then(|text| serde_json::from_str(&text).ok())
+                .unwrap_or_default(),
             blind: blind
                 .and_then(|text| serde_json::from_str(&text).ok())
                 .unwrap_or_default(),
@@ -137,20 +158,22 @@ impl Notes {
 }
 
 /// What a run that ended leaves for the next.
-pub(super) fn after_a_run(seq: i64, known: &Known, undecided: &[Undecided]) -> Vec<Record> {
-    let undecided: Vec<_> = undecided
-        .iter()
-        .map(|doubt| UndecidedNote {
-            hold: doubt.hold.get(),
-            why: doubt.why.to_string(),
-            candidates: doubt.candidates.iter().map(ToString::to_string).collect(),
-        })
-        .collect();
+pub(super) fn after_a_run(
+    seq: i64,
+    known: &Known,
+    shown: &BTreeSet<OperationName>,
+    undecided: &[UndecidedNote],
+) -> Vec<Record> {
     let mut records = vec![note(SEQ, seq.to_string())];
     // Texts and numbers only: nothing in them can fail to be written.
     records.extend(known.to_text().ok().map(|text| note(KNOWN, text)));
     records.extend(
-        serde_json::to_string(&undecided)
+        serde_json::to_string(shown)
+            .ok()
+            .map(|text| note(SHOWN, text)),
+    );
+    records.extend(
+        serde_json::to_string(undecided)
             .ok()
             .map(|text| note(UNDECIDED, text)),
     );

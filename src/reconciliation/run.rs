@@ -12,7 +12,7 @@ use tokio::task::spawn_blocking;
 use super::balance_kind::BalanceKind;
 use super::judge::{self, Judged};
 use super::matching::{self, Answer, DoubtEnd, Known, Question};
-use super::notes::{self, Notes};
+use super::notes::{self, Notes, UndecidedNote};
 use super::open::{ABSENT, Open, REMEMBERED, Times, open_findings};
 use super::question::Asked;
 use super::summary::Summary;
@@ -244,7 +244,7 @@ impl Reconciler {
         };
         let (answer, differing, asked) = spawn_blocking(look).await?;
         self.take_matches(state, &answer, summary).await?;
-        self.end_doubts(state, &answer, &asked, summary).await?;
+        let kept = self.end_doubts(state, &answer, &asked, summary).await?;
         let holds: Vec<_> = asked.charges.iter().map(|charge| charge.hold).collect();
         let now = self.clock.now();
         let mut judged = judge::left(
@@ -258,14 +258,17 @@ impl Reconciler {
         );
         self.correct_late(&mut judged).await?;
         let mut records = self.told(state, &judged, summary);
-        summary.undecided = answer.undecided.len();
+        let mut undecided: Vec<_> = answer.undecided.iter().map(UndecidedNote::from).collect();
+        undecided.extend(kept);
+        summary.undecided = undecided.len();
         state.known = answer.known;
         let found_before = now.checked_sub(REMEMBERED).unwrap_or(Timestamp::MIN);
         state.open.forget(found_before);
         records.extend(notes::after_a_run(
             state.open.settled_up_to(),
             &state.known,
-            &answer.undecided,
+            &state.notes.shown,
+            &undecided,
         ));
         self.ledger.keep(records).await?;
         Ok(())
@@ -322,7 +325,9 @@ impl Reconciler {
                 judge::explained(&state.open, &found.transaction, found.hold)
                     .map(|name| (name, "its other half was found")),
             );
-            state.open.charges.remove(&found.hold);
+            if let Some(charge) = state.open.charges.remove(&found.hold) {
+                state.notes.shown.insert(charge.operation);
+            }
             records.push(own(&mut state.open, found));
             summary.matched += 1;
         }
@@ -359,15 +364,25 @@ impl Reconciler {
     }
 
     /// Ends the doubts that the account's list decides. One that has ended meanwhile stays as it is.
+    /// Gives those that are not ended although there is no row: the list's silence must be worth
+    /// something.
     async fn end_doubts(
         &self,
         state: &mut State,
         answer: &Answer,
         asked: &Asked,
         summary: &mut Summary,
-    ) -> Result<(), ReconcileError> {
+    ) -> Result<Vec<UndecidedNote>, ReconcileError> {
+        let mut kept = Vec::new();
         for end in &answer.ended {
-            if end.matches.is_empty() && asked.is_blind(end.hold, &state.notes) {
+            if end.matches.is_empty()
+                && let Some(why) = asked.no_silence(end.hold, &state.open, &state.notes)
+            {
+                kept.push(UndecidedNote {
+                    hold: end.hold.get(),
+                    why: why.to_owned(),
+                    candidates: Vec::new(),
+                });
                 continue;
             }
             let (decision, note) = decision(end);
@@ -378,6 +393,13 @@ impl Reconciler {
                 Err(_) => continue,
             }
             telemetry::doubt_ended(end);
+            if !end.matches.is_empty() && !end.allocated {
+                let doubt = asked.doubts.iter().find(|doubt| doubt.hold == end.hold);
+                state
+                    .notes
+                    .shown
+                    .extend(doubt.map(|doubt| doubt.operation.clone()));
+            }
             let mut records = Vec::new();
             for found in &end.matches {
                 records.push(own(&mut state.open, found));
@@ -397,7 +419,7 @@ impl Reconciler {
                 }
             }
         }
-        Ok(())
+        Ok(kept)
     }
 }
 
