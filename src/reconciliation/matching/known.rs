@@ -19,6 +19,17 @@ const DOCUMENTED: &[(&str, &str)] = &[
     ("lead_by_link", "legacy_lead_by_link"),
 ];
 
+/// A single lookup and its bulk job are one thing at one price (dossier section 2.5), and no document
+/// says that their rows differ: the kind of the one may be the other's.
+const TWINS: &[(&str, &str)] = &[
+    ("email_find", "email_find_bulk"),
+    ("phone_find", "phone_find_bulk"),
+    ("enrich_database_lead", "enrich_database_leads_bulk"),
+    ("enrich_realtime_lead", "enrich_realtime_leads_bulk"),
+    ("enrich_database_company", "enrich_database_companies_bulk"),
+    ("enrich_realtime_company", "enrich_realtime_companies_bulk"),
+];
+
 /// What is known of the kinds of rows, with the evidence for it. Kept by the caller between questions.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -48,8 +59,11 @@ pub enum Grain {
 }
 
 /// Whether a kind of this name is documented to stand for the operation.
-pub(super) fn is_documented(kind: &str, operation: &str) -> bool {
-    kind == operation || DOCUMENTED.contains(&(kind, operation))
+pub fn is_documented(kind: &str, operation: &str) -> bool {
+    kind == operation
+        || DOCUMENTED.contains(&(kind, operation))
+        || TWINS.contains(&(kind, operation))
+        || TWINS.contains(&(operation, kind))
 }
 
 impl Known {
