@@ -34,11 +34,13 @@ pub(super) struct Open {
     /// Every row of the span that is read again and again, as it was last seen.
     seen: HashMap<TransactionId, Transaction>,
     /// Whose those rows are.
-    owners: HashMap<TransactionId, HoldId>,
+    owners: HashMap<TransactionId, Owned>,
     /// Entries up to this one were looked at.
     pub(super) seq: i64,
     /// What is held for jobs that run.
     jobs: BTreeMap<HoldId, Credits>,
+    /// What was held for calls that have not ended.
+    quotes: BTreeMap<HoldId, Credits>,
     pub(super) times: Times,
 }
 
@@ -69,6 +71,14 @@ impl Times {
     }
 }
 
+/// Whose a row is.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Owned {
+    pub(super) hold: HoldId,
+    /// What it had taken when it was matched.
+    pub(super) charge: Credits,
+}
+
 /// A row that belongs to no call yet.
 #[derive(Clone, Debug)]
 pub(super) struct OpenRow {
@@ -94,11 +104,13 @@ pub(super) struct OpenCharge {
 }
 
 impl Open {
-    /// Works it out from the ledger: entries after `seq`, rows of the last days, open findings.
+    /// Works it out from the ledger: entries after `seq`, rows that will be read again, findings
+    /// that are open.
     pub(super) fn restore(
         reader: &dyn Reader,
         seq: i64,
-        from: Timestamp,
+        reread_from: Timestamp,
+        found_from: Timestamp,
         times: Times,
     ) -> Result<Self, StoreError> {
         let mut open = Self {
@@ -106,16 +118,7 @@ impl Open {
             times,
             ..Self::default()
         };
-        let mut after: Option<(Timestamp, TransactionId)> = None;
-        loop {
-            let place = after.as_ref().map(|(at, id)| (*at, id));
-            let page = reader.transactions(from, Timestamp::MAX, place, PAGE)?;
-            let Some(last) = page.last() else { break };
-            after = Some((last.at, last.id.clone()));
-            for row in page {
-                open.seen.insert(row.id.clone(), row);
-            }
-        }
+        open.restore_rows(reader, reread_from)?;
         for row in reader.open_transactions()? {
             open.rows
                 .insert(row.id.clone(), OpenRow { row, finding: None });
@@ -123,10 +126,33 @@ impl Open {
         let matched = reader.matched_after(seq)?;
         open.read_entries(reader)?;
         open.charges.retain(|hold, _| !matched.contains(hold));
-        for found in open_findings(reader, from)? {
+        for found in open_findings(reader, found_from)? {
             open.restore_found(reader, &found)?;
         }
         Ok(open)
+    }
+
+    /// The rows that are read again, and whose they are.
+    fn restore_rows(&mut self, reader: &dyn Reader, from: Timestamp) -> Result<(), StoreError> {
+        let mut after: Option<(Timestamp, TransactionId)> = None;
+        loop {
+            let place = after.as_ref().map(|(at, id)| (*at, id));
+            let page = reader.transactions(from, Timestamp::MAX, place, PAGE)?;
+            let Some(last) = page.last() else { break };
+            after = Some((last.at, last.id.clone()));
+            for row in page {
+                self.seen.insert(row.id.clone(), row);
+            }
+        }
+        for found in reader.matched_since(from)? {
+            let charge = self.seen.get(&found.transaction).map(Transaction::taken);
+            let owned = Owned {
+                hold: found.hold,
+                charge: charge.unwrap_or_default(),
+            };
+            self.owners.insert(found.transaction, owned);
+        }
+        Ok(())
     }
 
     fn restore_found(&mut self, reader: &dyn Reader, found: &Finding) -> Result<(), StoreError> {
@@ -152,8 +178,12 @@ impl Open {
                 };
                 self.charges.insert(hold, charge);
             }
-            (FindingKind::AmountDiffers, _, Some(hold)) => {
+            (FindingKind::AmountDiffers, row, Some(hold)) => {
                 self.charges.remove(&hold);
+                let changed = row.as_ref().filter(|row| *found.name == changed(row));
+                if let Some(owned) = changed.and_then(|row| self.owners.get_mut(row)) {
+                    owned.charge = owned.charge.saturating_sub(found.drift);
+                }
             }
             _ => {}
         }
@@ -179,6 +209,9 @@ impl Open {
         let note = entry.evidence.as_ref();
         let rests_on = note.map(|note| note.kind);
         match entry.kind {
+            EntryKind::Held => {
+                self.quotes.insert(entry.hold, entry.amount);
+            }
             EntryKind::Bound => {
                 self.jobs.insert(entry.hold, entry.amount);
                 let began = Movement::job_began(entry.recorded_at, entry.amount);
@@ -186,12 +219,13 @@ impl Open {
             }
             EntryKind::Settled => {
                 news.movements.push(self.movement(entry));
+                let quote = self.quotes.remove(&entry.hold);
                 if rests_on == Some(NoteKind::Transaction) {
                     self.take_evidence(entry, news);
                 } else if entry.amount > Credits::ZERO {
                     self.charges.insert(entry.hold, OpenCharge::of(entry));
                     if rests_on == Some(NoteKind::Stated) {
-                        news.stated.push(StatedCharge::of(entry));
+                        news.stated.push(StatedCharge::of(entry, quote));
                     }
                 }
             }
@@ -199,6 +233,7 @@ impl Open {
                 self.take_evidence(entry, news);
             }
             EntryKind::Released => {
+                self.quotes.remove(&entry.hold);
                 let quote = self.jobs.remove(&entry.hold);
                 news.movements.extend(
                     quote.map(|quote| Movement::job_ended(entry.recorded_at, quote, Credits::ZERO)),
@@ -242,8 +277,16 @@ impl Open {
         how: MatchedBy,
     ) -> Option<Record> {
         self.rows.remove(&transaction);
-        let known = self.owners.insert(transaction.clone(), hold) == Some(hold);
-        (!known).then_some(Record::Matched(Match {
+        if (self.owners.get(&transaction)).is_some_and(|owned| owned.hold == hold) {
+            return None;
+        }
+        let charge = self.seen.get(&transaction).map(Transaction::taken);
+        let owned = Owned {
+            hold,
+            charge: charge.unwrap_or_default(),
+        };
+        self.owners.insert(transaction.clone(), owned);
+        Some(Record::Matched(Match {
             transaction,
             hold,
             how,
@@ -336,16 +379,24 @@ pub(super) struct StatedCharge {
     pub(super) team: TeamId,
     pub(super) operation: OperationName,
     pub(super) charge: Credits,
+    /// What was held for it, where that is still known.
+    pub(super) quote: Option<Credits>,
     pub(super) began_at: Timestamp,
 }
 
+/// The name of the finding that a row has changed after its match.
+pub(super) fn changed(row: &TransactionId) -> String {
+    format!("changed:{row}")
+}
+
 impl StatedCharge {
-    fn of(entry: &Entry) -> Self {
+    fn of(entry: &Entry, quote: Option<Credits>) -> Self {
         Self {
             hold: entry.hold,
             team: entry.team.clone(),
             operation: entry.operation.clone(),
             charge: entry.amount,
+            quote,
             began_at: entry.began_at,
         }
     }
@@ -356,7 +407,7 @@ impl StatedCharge {
 pub(super) struct Seen {
     pub(super) row: Transaction,
     pub(super) before: Option<Transaction>,
-    pub(super) owner: Option<HoldId>,
+    pub(super) owner: Option<Owned>,
     /// The finding that its change explains.
     pub(super) explained: Option<Arc<str>>,
 }

@@ -181,7 +181,9 @@ impl Reconciler {
                 tolerance: settings.tolerance,
                 call_lasts: settings.call_lasts,
             };
-            let open = Open::restore(&*reader, notes.seq, from.max(notes.start), times)?;
+            let reread = notes.read_until.checked_sub(settings.overlap);
+            let reread = reread.unwrap_or(Timestamp::MIN).max(notes.start);
+            let open = Open::restore(&*reader, notes.seq, reread, from, times)?;
             Ok::<_, StoreError>(State {
                 known: notes.known.clone(),
                 told: open_findings(&*reader, from)?

@@ -239,6 +239,17 @@ impl Account {
         books.rows.add_plain(kind, amount, now);
     }
 
+    /// Gives the money of the newest charged row of a kind back; the row becomes an error.
+    pub(crate) fn take_back(&self, kind: &str, now: Timestamp) -> bool {
+        let books = &mut *locked(&self.books);
+        let Some(amount) = books.rows.take_back(kind, now) else {
+            return false;
+        };
+        books.start = books.start.saturating_add(amount);
+        books.balance = books.balance.saturating_add(amount);
+        true
+    }
+
     /// Money that somebody else took, around the API.
     pub(crate) fn spend_elsewhere(&self, kind: &'static str, amount: Credits, now: Timestamp) {
         let books = &mut *locked(&self.books);

@@ -108,6 +108,18 @@ impl Rows {
         });
     }
 
+    /// The newest charged row of a kind becomes an error. Answers what it had taken.
+    pub(crate) fn take_back(&mut self, kind: &str, now: Timestamp) -> Option<Credits> {
+        let row = self.rows.iter_mut().rev().find(|row| {
+            row.kind == kind && row.status == RowStatus::Success && row.amount.is_negative()
+        })?;
+        row.status = RowStatus::Error;
+        row.updated_at = now;
+        let total = self.totals.entry(row.balance_type).or_default();
+        *total = total.saturating_sub(row.amount);
+        Some(row.amount.magnitude())
+    }
+
     /// Ends a pending row with the amount that was charged or given back.
     pub(crate) fn end(&mut self, place: usize, amount: Credits, status: RowStatus, now: Timestamp) {
         let Some(row) = self.rows.get_mut(place) else {

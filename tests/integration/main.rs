@@ -37,6 +37,7 @@ mod order;
 mod raw_upstream;
 mod readme;
 mod reconcile;
+mod reconcile_findings;
 mod refusals;
 mod sdk;
 mod sdk_reactions;

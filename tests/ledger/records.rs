@@ -92,14 +92,14 @@ fn a_row_is_open_until_it_is_matched_or_found_and_belongs_to_one_hold() {
             .unwrap();
         assert_eq!(store.reader().matches_of(id(2)).unwrap(), []);
         let of = store.reader().matches_of(id(3)).unwrap();
-        let of = of
-            .iter()
-            .map(|one| &*one.transaction.id)
-            .collect::<Vec<_>>();
-        assert_eq!(of, ["a", "c"]);
+        let ids: Vec<_> = of.iter().map(|one| &*one.transaction.id).collect();
+        assert_eq!(ids, ["a", "c"]);
         let holds = |seq| store.reader().matched_after(seq).unwrap();
         assert_eq!(holds(0), BTreeSet::from([id(3)]));
         assert_eq!(holds(3), BTreeSet::new());
+        let since = |from| store.reader().matched_since(from).unwrap();
+        assert_eq!(since(Timestamp::MIN), of);
+        assert_eq!(since(Timestamp::MAX), []);
         let elsewhere = finding("f", FindingKind::TheirsOnly, Some("a"), 40);
         store
             .keep(&[
@@ -371,6 +371,7 @@ fn everything(reader: &dyn Reader) -> Vec<String> {
             all.push(format!("{:?}", paged_findings(reader, from, to, open_only)));
         }
         all.push(format!("{:?}", reader.taken_by_kind(from, to).unwrap()));
+        all.push(format!("{:?}", reader.matched_since(from).unwrap()));
         all.push(format!("{:?}", reader.found(from, to).unwrap()));
     }
     for hold in 1..6 {

@@ -99,6 +99,9 @@ pub trait RecordReader {
     /// The rows that belong to a hold, by their ids.
     fn matches_of(&self, hold: HoldId) -> Result<Vec<Match>, StoreError>;
 
+    /// Every match of a row that the upstream wrote at `from` or later, by the rows' ids.
+    fn matched_since(&self, from: Timestamp) -> Result<Vec<Match>, StoreError>;
+
     /// The holds with a number above `seq` that have rows.
     fn matched_after(&self, seq: i64) -> Result<BTreeSet<HoldId>, StoreError>;
 

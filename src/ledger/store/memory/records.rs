@@ -161,6 +161,20 @@ impl RecordReader for MemoryStore {
         Ok(of.cloned().collect())
     }
 
+    fn matched_since(&self, from: Timestamp) -> Result<Vec<Match>, StoreError> {
+        let records = self.records();
+        let is_wanted = |one: &&Match| {
+            let row = records.transactions.get(&one.transaction);
+            row.is_some_and(|row| row.at >= from)
+        };
+        Ok(records
+            .matches
+            .values()
+            .filter(is_wanted)
+            .cloned()
+            .collect())
+    }
+
     fn matched_after(&self, seq: i64) -> Result<BTreeSet<HoldId>, StoreError> {
         let records = self.records();
         let holds = records.matches.values().map(|one| one.hold);

@@ -210,6 +210,19 @@ impl RecordReader for SqliteReader {
         })
     }
 
+    fn matched_since(&self, from: Timestamp) -> Result<Vec<Match>, StoreError> {
+        let sql = "SELECT x.source, x.id, m.hold, m.how FROM transactions x \
+             JOIN matches m ON m.\"transaction\" = x.number WHERE x.at >= ?1 \
+             ORDER BY x.source, x.id";
+        self.gather(sql, [from.as_microsecond()], |row| {
+            Ok(Match {
+                transaction: named(row, 0)?,
+                hold: HoldId::new(row.get(2)?),
+                how: decoded(&WAYS, row.get(3)?).ok_or_else(|| damaged("way to match"))?,
+            })
+        })
+    }
+
     fn matched_after(&self, seq: i64) -> Result<BTreeSet<HoldId>, StoreError> {
         let sql = "SELECT DISTINCT hold FROM matches WHERE hold > ?1 ORDER BY hold";
         let holds = self.gather(sql, [seq], |row| Ok(HoldId::new(row.get(0)?)))?;
