@@ -24,19 +24,23 @@
 //! latest reading of the `account`. Everything it needs is in memory, but for one thing: a hold is
 //! on disk before the call leaves, and all calls that wait for the disk share one sync.
 //!
-//! **Beside it** stand the watcher of the account's balance, the admin pages (`admin`), the socket
-//! for commands that change something (`control`), and the commands that read the ledger's file
-//! while it is being written (`reports`).
+//! **Beside it** stand the watchers of the account's balance and prices, the poller of bulk jobs, the
+//! [`reconciliation`] of the books with the account's list, the `alerts`, the admin pages (`admin`),
+//! the socket for commands that change something (`control`), and the commands that read the
+//! ledger's file while it is being written (`reports`). Five of the account's pages never leave: a
+//! team sees its own books there (`proxy/team_view`).
 //!
 //! # Who may use whom
 //!
 //! ```text
-//! main → cli → app → { config, proxy, admin, account, control, ledger, identity }
+//! main → cli → app → { config, proxy, admin, account, reconciliation, alerts, control, ledger, … }
 //!        cli → { config, reports, control, simulator, ledger, identity, logging }
 //! proxy   → identity, catalogue, ledger, account
-//! config  → identity, catalogue, ledger, logging  (it builds their values; parts never see it)
-//! reports, control → ledger
-//! app, proxy, ledger, account, admin → metrics    (names of what is counted; never in the rules)
+//! config  → identity, catalogue, ledger, alerts, logging  (it builds their values; parts never see it)
+//! reconciliation → account, catalogue, ledger     (its matching is pure)
+//! alerts  → ledger (how a budget stands), identity (secrets)
+//! reports, control → ledger, reconciliation
+//! app, proxy, ledger, account, reconciliation, alerts, admin → metrics  (names of what is counted)
 //! ```
 //!
 //! `ledger`, `catalogue` and `identity` do not know one another, nor any server, nor the settings.

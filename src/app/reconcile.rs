@@ -13,7 +13,9 @@ use crate::config::Config;
 use crate::ledger::store::open_locked;
 use crate::ledger::{Ledger, StoreError, open_reader};
 use crate::proxy::policy::Policy;
-use crate::reconciliation::{InForce, ReconcileError, Reconciler, ReconcilerSettings, Summary};
+use crate::reconciliation::{
+    Depth, InForce, ReconcileError, Reconciler, ReconcilerSettings, Summary,
+};
 
 /// Why a command could not reconcile.
 #[derive(Debug, thiserror::Error)]
@@ -93,7 +95,7 @@ pub async fn reconcile_alone(
         .map_err(StartError::from)?;
     let writer = writer.spawn().map_err(StartError::from)?;
     let mut reconciler = Reconciler::new(settings, client, ledger.clone(), clock.clone());
-    let run = reconciler.run(progress).await;
+    let run = reconciler.run(Depth::Full, progress).await;
     let closed = ledger.close().await.map_err(StartError::from);
     let _ = tokio::task::spawn_blocking(move || writer.join()).await;
     let summary = run?;

@@ -72,8 +72,9 @@ pub use request::{
     WhenStale,
 };
 pub use store::{
-    After, Closing, FoundSum, KeptFinding, LedgerLock, LockError, MemoryStore, OpenError, Reader,
-    RecordReader, RecordsCheck, SqliteStore, Store, StoreError, TakenSum, open_locked, open_reader,
+    After, Closing, FoundSum, KeptFinding, KeptRow, LedgerLock, LockError, MemoryStore, OpenError,
+    Reader, RecordReader, RecordsCheck, SqliteStore, Store, StoreError, TakenSum, open_locked,
+    open_reader,
 };
 pub use verify::VerifyReport;
 pub use window::{CalendarUnit, Window, WindowRule};

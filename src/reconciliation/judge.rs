@@ -80,7 +80,7 @@ impl Judged {
             let finding = open.rows.get(&row.id).and_then(|row| row.finding.clone());
             explained.extend(finding);
             let owned = open.owned(row.id.clone(), hold, MatchedBy::Charge);
-            self.owned.extend(owned);
+            self.owned.push(owned);
         }
         for finding in explained {
             self.closed.push((finding, "the two belong together"));
@@ -236,7 +236,7 @@ pub(super) fn seen(seen: &Seen, is_operation: bool, now: Timestamp) -> Judged {
             .push((Arc::clone(finding), "the account gave it back"));
     }
     let given = row.amount > Credits::ZERO && row.status == TransactionStatus::Success;
-    let (kind, name, drift, detail) = match (&seen.before, seen.owner) {
+    let (kind, name, drift, detail) = match (seen.changed, seen.owner) {
         _ if given && is_operation => (
             FindingKind::AmountDiffers,
             format!("refund:{}", row.id),
@@ -249,20 +249,20 @@ pub(super) fn seen(seen: &Seen, is_operation: bool, now: Timestamp) -> Judged {
             Credits::ZERO,
             format!("the account got {} ({:?})", row.amount, row.kind),
         ),
-        (Some(before), Some(owned)) if before.taken() != row.taken() => {
-            let drift = row.taken().saturating_sub(owned.charge);
-            if drift == Credits::ZERO {
-                let name = changed(&row.id).into();
-                judged.closed.push((name, "the row is again as it was"));
-                return judged;
-            }
-            let (hold, matched, now) = (owned.hold, owned.charge, row.charge());
-            let status = row.status.as_str();
+        (Some(Credits::ZERO), _) => {
+            let name = changed(&row.id).into();
+            judged.closed.push((name, "the row is again as it was"));
+            return judged;
+        }
+        (Some(by), Some(hold)) => {
+            let (taken, status) = (row.taken(), row.status.as_str());
             (
                 FindingKind::AmountDiffers,
                 changed(&row.id),
-                drift,
-                format!("the row of hold {hold} said {matched} and now says {now} ({status})"),
+                by,
+                format!(
+                    "the row of hold {hold} changed after its match: it takes {taken} now ({status})"
+                ),
             )
         }
         _ => return judged,
@@ -275,7 +275,7 @@ pub(super) fn seen(seen: &Seen, is_operation: bool, now: Timestamp) -> Judged {
         operation: None,
         team: None,
         drift,
-        hold: seen.owner.map(|owned| owned.hold),
+        hold: seen.owner,
         transaction: Some(row.id.clone()),
         detail,
     });

@@ -11,6 +11,7 @@
 
 mod balance_kind;
 mod judge;
+mod list;
 pub mod matching;
 mod notes;
 mod open;
@@ -24,6 +25,6 @@ mod telemetry;
 pub use balance_kind::{BalanceKind, Movement};
 pub use notes::{UndecidedNote, kinds, read_until, undecided};
 pub use prices::is_expected;
-pub use run::{InForce, OpenReader, ReconcileError, Reconciler, ReconcilerSettings};
+pub use run::{Depth, InForce, OpenReader, ReconcileError, Reconciler, ReconcilerSettings};
 pub use service::{ReconcileNow, Service};
 pub use summary::Summary;

@@ -1,5 +1,7 @@
 //! What reconciliation remembers across restarts, beside the records themselves.
 
+use std::collections::BTreeSet;
+
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -13,12 +15,16 @@ use crate::ledger::{Record, StoreError};
 const START: &str = "reconciliation.start";
 /// The list has been read completely up to here, by the account's clock.
 const READ_UNTIL: &str = "reconciliation.read_until";
+/// When the list was last read back over the whole overlap, by the account's clock.
+const FULL_UNTIL: &str = "reconciliation.full_until";
 /// Entries up to this one are explained or found.
 const SEQ: &str = "reconciliation.seq";
 /// Times of rows that could not be read.
 const BLIND: &str = "reconciliation.blind";
 /// What is known of the kinds of rows.
 const KNOWN: &str = "reconciliation.kinds";
+/// Operations whose charges the list has been seen to show.
+const SHOWN: &str = "reconciliation.shown";
 /// Which doubts are undecided, and why.
 const UNDECIDED: &str = "reconciliation.undecided";
 
@@ -30,8 +36,13 @@ const BLIND_MAX: usize = 1_000;
 pub(super) struct Notes {
     pub(super) start: Timestamp,
     pub(super) read_until: Timestamp,
+    /// Rows that came late are in as well, up to here less their lateness.
+    pub(super) full_until: Timestamp,
     pub(super) seq: i64,
     pub(super) known: Known,
+    /// Operations of which a charge has been matched with a row: only of those does the list's
+    /// silence say anything.
+    pub(super) shown: BTreeSet<OperationName>,
     /// Times in which a row may be that could not be read: there, absence is no evidence.
     pub(super) blind: Vec<(Timestamp, Timestamp)>,
 }
@@ -45,6 +56,16 @@ pub struct UndecidedNote {
     pub why: String,
     /// Rows that could be its own.
     pub candidates: Vec<String>,
+}
+
+impl From<&Undecided> for UndecidedNote {
+    fn from(doubt: &Undecided) -> Self {
+        Self {
+            hold: doubt.hold.get(),
+            why: doubt.why.to_string(),
+            candidates: doubt.candidates.iter().map(ToString::to_string).collect(),
+        }
+    }
 }
 
 impl Notes {
@@ -70,12 +91,17 @@ impl Notes {
         let seq = reader.note(SEQ)?.and_then(|text| text.parse().ok());
         let known = reader.note(KNOWN)?;
         let blind = reader.note(BLIND)?;
+        let shown = reader.note(SHOWN)?;
         Ok(Self {
+            shown: shown
+                .and_then(|text| serde_json::from_str(&text).ok())
+                .unwrap_or_default(),
             blind: blind
                 .and_then(|text| serde_json::from_str(&text).ok())
                 .unwrap_or_default(),
             start,
             read_until: moment(READ_UNTIL)?.unwrap_or(start),
+            full_until: moment(FULL_UNTIL)?.unwrap_or(start),
             seq: seq.unwrap_or(0),
             // What is forgotten is learned again.
             known: known
@@ -86,8 +112,8 @@ impl Notes {
 
     /// Up to when the absence of a row counts. `None`: the list was never read to its end.
     pub(super) fn complete_until(&self, rows_late: SignedDuration) -> Option<Timestamp> {
-        let until = self.read_until.checked_sub(rows_late).ok()?;
-        (self.read_until > self.start).then_some(until)
+        let until = self.full_until.checked_sub(rows_late).ok()?;
+        (self.full_until > self.start).then_some(until)
     }
 
     /// Adds the times of rows that could not be read. One without a time may be of any.
@@ -121,6 +147,7 @@ impl Notes {
         vec![
             note(START, self.start.to_string()),
             note(READ_UNTIL, self.read_until.to_string()),
+            note(FULL_UNTIL, self.full_until.to_string()),
             // Texts only: nothing in them can fail to be written.
             note(
                 BLIND,
@@ -131,20 +158,22 @@ impl Notes {
 }
 
 /// What a run that ended leaves for the next.
-pub(super) fn after_a_run(seq: i64, known: &Known, undecided: &[Undecided]) -> Vec<Record> {
-    let undecided: Vec<_> = undecided
-        .iter()
-        .map(|doubt| UndecidedNote {
-            hold: doubt.hold.get(),
-            why: doubt.why.to_string(),
-            candidates: doubt.candidates.iter().map(ToString::to_string).collect(),
-        })
-        .collect();
+pub(super) fn after_a_run(
+    seq: i64,
+    known: &Known,
+    shown: &BTreeSet<OperationName>,
+    undecided: &[UndecidedNote],
+) -> Vec<Record> {
     let mut records = vec![note(SEQ, seq.to_string())];
     // Texts and numbers only: nothing in them can fail to be written.
     records.extend(known.to_text().ok().map(|text| note(KNOWN, text)));
     records.extend(
-        serde_json::to_string(&undecided)
+        serde_json::to_string(shown)
+            .ok()
+            .map(|text| note(SHOWN, text)),
+    );
+    records.extend(
+        serde_json::to_string(undecided)
             .ok()
             .map(|text| note(UNDECIDED, text)),
     );

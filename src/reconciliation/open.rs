@@ -3,7 +3,7 @@
 //! Kept in memory between runs, so that a run looks only at what is new. It can be made anew from
 //! the ledger's file at any time: that is what a start does.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
@@ -13,7 +13,8 @@ use crate::credits::Credits;
 use crate::ids::{KeyId, OperationName, TeamId};
 use crate::ledger::store::Reader;
 use crate::ledger::{
-    Entry, EntryKind, Finding, FindingKind, HoldId, Match, MatchedBy, NoteKind, Record, StoreError,
+    Entry, EntryKind, Finding, FindingKind, HoldId, KeptRow, Match, MatchedBy, NoteKind, Record,
+    StoreError,
 };
 use crate::transaction::{Transaction, TransactionId, TransactionStatus};
 
@@ -31,16 +32,17 @@ pub(super) struct Open {
     pub(super) charges: BTreeMap<HoldId, OpenCharge>,
     /// Calls that ended without a charge although nobody had seen their answer.
     pub(super) given_up: BTreeMap<HoldId, OpenCharge>,
-    /// Every row of the span that is read again and again, as it was last seen.
-    seen: HashMap<TransactionId, Transaction>,
-    /// Whose those rows are.
-    owners: HashMap<TransactionId, Owned>,
+    /// Holds whose entries are read again after a restart and need no look.
+    explained: BTreeSet<HoldId>,
     /// Entries up to this one were looked at.
     pub(super) seq: i64,
     /// What is held for jobs that run.
     jobs: BTreeMap<HoldId, Credits>,
     /// What was held for calls that have not ended.
     quotes: BTreeMap<HoldId, Credits>,
+    /// Rows that are not as they were when they were matched: when they were written, and by how much
+    /// more they take now.
+    changed: BTreeMap<TransactionId, (Timestamp, Credits)>,
     pub(super) times: Times,
 }
 
@@ -71,14 +73,6 @@ impl Times {
     }
 }
 
-/// Whose a row is.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Owned {
-    pub(super) hold: HoldId,
-    /// What it had taken when it was matched.
-    pub(super) charge: Credits,
-}
-
 /// A row that belongs to no call yet.
 #[derive(Clone, Debug)]
 pub(super) struct OpenRow {
@@ -104,13 +98,11 @@ pub(super) struct OpenCharge {
 }
 
 impl Open {
-    /// Works it out from the ledger: entries after `seq`, rows that will be read again, findings
-    /// that are open.
+    /// Works it out from the ledger: entries after `seq`, rows of the last days, open findings.
     pub(super) fn restore(
         reader: &dyn Reader,
         seq: i64,
-        reread_from: Timestamp,
-        found_from: Timestamp,
+        from: Timestamp,
         times: Times,
     ) -> Result<Self, StoreError> {
         let mut open = Self {
@@ -118,41 +110,17 @@ impl Open {
             times,
             ..Self::default()
         };
-        open.restore_rows(reader, reread_from)?;
-        for row in reader.open_transactions()? {
-            open.rows
-                .insert(row.id.clone(), OpenRow { row, finding: None });
+        for row in reader.open_transactions(from)? {
+            if row.status != TransactionStatus::Error {
+                let finding = None;
+                open.rows.insert(row.id.clone(), OpenRow { row, finding });
+            }
         }
-        let matched = reader.matched_after(seq)?;
-        open.read_entries(reader)?;
-        open.charges.retain(|hold, _| !matched.contains(hold));
-        for found in open_findings(reader, found_from)? {
+        open.explained = reader.matched_after(seq)?;
+        for found in open_findings(reader, from)? {
             open.restore_found(reader, &found)?;
         }
         Ok(open)
-    }
-
-    /// The rows that are read again, and whose they are.
-    fn restore_rows(&mut self, reader: &dyn Reader, from: Timestamp) -> Result<(), StoreError> {
-        let mut after: Option<(Timestamp, TransactionId)> = None;
-        loop {
-            let place = after.as_ref().map(|(at, id)| (*at, id));
-            let page = reader.transactions(from, Timestamp::MAX, place, PAGE)?;
-            let Some(last) = page.last() else { break };
-            after = Some((last.at, last.id.clone()));
-            for row in page {
-                self.seen.insert(row.id.clone(), row);
-            }
-        }
-        for found in reader.matched_since(from)? {
-            let charge = self.seen.get(&found.transaction).map(Transaction::taken);
-            let owned = Owned {
-                hold: found.hold,
-                charge: charge.unwrap_or_default(),
-            };
-            self.owners.insert(found.transaction, owned);
-        }
-        Ok(())
     }
 
     fn restore_found(&mut self, reader: &dyn Reader, found: &Finding) -> Result<(), StoreError> {
@@ -177,13 +145,10 @@ impl Open {
                     finding,
                 };
                 self.charges.insert(hold, charge);
+                self.explained.insert(hold);
             }
-            (FindingKind::AmountDiffers, row, Some(hold)) => {
-                self.charges.remove(&hold);
-                let changed = row.as_ref().filter(|row| *found.name == changed(row));
-                if let Some(owned) = changed.and_then(|row| self.owners.get_mut(row)) {
-                    owned.charge = owned.charge.saturating_sub(found.drift);
-                }
+            (FindingKind::AmountDiffers, Some(row), _) if *found.name == *changed(row) => {
+                self.changed.insert(row.clone(), (found.at, found.drift));
             }
             _ => {}
         }
@@ -196,6 +161,7 @@ impl Open {
         loop {
             let page = reader.entries(self.seq, PAGE)?;
             let Some(last) = page.last() else {
+                self.explained.clear();
                 return Ok(news);
             };
             self.seq = last.seq;
@@ -222,7 +188,7 @@ impl Open {
                 let quote = self.quotes.remove(&entry.hold);
                 if rests_on == Some(NoteKind::Transaction) {
                     self.take_evidence(entry, news);
-                } else if entry.amount > Credits::ZERO {
+                } else if entry.amount > Credits::ZERO && !self.explained.contains(&entry.hold) {
                     self.charges.insert(entry.hold, OpenCharge::of(entry));
                     if rests_on == Some(NoteKind::Stated) {
                         news.stated.push(StatedCharge::of(entry, quote));
@@ -254,11 +220,10 @@ impl Open {
     fn take_evidence(&mut self, entry: &Entry, news: &mut News) {
         let ids = entry.evidence.as_ref().map(|note| note.text.as_str());
         for id in ids.unwrap_or_default().split_whitespace() {
-            let known = id
-                .parse()
-                .ok()
-                .map(|id| self.owned(id, entry.hold, MatchedBy::Doubt));
-            news.records.extend(known.flatten());
+            if let Ok(id) = id.parse() {
+                let record = self.owned(id, entry.hold, MatchedBy::Doubt);
+                news.records.push(record);
+            }
         }
     }
 
@@ -269,62 +234,66 @@ impl Open {
         }
     }
 
-    /// A row belongs to a hold from now on. `None`: that was known.
+    /// A row belongs to a hold from now on.
     pub(super) fn owned(
         &mut self,
         transaction: TransactionId,
         hold: HoldId,
         how: MatchedBy,
-    ) -> Option<Record> {
+    ) -> Record {
         self.rows.remove(&transaction);
-        if (self.owners.get(&transaction)).is_some_and(|owned| owned.hold == hold) {
-            return None;
-        }
-        let charge = self.seen.get(&transaction).map(Transaction::taken);
-        let owned = Owned {
-            hold,
-            charge: charge.unwrap_or_default(),
-        };
-        self.owners.insert(transaction.clone(), owned);
-        Some(Record::Matched(Match {
+        Record::Matched(Match {
             transaction,
             hold,
             how,
-        }))
+        })
     }
 
-    /// Takes a row as it was read now. `None`: there is nothing new about it.
-    pub(super) fn take_row(&mut self, row: Transaction) -> Option<Seen> {
-        let before = self.seen.insert(row.id.clone(), row.clone());
+    /// Takes a row as it was read now; `kept`: as the ledger has it. `None`: there is nothing new
+    /// about it.
+    pub(super) fn take_row(&mut self, row: Transaction, kept: Option<&KeptRow>) -> Option<Seen> {
+        let before = kept.map(|kept| kept.row.clone());
         if before.as_ref() == Some(&row) {
             return None;
         }
-        let owner = self.owners.get(&row.id).copied();
-        if owner.is_none() && row.status != TransactionStatus::Error {
-            let finding = self.rows.remove(&row.id).and_then(|open| open.finding);
-            let open = OpenRow {
-                row: row.clone(),
-                finding,
-            };
-            self.rows.insert(row.id.clone(), open);
+        let owner = kept.and_then(|kept| kept.hold);
+        let open = self.rows.remove(&row.id);
+        let finding = open.and_then(|open| open.finding);
+        let mut explained = None;
+        if row.status == TransactionStatus::Error {
+            explained = finding;
+        } else if owner.is_none() {
+            let row = row.clone();
+            self.rows.insert(row.id.clone(), OpenRow { row, finding });
         }
-        let dropped = match row.status {
-            TransactionStatus::Error => self.rows.remove(&row.id).and_then(|open| open.finding),
+        let changed = match (&before, owner) {
+            (Some(before), Some(_)) => self.changed_by(&row, before),
             _ => None,
         };
         Some(Seen {
             row,
-            before,
             owner,
-            explained: dropped,
+            explained,
+            changed,
         })
     }
 
+    /// How much more a matched row takes now than when it was matched, if that is new.
+    fn changed_by(&mut self, row: &Transaction, before: &Transaction) -> Option<Credits> {
+        let more = row.taken().saturating_sub(before.taken());
+        if more == Credits::ZERO {
+            return None;
+        }
+        let was = self.changed.remove(&row.id);
+        let by = was.map_or(more, |(_, was)| was.saturating_add(more));
+        if by != Credits::ZERO {
+            self.changed.insert(row.id.clone(), (row.at, by));
+        }
+        Some(by)
+    }
+
     /// Forgets what is too old to be explained any more.
-    pub(super) fn forget(&mut self, reread_from: Timestamp, found_before: Timestamp) {
-        self.seen.retain(|_, row| row.at >= reread_from);
-        let seen = &self.seen;
-        self.owners.retain(|id, _| seen.contains_key(id));
+    pub(super) fn forget(&mut self, found_before: Timestamp) {
         let old =
             |finding: &Option<Arc<str>>, at: Timestamp| finding.is_some() && at < found_before;
         self.rows.retain(|_, open| !old(&open.finding, open.row.at));
@@ -332,6 +301,7 @@ impl Open {
             .retain(|_, charge| !old(&charge.finding, charge.began_at));
         self.given_up
             .retain(|_, call| call.began_at >= found_before);
+        self.changed.retain(|_, (at, _)| *at >= found_before);
     }
 
     /// Entries up to this one need not be read again after a restart.
@@ -406,10 +376,11 @@ impl StatedCharge {
 #[derive(Debug)]
 pub(super) struct Seen {
     pub(super) row: Transaction,
-    pub(super) before: Option<Transaction>,
-    pub(super) owner: Option<Owned>,
+    pub(super) owner: Option<HoldId>,
     /// The finding that its change explains.
     pub(super) explained: Option<Arc<str>>,
+    /// If its match is older than its change: how much more it takes now than it did then.
+    pub(super) changed: Option<Credits>,
 }
 
 impl OpenCharge {

@@ -15,6 +15,9 @@ use crate::transaction::Transaction;
 /// A doubt that nothing decided for so long gets the nearest row.
 const OVERDUE: SignedDuration = SignedDuration::from_hours(24);
 
+/// A charge that the list lacks takes the weight from its silence about others so near.
+const SILENT_NEAR: SignedDuration = SignedDuration::from_hours(6);
+
 /// Everything a question is made of.
 #[derive(Debug, Default)]
 pub(super) struct Asked {
@@ -61,11 +64,32 @@ impl Asked {
         asked
     }
 
-    /// Whether a row that could not be read may be this doubt's.
-    pub(super) fn is_blind(&self, hold: HoldId, notes: &Notes) -> bool {
+    /// Why the list's silence about this doubt says nothing, if it does not.
+    pub(super) fn no_silence(
+        &self,
+        hold: HoldId,
+        open: &Open,
+        notes: &Notes,
+    ) -> Option<&'static str> {
         let mut doubts = self.doubts.iter();
-        let doubt = doubts.find(|doubt| doubt.hold == hold);
-        doubt.is_some_and(|doubt| notes.is_blind(doubt.from, doubt.to))
+        let doubt = doubts.find(|doubt| doubt.hold == hold)?;
+        if notes.is_blind(doubt.from, doubt.to) {
+            return Some("a row of its time cannot be read");
+        }
+        if !notes.shown.contains(&doubt.operation) {
+            return Some("the account's list has never shown a charge of this operation");
+        }
+        let near = |at: Timestamp| {
+            let span = at.duration_since(doubt.from).abs();
+            span <= SILENT_NEAR
+        };
+        let mut missed = open
+            .charges
+            .values()
+            .filter(|charge| charge.finding.is_some());
+        missed
+            .any(|charge| charge.operation == doubt.operation && near(charge.began_at))
+            .then_some("the account's list lacks charges of this operation near its time")
     }
 
     fn take(

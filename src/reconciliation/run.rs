@@ -12,12 +12,12 @@ use tokio::task::spawn_blocking;
 use super::balance_kind::BalanceKind;
 use super::judge::{self, Judged};
 use super::matching::{self, Answer, DoubtEnd, Known, Question};
-use super::notes::{self, Notes};
+use super::notes::{self, Notes, UndecidedNote};
 use super::open::{ABSENT, Open, REMEMBERED, Times, open_findings};
 use super::question::Asked;
 use super::summary::Summary;
 use super::telemetry;
-use crate::account::{AccountClient, AccountError, PullSettings, Reading, Span};
+use crate::account::{AccountClient, AccountError, PullSettings, Reading};
 use crate::catalogue::{Catalogue, Prices};
 use crate::clock::Clock;
 use crate::credits::Credits;
@@ -26,14 +26,16 @@ use crate::ledger::store::Reader;
 use crate::ledger::{
     Decision, Finding, Ledger, LedgerError, Match, Note, NoteKind, Record, ResolveError, StoreError,
 };
-use crate::transaction::{Transaction, TransactionSource};
+use crate::transaction::TransactionSource;
 
-/// A backlog is read in spans of this length, oldest first.
-const SPAN: SignedDuration = SignedDuration::from_hours(24);
-/// Rows written by a clock ahead of ours are read too.
-const AHEAD: SignedDuration = SignedDuration::from_hours(1);
-/// A difference of clocks below this is the second that the account's clock is told to.
-const SKEW_MIN: SignedDuration = SignedDuration::from_secs(3);
+/// How far back a run reads the list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Depth {
+    /// Some minutes, unless the whole overlap is due.
+    Quick,
+    /// The whole overlap.
+    Full,
+}
 
 /// Opens a reader of the ledger's file, beside its writer.
 pub type OpenReader = Arc<dyn Fn() -> Result<Box<dyn Reader>, StoreError> + Send + Sync>;
@@ -85,9 +87,9 @@ pub enum ReconcileError {
 /// Holds the books against the account's list, run after run.
 pub struct Reconciler {
     pub(super) settings: ReconcilerSettings,
-    client: AccountClient,
-    ledger: Ledger,
-    clock: Clock,
+    pub(super) client: AccountClient,
+    pub(super) ledger: Ledger,
+    pub(super) clock: Clock,
     pub(super) state: Option<State>,
     balance: BalanceKind,
     /// The prices of the run before, by which a call of that time was charged.
@@ -98,12 +100,13 @@ pub struct Reconciler {
 
 /// What is remembered between runs.
 pub(super) struct State {
-    notes: Notes,
-    open: Open,
-    known: Known,
+    pub(super) notes: Notes,
+    pub(super) open: Open,
+    pub(super) known: Known,
     /// Findings that were told already.
     told: BTreeSet<Arc<str>>,
-    skew: SignedDuration,
+    /// How far the account's clock is ahead of ours.
+    pub(super) skew: SignedDuration,
 }
 
 impl Reconciler {
@@ -148,6 +151,7 @@ impl Reconciler {
     /// See [`ReconcileError`].
     pub async fn run(
         &mut self,
+        depth: Depth,
         progress: &mut (dyn FnMut(Timestamp) + Send),
     ) -> Result<Summary, ReconcileError> {
         let mut state = match self.state.take() {
@@ -156,13 +160,8 @@ impl Reconciler {
         };
         // Lost when a run fails, and restored by the next: memory and file then agree again.
         let mut summary = Summary::default();
-        loop {
-            let more = self.read_span(&mut state, &mut summary).await?;
-            progress(state.notes.read_until);
-            if !more {
-                break;
-            }
-        }
+        self.read_list(&mut state, depth, &mut summary, progress)
+            .await?;
         self.match_all(&mut state, &mut summary).await?;
         summary.complete_until = state.notes.complete_until(self.settings.rows_late);
         telemetry::behind(self.clock.now(), state.notes.read_until);
@@ -181,9 +180,7 @@ impl Reconciler {
                 tolerance: settings.tolerance,
                 call_lasts: settings.call_lasts,
             };
-            let reread = notes.read_until.checked_sub(settings.overlap);
-            let reread = reread.unwrap_or(Timestamp::MIN).max(notes.start);
-            let open = Open::restore(&*reader, notes.seq, reread, from, times)?;
+            let open = Open::restore(&*reader, notes.seq, from.max(notes.start), times)?;
             Ok::<_, StoreError>(State {
                 known: notes.known.clone(),
                 told: open_findings(&*reader, from)?
@@ -198,84 +195,13 @@ impl Reconciler {
         Ok(spawn_blocking(restore).await??)
     }
 
-    /// Reads the next span of the list into the ledger. Says whether there is more to read.
-    async fn read_span(
-        &self,
-        state: &mut State,
-        summary: &mut Summary,
-    ) -> Result<bool, ReconcileError> {
-        let now = self.clock.now();
-        let back = state.notes.read_until.checked_sub(self.settings.overlap);
-        let from = back.unwrap_or(Timestamp::MIN).max(state.notes.start);
-        let last = now.checked_add(AHEAD).unwrap_or(Timestamp::MAX);
-        let after_overlap = state.notes.read_until.max(from);
-        let end = after_overlap.checked_add(SPAN).unwrap_or(last);
-        let (to, more) = if end < now {
-            (end, true)
-        } else {
-            (last, false)
-        };
-        let span = Span { from, to };
-        let mut pull = self
-            .client
-            .pull(self.settings.source, span, self.settings.pull);
-        while let Some(rows) = pull.next().await? {
-            self.keep_rows(state, rows, summary).await?;
-        }
-        let report = pull.report();
-        summary.unreadable += report.unreadable_count;
-        telemetry::pulled(&report);
-        if let Some(skew) = report.skew {
-            state.skew = if skew.abs() < SKEW_MIN {
-                SignedDuration::ZERO
-            } else {
-                skew
-            };
-        }
-        if !report.complete {
-            return Ok(false);
-        }
-        state.notes.cannot_read(&report);
-        let asked_at = report.started_at.unwrap_or(now);
-        let read_until = if more { to } else { asked_at };
-        state.notes.read_until = read_until.max(state.notes.read_until);
-        self.ledger.keep(state.notes.records()).await?;
-        Ok(more)
-    }
-
-    async fn keep_rows(
-        &self,
-        state: &mut State,
-        rows: Vec<Transaction>,
-        summary: &mut Summary,
-    ) -> Result<(), ReconcileError> {
-        let now = self.clock.now();
-        let (catalogue, _) = (self.settings.in_force)();
-        let mut records = Vec::new();
-        let mut judged = Judged::default();
-        for mut row in rows {
-            if row.at < state.notes.start {
-                continue;
-            }
-            row.amount = row.amount.in_units_of(self.settings.factor);
-            let Some(seen) = state.open.take_row(row) else {
-                continue;
-            };
-            summary.rows += 1;
-            let known = state.known.stands_for(&seen.row.kind).next().is_some();
-            let is_operation = known || catalogue.operation(&seen.row.kind).is_some();
-            records.push(Record::Transaction(seen.row.clone()));
-            let of_row = judge::seen(&seen, is_operation, now);
-            judged.found.extend(of_row.found);
-            judged.closed.extend(of_row.closed);
-        }
-        records.extend(self.told(state, &judged, summary));
-        self.ledger.keep(records).await?;
-        Ok(())
-    }
-
     /// Tells what is new among the findings, once each, and makes records of them.
-    fn told(&self, state: &mut State, judged: &Judged, summary: &mut Summary) -> Vec<Record> {
+    pub(super) fn told(
+        &self,
+        state: &mut State,
+        judged: &Judged,
+        summary: &mut Summary,
+    ) -> Vec<Record> {
         for (name, _) in &judged.closed {
             state.told.remove(name);
         }
@@ -318,7 +244,7 @@ impl Reconciler {
         };
         let (answer, differing, asked) = spawn_blocking(look).await?;
         self.take_matches(state, &answer, summary).await?;
-        self.end_doubts(state, &answer, &asked, summary).await?;
+        let kept = self.end_doubts(state, &answer, &asked, summary).await?;
         let holds: Vec<_> = asked.charges.iter().map(|charge| charge.hold).collect();
         let now = self.clock.now();
         let mut judged = judge::left(
@@ -332,17 +258,17 @@ impl Reconciler {
         );
         self.correct_late(&mut judged).await?;
         let mut records = self.told(state, &judged, summary);
-        summary.undecided = answer.undecided.len();
+        let mut undecided: Vec<_> = answer.undecided.iter().map(UndecidedNote::from).collect();
+        undecided.extend(kept);
+        summary.undecided = undecided.len();
         state.known = answer.known;
-        let reread = state.notes.read_until.checked_sub(self.settings.overlap);
         let found_before = now.checked_sub(REMEMBERED).unwrap_or(Timestamp::MIN);
-        state
-            .open
-            .forget(reread.unwrap_or(Timestamp::MIN), found_before);
+        state.open.forget(found_before);
         records.extend(notes::after_a_run(
             state.open.settled_up_to(),
             &state.known,
-            &answer.undecided,
+            &state.notes.shown,
+            &undecided,
         ));
         self.ledger.keep(records).await?;
         Ok(())
@@ -399,8 +325,10 @@ impl Reconciler {
                 judge::explained(&state.open, &found.transaction, found.hold)
                     .map(|name| (name, "its other half was found")),
             );
-            state.open.charges.remove(&found.hold);
-            records.extend(own(&mut state.open, found));
+            if let Some(charge) = state.open.charges.remove(&found.hold) {
+                state.notes.shown.insert(charge.operation);
+            }
+            records.push(own(&mut state.open, found));
             summary.matched += 1;
         }
         records.extend(self.told(state, &judged, summary));
@@ -436,15 +364,25 @@ impl Reconciler {
     }
 
     /// Ends the doubts that the account's list decides. One that has ended meanwhile stays as it is.
+    /// Gives those that are not ended although there is no row: the list's silence must be worth
+    /// something.
     async fn end_doubts(
         &self,
         state: &mut State,
         answer: &Answer,
         asked: &Asked,
         summary: &mut Summary,
-    ) -> Result<(), ReconcileError> {
+    ) -> Result<Vec<UndecidedNote>, ReconcileError> {
+        let mut kept = Vec::new();
         for end in &answer.ended {
-            if end.matches.is_empty() && asked.is_blind(end.hold, &state.notes) {
+            if end.matches.is_empty()
+                && let Some(why) = asked.no_silence(end.hold, &state.open, &state.notes)
+            {
+                kept.push(UndecidedNote {
+                    hold: end.hold.get(),
+                    why: why.to_owned(),
+                    candidates: Vec::new(),
+                });
                 continue;
             }
             let (decision, note) = decision(end);
@@ -455,9 +393,16 @@ impl Reconciler {
                 Err(_) => continue,
             }
             telemetry::doubt_ended(end);
+            if !end.matches.is_empty() && !end.allocated {
+                let doubt = asked.doubts.iter().find(|doubt| doubt.hold == end.hold);
+                state
+                    .notes
+                    .shown
+                    .extend(doubt.map(|doubt| doubt.operation.clone()));
+            }
             let mut records = Vec::new();
             for found in &end.matches {
-                records.extend(own(&mut state.open, found));
+                records.push(own(&mut state.open, found));
             }
             let judged = Judged {
                 found: allocated(end, self.clock.now()).into_iter().collect(),
@@ -474,7 +419,7 @@ impl Reconciler {
                 }
             }
         }
-        Ok(())
+        Ok(kept)
     }
 }
 
@@ -488,7 +433,7 @@ fn may_be(catalogue: &Catalogue, known: &Known, kind: &str, operation: &Operatio
     learned.peek().is_none() || learned.any(|(name, _)| name == operation)
 }
 
-fn own(open: &mut Open, found: &Match) -> Option<Record> {
+fn own(open: &mut Open, found: &Match) -> Record {
     open.owned(found.transaction.clone(), found.hold, found.how)
 }
 

@@ -6,7 +6,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 
-use super::run::Reconciler;
+use super::run::{Depth, Reconciler};
 use super::summary::Summary;
 use super::telemetry;
 use crate::account::Reading;
@@ -70,12 +70,12 @@ impl Service {
             tokio::select! {
                 () = ended.cancelled() => return,
                 _ = ticks.tick() => {
-                    if ended.run_until_cancelled(self.reconcile()).await.is_none() {
+                    if ended.run_until_cancelled(self.reconcile(Depth::Quick)).await.is_none() {
                         return;
                     }
                 }
                 Some(reply) = self.asked.recv() => {
-                    let Some(run) = ended.run_until_cancelled(self.reconcile()).await else {
+                    let Some(run) = ended.run_until_cancelled(self.reconcile(Depth::Full)).await else {
                         return;
                     };
                     let _ = reply.send(run);
@@ -91,8 +91,8 @@ impl Service {
         }
     }
 
-    async fn reconcile(&mut self) -> Result<Summary, String> {
-        let run = self.reconciler.run(&mut |_| {}).await;
+    async fn reconcile(&mut self, depth: Depth) -> Result<Summary, String> {
+        let run = self.reconciler.run(depth, &mut |_| {}).await;
         telemetry::ended(&run);
         run.map_err(|error| error.to_string())
     }

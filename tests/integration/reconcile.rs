@@ -114,18 +114,24 @@ async fn a_doubt_that_was_charged_is_settled_by_its_row() {
     assert_eq!(note.kind, NoteKind::Transaction);
 }
 
+/// A world whose account's list has shown a charge of a search before.
+pub async fn world_that_was_shown(clock: &Clock, plan: Plan) -> World {
+    let world = plan.start().await;
+    assert_eq!(search(&world, 1).await, 200);
+    clock.advance(LONG_ENOUGH);
+    let summary = reconcile(&world).await;
+    assert!(summary.contains("1 tied"), "{summary}");
+    world
+}
+
 #[tokio::test]
 async fn a_doubt_that_was_not_charged_is_released_once_the_list_is_complete() {
     let clock = noon();
-    let world = plan(&clock).start().await;
-    world
-        .simulator
-        .faults()
-        .next_on(1, SEARCH, Fault::CutBeforeCharge);
+    let world = world_that_was_shown(&clock, plan(&clock)).await;
+    let faults = world.simulator.faults();
+    faults.next_on(1, SEARCH, Fault::CutBeforeCharge);
     assert_eq!(search(&world, 4).await, 504);
-    world
-        .budget_when("growth-month", |budget| budget.in_doubt == credits("0.08"))
-        .await;
+    assert_eq!(in_doubt(&world).await, credits("0.08"));
     let summary = reconcile(&world).await;
     assert!(summary.contains("0 released"), "{summary}");
     assert_eq!(in_doubt(&world).await, credits("0.08"));
@@ -134,6 +140,22 @@ async fn a_doubt_that_was_not_charged_is_released_once_the_list_is_complete() {
     assert!(summary.contains("1 released"), "{summary}");
     assert_eq!(findings(&world), []);
     world.end_with_nothing_open().await;
+}
+
+#[tokio::test]
+async fn the_silence_of_a_list_that_never_showed_such_a_charge_says_nothing() {
+    let clock = noon();
+    let world = plan(&clock).start().await;
+    let faults = world.simulator.faults();
+    faults.next_on(1, SEARCH, Fault::CutBeforeCharge);
+    assert_eq!(search(&world, 4).await, 504);
+    for hours in [1, 30] {
+        clock.advance(SignedDuration::from_hours(hours));
+        let summary = reconcile(&world).await;
+        assert!(summary.contains("1 undecided"), "{summary}");
+        assert_eq!(in_doubt(&world).await, credits("0.08"));
+    }
+    world.end().await;
 }
 
 #[tokio::test]
@@ -210,21 +232,21 @@ async fn what_was_found_and_decided_is_still_so_after_a_restart() {
 #[tokio::test]
 async fn a_row_that_comes_after_its_doubt_was_released_is_charged_to_the_team_all_the_same() {
     let clock = noon();
-    let world = plan(&clock)
-        .simulator(|settings| settings.transaction_delay = SignedDuration::from_mins(30))
-        .start()
-        .await;
+    let world = world_that_was_shown(&clock, plan(&clock)).await;
+    world.simulator.change(|settings| {
+        settings.transaction_delay = SignedDuration::from_mins(30);
+    });
     let faults = world.simulator.faults();
     faults.next_on(1, SEARCH, Fault::CutAfterCharge);
     assert_eq!(search(&world, 4).await, 504);
     clock.advance(LONG_ENOUGH);
     let summary = reconcile(&world).await;
     assert!(summary.contains("1 released"), "{summary}");
-    assert_eq!(world.budget("growth-month").await.settled, Credits::ZERO);
+    assert_eq!(world.budget("growth-month").await.settled, credits("0.02"));
     clock.advance(SignedDuration::from_mins(30));
     let summary = reconcile(&world).await;
     assert!(summary.contains("1 new late: drift 0"), "{summary}");
-    assert_eq!(world.budget("growth-month").await.settled, credits("0.08"));
+    assert_eq!(world.budget("growth-month").await.settled, credits("0.1"));
     for _ in 0..2 {
         clock.advance(SignedDuration::from_mins(1));
         reconcile(&world).await;

@@ -8,7 +8,9 @@ use generect_guard::simulator::Fault;
 use generect_guard::simulator::settings::TierPage;
 use jiff::{SignedDuration, Timestamp};
 
-use crate::reconcile::{LONG_ENOUGH, SEARCH, findings, in_doubt, noon, plan, reconcile, search};
+use crate::reconcile::{
+    LONG_ENOUGH, SEARCH, findings, in_doubt, noon, plan, reconcile, search, world_that_was_shown,
+};
 use crate::support::{World, credits};
 
 const KIND: &str = "search_database_leads";
@@ -261,22 +263,22 @@ async fn late_is_a_row_that_comes_after_its_doubt_was_released() {
     let clock = noon();
     let late = SignedDuration::from_mins(5);
     let plan = plan(&clock).simulator(move |settings| settings.transaction_delay = late);
-    let world = plan.start().await;
+    let world = world_that_was_shown(&clock, plan).await;
     doubt(&world, 4, Fault::CutAfterCharge).await;
     clock.advance(SignedDuration::from_mins(3));
     let summary = reconcile(&world).await;
     assert!(summary.contains("1 released"), "{summary}");
-    adds_up(&world, "0").await;
+    adds_up(&world, "0.02").await;
     clock.advance(SignedDuration::from_mins(3));
     reconcile(&world).await;
     let found = findings(&world);
     assert_eq!(found.len(), 1, "{found:?}");
     assert_eq!((found[0].0, found[0].2), (FindingKind::Late, true));
-    adds_up(&world, "0.08").await;
+    adds_up(&world, "0.1").await;
     let world = world.restarted(super::reconcile::plan(&clock)).await;
     reconcile(&world).await;
     assert_eq!(findings(&world), found, "told once");
-    adds_up(&world, "0.08").await;
+    adds_up(&world, "0.1").await;
     world.end_with_nothing_open().await;
 }
 
@@ -310,7 +312,7 @@ async fn allocated_is_a_doubt_that_nothing_decided_for_a_day() {
                 "team = \"sales\"\nlimit = 100\nper = \"month\"",
             )
     };
-    let world = two_teams().start().await;
+    let world = world_that_was_shown(&clock, two_teams()).await;
     doubt(&world, 4, Fault::CutAfterCharge).await;
     clock.advance(SignedDuration::from_secs(1));
     let faults = world.simulator.faults();
@@ -327,7 +329,7 @@ async fn allocated_is_a_doubt_that_nothing_decided_for_a_day() {
     let world = world.restarted(two_teams()).await;
     let summary = reconcile(&world).await;
     assert!(summary.contains("0 undecided"), "{summary}");
-    assert_eq!(world.budget("growth-month").await.settled, credits("0.08"));
+    assert_eq!(world.budget("growth-month").await.settled, credits("0.1"));
     assert_eq!(world.budget("sales-month").await.settled, Credits::ZERO);
     let found = findings(&world);
     assert!(!found.is_empty());

@@ -46,7 +46,7 @@ fn a_ledger_of_the_first_version_is_read_as_it_is_and_upgraded_by_its_next_write
     // Beside the old file: entries are there, records are none.
     let reader = place.reader();
     assert_eq!(reader.entries(0, 100).unwrap(), all);
-    assert_eq!(reader.open_transactions().unwrap(), []);
+    assert_eq!(reader.open_transactions(Timestamp::MIN).unwrap(), []);
     assert_eq!(reader.note("read_until").unwrap(), None);
     let from_to = (Timestamp::MIN, Timestamp::MAX);
     assert_eq!(reader.found(from_to.0, from_to.1).unwrap(), []);

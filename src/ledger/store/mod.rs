@@ -35,7 +35,9 @@ use super::verify::VerifyReport;
 
 pub use lock::{LedgerLock, LockError};
 pub use memory::MemoryStore;
-pub use records::{After, Closing, FoundSum, KeptFinding, RecordReader, RecordsCheck, TakenSum};
+pub use records::{
+    After, Closing, FoundSum, KeptFinding, KeptRow, RecordReader, RecordsCheck, TakenSum,
+};
 pub use sqlite::{OpenError, SqliteReader, SqliteStore, open_locked, open_reader};
 
 /// What a store says when it cannot.

@@ -30,6 +30,15 @@ pub struct Closing {
     pub why: String,
 }
 
+/// A row as it is kept, and whose it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeptRow {
+    /// As it was read last.
+    pub row: Transaction,
+    /// The hold it belongs to.
+    pub hold: Option<HoldId>,
+}
+
 /// What the account took on one day for one kind of thing, by its final rows.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TakenSum {
@@ -79,9 +88,12 @@ pub type After<'a, Name> = Option<(Timestamp, &'a Name)>;
 /// Reading the records, also beside a running guard. A ledger from before there were records has
 /// none.
 pub trait RecordReader {
-    /// Every row that is neither matched nor named by a finding (open or closed), whatever its
-    /// status, oldest first.
-    fn open_transactions(&self) -> Result<Vec<Transaction>, StoreError>;
+    /// Every row the upstream wrote from `from` on that is neither matched nor named by a finding
+    /// (open or closed), whatever its status, oldest first.
+    fn open_transactions(&self, from: Timestamp) -> Result<Vec<Transaction>, StoreError>;
+
+    /// Those of these rows that are kept, in no order.
+    fn kept_rows(&self, ids: &[TransactionId]) -> Result<Vec<KeptRow>, StoreError>;
 
     /// One row, as it was read last.
     fn transaction(&self, id: &TransactionId) -> Result<Option<Transaction>, StoreError>;
@@ -98,9 +110,6 @@ pub trait RecordReader {
 
     /// The rows that belong to a hold, by their ids.
     fn matches_of(&self, hold: HoldId) -> Result<Vec<Match>, StoreError>;
-
-    /// Every match of a row that the upstream wrote at `from` or later, by the rows' ids.
-    fn matched_since(&self, from: Timestamp) -> Result<Vec<Match>, StoreError>;
 
     /// The holds with a number above `seq` that have rows.
     fn matched_after(&self, seq: i64) -> Result<BTreeSet<HoldId>, StoreError>;

@@ -9,7 +9,8 @@ use crate::ledger::entry::{Entry, EntryKind, HoldId};
 use crate::ledger::record::{FindingKind, Match, Record};
 use crate::ledger::store::records::in_credits;
 use crate::ledger::store::{
-    After, Closing, FoundSum, KeptFinding, RecordReader, RecordsCheck, StoreError, TakenSum,
+    After, Closing, FoundSum, KeptFinding, KeptRow, RecordReader, RecordsCheck, StoreError,
+    TakenSum,
 };
 use crate::ledger::window::at_micros;
 use crate::transaction::{Transaction, TransactionId, TransactionStatus};
@@ -126,15 +127,26 @@ impl MemoryStore {
 }
 
 impl RecordReader for MemoryStore {
-    fn open_transactions(&self) -> Result<Vec<Transaction>, StoreError> {
+    fn open_transactions(&self, from: Timestamp) -> Result<Vec<Transaction>, StoreError> {
         let records = self.records();
         let findings = records.findings.values();
         let named = findings
             .filter_map(|kept| kept.finding.transaction.as_ref())
             .collect::<BTreeSet<_>>();
-        let open =
-            |row: &Transaction| !records.matches.contains_key(&row.id) && !named.contains(&row.id);
+        let open = |row: &Transaction| {
+            row.at >= from && !records.matches.contains_key(&row.id) && !named.contains(&row.id)
+        };
         Ok(records.select(open))
+    }
+
+    fn kept_rows(&self, ids: &[TransactionId]) -> Result<Vec<KeptRow>, StoreError> {
+        let records = self.records();
+        let kept = ids.iter().filter_map(|id| records.transactions.get(id));
+        let kept = kept.map(|row| KeptRow {
+            row: row.clone(),
+            hold: records.matches.get(&row.id).map(|matched| matched.hold),
+        });
+        Ok(kept.collect())
     }
 
     fn transaction(&self, id: &TransactionId) -> Result<Option<Transaction>, StoreError> {
@@ -159,20 +171,6 @@ impl RecordReader for MemoryStore {
         let records = self.records();
         let of = records.matches.values().filter(|one| one.hold == hold);
         Ok(of.cloned().collect())
-    }
-
-    fn matched_since(&self, from: Timestamp) -> Result<Vec<Match>, StoreError> {
-        let records = self.records();
-        let is_wanted = |one: &&Match| {
-            let row = records.transactions.get(&one.transaction);
-            row.is_some_and(|row| row.at >= from)
-        };
-        Ok(records
-            .matches
-            .values()
-            .filter(is_wanted)
-            .cloned()
-            .collect())
     }
 
     fn matched_after(&self, seq: i64) -> Result<BTreeSet<HoldId>, StoreError> {

@@ -12,7 +12,8 @@ use crate::ledger::entry::HoldId;
 use crate::ledger::record::{Finding, Match};
 use crate::ledger::store::records::in_credits;
 use crate::ledger::store::{
-    After, Closing, FoundSum, KeptFinding, Reader, RecordReader, RecordsCheck, StoreError, TakenSum,
+    After, Closing, FoundSum, KeptFinding, KeptRow, Reader, RecordReader, RecordsCheck, StoreError,
+    TakenSum,
 };
 use crate::ledger::window::at_micros;
 use crate::transaction::{Transaction, TransactionId};
@@ -167,9 +168,27 @@ fn named(row: &Row<'_>, first: usize) -> Result<TransactionId, StoreError> {
 }
 
 impl RecordReader for SqliteReader {
-    fn open_transactions(&self) -> Result<Vec<Transaction>, StoreError> {
-        let sql = format!("{TRANSACTION} WHERE open = 1 ORDER BY at, source, id");
-        self.gather(&sql, [], |row| self.row(row))
+    fn open_transactions(&self, from: Timestamp) -> Result<Vec<Transaction>, StoreError> {
+        let sql = format!("{TRANSACTION} WHERE open = 1 AND at >= ?1 ORDER BY at, source, id");
+        self.gather(&sql, [from.as_microsecond()], |row| self.row(row))
+    }
+
+    fn kept_rows(&self, ids: &[TransactionId]) -> Result<Vec<KeptRow>, StoreError> {
+        let sql = "SELECT x.source, x.id, x.at, x.kind, x.amount, x.status, m.hold \
+             FROM transactions x LEFT JOIN matches m ON m.\"transaction\" = x.number \
+             WHERE x.source = ?1 AND x.id = ?2";
+        let mut kept = Vec::with_capacity(ids.len());
+        for id in ids {
+            let values = params![code(&SOURCES, &id.source), &*id.id];
+            kept.extend(self.gather(sql, values, |row| {
+                let hold = row.get::<_, Option<i64>>(6)?.map(HoldId::new);
+                Ok(KeptRow {
+                    row: self.row(row)?,
+                    hold,
+                })
+            })?);
+        }
+        Ok(kept)
     }
 
     fn transaction(&self, id: &TransactionId) -> Result<Option<Transaction>, StoreError> {
@@ -206,19 +225,6 @@ impl RecordReader for SqliteReader {
                 transaction: named(row, 0)?,
                 hold,
                 how: decoded(&WAYS, row.get(2)?).ok_or_else(|| damaged("way to match"))?,
-            })
-        })
-    }
-
-    fn matched_since(&self, from: Timestamp) -> Result<Vec<Match>, StoreError> {
-        let sql = "SELECT x.source, x.id, m.hold, m.how FROM transactions x \
-             JOIN matches m ON m.\"transaction\" = x.number WHERE x.at >= ?1 \
-             ORDER BY x.source, x.id";
-        self.gather(sql, [from.as_microsecond()], |row| {
-            Ok(Match {
-                transaction: named(row, 0)?,
-                hold: HoldId::new(row.get(2)?),
-                how: decoded(&WAYS, row.get(3)?).ok_or_else(|| damaged("way to match"))?,
             })
         })
     }

@@ -1,0 +1,161 @@
+//! The first half of a run: the account's list, read into the ledger.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use jiff::{SignedDuration, Timestamp};
+use tokio::task::spawn_blocking;
+
+use super::judge::{self, Judged};
+use super::run::{Depth, ReconcileError, Reconciler, State};
+use super::summary::Summary;
+use super::telemetry;
+use crate::account::Span;
+use crate::ledger::{KeptRow, Record, StoreError};
+use crate::transaction::Transaction;
+
+/// A backlog is read in spans of this length, oldest first.
+const SPAN: SignedDuration = SignedDuration::from_hours(24);
+/// Rows written by a clock ahead of ours are read too.
+const AHEAD: SignedDuration = SignedDuration::from_hours(1);
+/// A difference of clocks below this is the second that the account's clock is told to.
+const SKEW_MIN: SignedDuration = SignedDuration::from_secs(3);
+
+/// Each run reads back this far at least, beside the tolerance.
+const QUICK_OVERLAP: SignedDuration = SignedDuration::from_mins(5);
+/// So often it reads back over the whole overlap: what came late counts only then.
+const FULL_EVERY: SignedDuration = SignedDuration::from_mins(15);
+
+impl Reconciler {
+    /// Reads the list into the ledger, a day at a time, up to now.
+    pub(super) async fn read_list(
+        &self,
+        state: &mut State,
+        depth: Depth,
+        summary: &mut Summary,
+        progress: &mut (dyn FnMut(Timestamp) + Send),
+    ) -> Result<(), ReconcileError> {
+        let now = self.clock.now();
+        let full = now.duration_since(state.notes.full_until) >= FULL_EVERY;
+        let (base, back) = match depth {
+            Depth::Quick if !full => {
+                let back = QUICK_OVERLAP.saturating_add(self.settings.tolerance);
+                (state.notes.read_until, back)
+            }
+            _ => {
+                let both = state.notes.read_until.min(state.notes.full_until);
+                (both, self.settings.overlap)
+            }
+        };
+        let is_full = full || depth == Depth::Full;
+        let mut from = base.checked_sub(back).unwrap_or(Timestamp::MIN);
+        from = from.max(state.notes.start);
+        let last = now.checked_add(AHEAD).unwrap_or(Timestamp::MAX);
+        loop {
+            let end = from.checked_add(SPAN).unwrap_or(last);
+            let (to, more) = if end < now {
+                (end, true)
+            } else {
+                (last, false)
+            };
+            let Some(asked_at) = self.read_span(state, Span { from, to }, summary).await? else {
+                return Ok(());
+            };
+            let read_until = if more { to } else { asked_at };
+            state.notes.read_until = read_until.max(state.notes.read_until);
+            if is_full && !more {
+                state.notes.full_until = asked_at.max(state.notes.full_until);
+            }
+            self.ledger.keep(state.notes.records()).await?;
+            progress(state.notes.read_until);
+            if !more {
+                return Ok(());
+            }
+            from = to;
+        }
+    }
+
+    /// Reads a span of the list into the ledger. Gives the moment at which its reading began, if it
+    /// was read completely.
+    async fn read_span(
+        &self,
+        state: &mut State,
+        span: Span,
+        summary: &mut Summary,
+    ) -> Result<Option<Timestamp>, ReconcileError> {
+        let (source, pull) = (self.settings.source, self.settings.pull);
+        let mut pull = self.client.pull(source, span, pull);
+        while let Some(rows) = pull.next().await? {
+            self.keep_rows(state, rows, summary).await?;
+        }
+        let report = pull.report();
+        summary.unreadable += report.unreadable_count;
+        telemetry::pulled(&report);
+        if let Some(skew) = report.skew {
+            let is_small = skew.abs() < SKEW_MIN;
+            state.skew = if is_small { SignedDuration::ZERO } else { skew };
+        }
+        if !report.complete {
+            return Ok(None);
+        }
+        state.notes.cannot_read(&report);
+        Ok(Some(report.started_at.unwrap_or_else(|| self.clock.now())))
+    }
+
+    /// Brings rows into the account's credits, and leaves out those from before the ledger.
+    fn wanted(&self, rows: Vec<Transaction>, start: Timestamp) -> Vec<Transaction> {
+        let mut rows = rows;
+        rows.retain(|row| row.at >= start);
+        for row in &mut rows {
+            row.amount = row.amount.in_units_of(self.settings.factor);
+        }
+        rows
+    }
+
+    /// The rows with what the ledger has of them.
+    async fn known(
+        &self,
+        rows: Vec<Transaction>,
+    ) -> Result<Vec<(Transaction, Option<KeptRow>)>, ReconcileError> {
+        let open_reader = Arc::clone(&self.settings.open_reader);
+        let look = move || {
+            let ids: Vec<_> = rows.iter().map(|row| row.id.clone()).collect();
+            let kept = open_reader()?.kept_rows(&ids)?.into_iter();
+            let mut kept: HashMap<_, _> = kept.map(|kept| (kept.row.id.clone(), kept)).collect();
+            let rows = rows.into_iter().map(|row| {
+                let kept = kept.remove(&row.id);
+                (row, kept)
+            });
+            Ok::<_, StoreError>(rows.collect())
+        };
+        Ok(spawn_blocking(look).await??)
+    }
+
+    async fn keep_rows(
+        &self,
+        state: &mut State,
+        rows: Vec<Transaction>,
+        summary: &mut Summary,
+    ) -> Result<(), ReconcileError> {
+        let now = self.clock.now();
+        let (catalogue, _) = (self.settings.in_force)();
+        let mut records = Vec::new();
+        let mut judged = Judged::default();
+        let rows = self.known(self.wanted(rows, state.notes.start)).await?;
+        for (row, kept) in rows {
+            let Some(seen) = state.open.take_row(row, kept.as_ref()) else {
+                continue;
+            };
+            summary.rows += 1;
+            let known = state.known.stands_for(&seen.row.kind).next().is_some();
+            let is_operation = known || catalogue.operation(&seen.row.kind).is_some();
+            records.push(Record::Transaction(seen.row.clone()));
+            let of_row = judge::seen(&seen, is_operation, now);
+            judged.found.extend(of_row.found);
+            judged.closed.extend(of_row.closed);
+        }
+        records.extend(self.told(state, &judged, summary));
+        self.ledger.keep(records).await?;
+        Ok(())
+    }
+}
