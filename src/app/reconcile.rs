@@ -65,6 +65,7 @@ fn settings(
         overlap: wanted.overlap,
         call_lasts: lasts.unwrap_or(SignedDuration::MAX),
         factor: wanted.factor,
+        balance_is: config.account.rule.balance_is,
         pull: PullSettings::default(),
         open_reader: Arc::new(move || {
             open_reader(&path).map_err(|error| StoreError::Failed(error.to_string()))

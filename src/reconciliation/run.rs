@@ -24,7 +24,8 @@ use crate::credits::Credits;
 use crate::ids::OperationName;
 use crate::ledger::store::Reader;
 use crate::ledger::{
-    Decision, Finding, Ledger, LedgerError, Match, Note, NoteKind, Record, ResolveError, StoreError,
+    BalanceIs, Decision, Finding, Ledger, LedgerError, Match, Note, NoteKind, Record, ResolveError,
+    StoreError,
 };
 use crate::transaction::TransactionSource;
 
@@ -57,6 +58,8 @@ pub struct ReconcilerSettings {
     pub call_lasts: SignedDuration,
     /// What one unit of the list is in the account's credits.
     pub factor: Credits,
+    /// What the settings say a balance is while jobs run.
+    pub balance_is: BalanceIs,
     /// How the list is paged.
     pub pull: PullSettings,
     /// Reads the ledger.
@@ -92,6 +95,8 @@ pub struct Reconciler {
     pub(super) clock: Clock,
     pub(super) state: Option<State>,
     balance: BalanceKind,
+    /// What was told of it last.
+    balance_told: Option<BalanceIs>,
     /// The prices of the run before, by which a call of that time was charged.
     prices_before: Option<Arc<Prices>>,
     /// A ledger without an entry is reconciled from here on.
@@ -125,6 +130,7 @@ impl Reconciler {
             clock,
             state: None,
             balance: BalanceKind::default(),
+            balance_told: None,
             prices_before: None,
         }
     }
@@ -166,6 +172,12 @@ impl Reconciler {
         summary.complete_until = state.notes.complete_until(self.settings.rows_late);
         telemetry::behind(self.clock.now(), state.notes.read_until);
         summary.balance_seems = self.balance.seems();
+        if let Some(seems) = summary.balance_seems
+            && seems != self.settings.balance_is
+            && self.balance_told.replace(seems) != Some(seems)
+        {
+            telemetry::balance_seems(seems);
+        }
         self.state = Some(state);
         Ok(summary)
     }

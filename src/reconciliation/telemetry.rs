@@ -7,7 +7,7 @@ use super::matching::DoubtEnd;
 use super::run::ReconcileError;
 use super::summary::Summary;
 use crate::account::{PullReport, Stop};
-use crate::ledger::Finding;
+use crate::ledger::{BalanceIs, Finding};
 use crate::metrics;
 
 /// A finding is new.
@@ -71,6 +71,18 @@ pub(super) fn pulled(report: &PullReport) {
 pub(super) fn behind(now: Timestamp, read_until: Timestamp) {
     let lag = now.duration_since(read_until).max(SignedDuration::ZERO);
     gauge!(metrics::RECONCILIATION_LAG).set(lag.as_secs_f64());
+}
+
+/// The balance means something else than the settings say.
+pub(super) fn balance_seems(seems: BalanceIs) {
+    match seems {
+        BalanceIs::Gross => tracing::error!(
+            "the readings say that the balance is gross of running jobs, and account.balance_is says \"net\": what jobs will take is counted too late, and a floor may be passed; set it to \"gross\""
+        ),
+        BalanceIs::Net => tracing::info!(
+            "the readings say that the balance is net of running jobs: account.balance_is = \"net\" would let more calls pass while jobs run"
+        ),
+    }
 }
 
 /// Charges departed from what was expected.
