@@ -47,7 +47,7 @@ use crate::transaction::{Transaction, TransactionId};
 
 pub use answer::answer;
 pub use differing::{Differing, pair_differing};
-pub use known::{Grain, Known};
+pub use known::{Grain, Known, is_documented};
 
 /// A settled charge that no row is matched with yet.
 #[derive(Clone, Debug)]
