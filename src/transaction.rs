@@ -63,6 +63,14 @@ impl Transaction {
     pub fn charge(&self) -> Credits {
         Credits::ZERO.saturating_sub(self.amount).max(Credits::ZERO)
     }
+
+    /// What was taken for good, so far: zero as long as the row is not final, or is an error.
+    pub fn taken(&self) -> Credits {
+        match self.status {
+            TransactionStatus::Success => self.charge(),
+            _ => Credits::ZERO,
+        }
+    }
 }
 
 impl TransactionSource {

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 
 use super::kinds::Kinds;
 use super::matching::{Answer, Differing, LeftBecause};
-use super::open::{Open, OpenCharge, Seen};
+use super::open::{Open, OpenCharge, Seen, changed};
 use super::question::Asked;
 use crate::credits::Credits;
 use crate::ledger::{Finding, FindingKind, HoldId, MatchedBy, Record};
@@ -248,39 +248,39 @@ pub(super) fn seen(seen: &Seen, is_operation: bool, now: Timestamp) -> Judged {
             .push((Arc::clone(finding), "the account gave it back"));
     }
     let given = row.amount > Credits::ZERO && row.status == TransactionStatus::Success;
-    let taken = |row: &Transaction| match row.status {
-        TransactionStatus::Success => row.charge(),
-        _ => Credits::ZERO,
-    };
-    let (kind, word, drift, detail) = match (&seen.before, seen.owner) {
+    let (kind, name, drift, detail) = match (seen.changed, seen.owner) {
         _ if given && is_operation => (
             FindingKind::AmountDiffers,
-            "refund",
+            format!("refund:{}", row.id),
             Credits::ZERO.saturating_sub(row.amount),
             format!("the account gave back {} for {:?}", row.amount, row.kind),
         ),
         _ if given => (
             FindingKind::TopUp,
-            "top_up",
+            format!("top_up:{}", row.id),
             Credits::ZERO,
             format!("the account got {} ({:?})", row.amount, row.kind),
         ),
-        (Some(before), Some(hold)) if taken(before) != taken(row) => (
-            FindingKind::AmountDiffers,
-            "changed",
-            taken(row).saturating_sub(taken(before)),
-            format!(
-                "the row of hold {hold} changed from {} ({}) to {} ({})",
-                before.charge(),
-                before.status.as_str(),
-                row.charge(),
-                row.status.as_str()
-            ),
-        ),
+        (Some(Credits::ZERO), _) => {
+            let name = changed(&row.id).into();
+            judged.closed.push((name, "the row is again as it was"));
+            return judged;
+        }
+        (Some(by), Some(hold)) => {
+            let (taken, status) = (row.taken(), row.status.as_str());
+            (
+                FindingKind::AmountDiffers,
+                changed(&row.id),
+                by,
+                format!(
+                    "the row of hold {hold} changed after its match: it takes {taken} now ({status})"
+                ),
+            )
+        }
         _ => return judged,
     };
     judged.found.push(Finding {
-        name: format!("{word}:{}", row.id).into(),
+        name: name.into(),
         kind,
         found_at: now,
         at: row.at,

@@ -38,6 +38,11 @@ pub(super) struct Open {
     pub(super) seq: i64,
     /// What is held for jobs that run.
     jobs: BTreeMap<HoldId, Credits>,
+    /// What was held for calls that have not ended.
+    quotes: BTreeMap<HoldId, Credits>,
+    /// Rows that are not as they were when they were matched: when they were written, and by how much
+    /// more they take now.
+    changed: BTreeMap<TransactionId, (Timestamp, Credits)>,
     pub(super) times: Times,
 }
 
@@ -142,6 +147,9 @@ impl Open {
                 self.charges.insert(hold, charge);
                 self.explained.insert(hold);
             }
+            (FindingKind::AmountDiffers, Some(row), _) if *found.name == *changed(row) => {
+                self.changed.insert(row.clone(), (found.at, found.drift));
+            }
             _ => {}
         }
         Ok(())
@@ -167,6 +175,9 @@ impl Open {
         let note = entry.evidence.as_ref();
         let rests_on = note.map(|note| note.kind);
         match entry.kind {
+            EntryKind::Held => {
+                self.quotes.insert(entry.hold, entry.amount);
+            }
             EntryKind::Bound => {
                 self.jobs.insert(entry.hold, entry.amount);
                 let began = Movement::job_began(entry.recorded_at, entry.amount);
@@ -174,12 +185,13 @@ impl Open {
             }
             EntryKind::Settled => {
                 news.movements.push(self.movement(entry));
+                let quote = self.quotes.remove(&entry.hold);
                 if rests_on == Some(NoteKind::Transaction) {
                     self.take_evidence(entry, news);
                 } else if entry.amount > Credits::ZERO && !self.explained.contains(&entry.hold) {
                     self.charges.insert(entry.hold, OpenCharge::of(entry));
                     if rests_on == Some(NoteKind::Stated) {
-                        news.stated.push(StatedCharge::of(entry));
+                        news.stated.push(StatedCharge::of(entry, quote));
                     }
                 }
             }
@@ -187,6 +199,7 @@ impl Open {
                 self.take_evidence(entry, news);
             }
             EntryKind::Released => {
+                self.quotes.remove(&entry.hold);
                 let quote = self.jobs.remove(&entry.hold);
                 news.movements.extend(
                     quote.map(|quote| Movement::job_ended(entry.recorded_at, quote, Credits::ZERO)),
@@ -253,12 +266,30 @@ impl Open {
             let row = row.clone();
             self.rows.insert(row.id.clone(), OpenRow { row, finding });
         }
+        let changed = match (&before, owner) {
+            (Some(before), Some(_)) => self.changed_by(&row, before),
+            _ => None,
+        };
         Some(Seen {
             row,
-            before,
             owner,
             explained,
+            changed,
         })
+    }
+
+    /// How much more a matched row takes now than when it was matched, if that is new.
+    fn changed_by(&mut self, row: &Transaction, before: &Transaction) -> Option<Credits> {
+        let more = row.taken().saturating_sub(before.taken());
+        if more == Credits::ZERO {
+            return None;
+        }
+        let was = self.changed.remove(&row.id);
+        let by = was.map_or(more, |(_, was)| was.saturating_add(more));
+        if by != Credits::ZERO {
+            self.changed.insert(row.id.clone(), (row.at, by));
+        }
+        Some(by)
     }
 
     /// Forgets what is too old to be explained any more.
@@ -270,6 +301,7 @@ impl Open {
             .retain(|_, charge| !old(&charge.finding, charge.began_at));
         self.given_up
             .retain(|_, call| call.began_at >= found_before);
+        self.changed.retain(|_, (at, _)| *at >= found_before);
     }
 
     /// Entries up to this one need not be read again after a restart.
@@ -317,16 +349,24 @@ pub(super) struct StatedCharge {
     pub(super) team: TeamId,
     pub(super) operation: OperationName,
     pub(super) charge: Credits,
+    /// What was held for it, where that is still known.
+    pub(super) quote: Option<Credits>,
     pub(super) began_at: Timestamp,
 }
 
+/// The name of the finding that a row has changed after its match.
+pub(super) fn changed(row: &TransactionId) -> String {
+    format!("changed:{row}")
+}
+
 impl StatedCharge {
-    fn of(entry: &Entry) -> Self {
+    fn of(entry: &Entry, quote: Option<Credits>) -> Self {
         Self {
             hold: entry.hold,
             team: entry.team.clone(),
             operation: entry.operation.clone(),
             charge: entry.amount,
+            quote,
             began_at: entry.began_at,
         }
     }
@@ -336,10 +376,11 @@ impl StatedCharge {
 #[derive(Debug)]
 pub(super) struct Seen {
     pub(super) row: Transaction,
-    pub(super) before: Option<Transaction>,
     pub(super) owner: Option<HoldId>,
     /// The finding that its change explains.
     pub(super) explained: Option<Arc<str>>,
+    /// If its match is older than its change: how much more it takes now than it did then.
+    pub(super) changed: Option<Credits>,
 }
 
 impl OpenCharge {

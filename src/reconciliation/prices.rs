@@ -2,7 +2,7 @@
 //!
 //! A charge is a number of units at their prices. How many units an answer held is not counted, so
 //! what can be told is whether *any* number of them makes the charge: a new price that nobody was
-//! told of shows in the first charge that is no such sum.
+//! told of shows in the first charge that is no such sum, or that is above its quote.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -32,7 +32,8 @@ pub(super) fn unexpected(
             continue;
         };
         let mut prices = in_force.iter().flatten();
-        if prices.any(|prices| is_expected(operation, prices, charge.charge)) {
+        let is_within = charge.quote.is_none_or(|quote| charge.charge <= quote);
+        if is_within && prices.any(|prices| is_expected(operation, prices, charge.charge)) {
             continue;
         }
         let day = charge.began_at.to_zoned(TimeZone::UTC).date();
@@ -45,6 +46,10 @@ pub(super) fn unexpected(
 }
 
 fn about(charge: &StatedCharge, name: Arc<str>, now: Timestamp) -> Finding {
+    let departs = match charge.quote {
+        Some(quote) if charge.charge > quote => format!("more than its quote of {quote}"),
+        _ => "no number of units at the prices in force".to_owned(),
+    };
     Finding {
         name,
         kind: FindingKind::UnexpectedPrice,
@@ -56,7 +61,7 @@ fn about(charge: &StatedCharge, name: Arc<str>, now: Timestamp) -> Finding {
         hold: Some(charge.hold),
         transaction: None,
         detail: format!(
-            "hold {} was charged {}, which is no number of units at the prices in force: the account's prices have changed, or quotes are wrong",
+            "hold {} was charged {}, which is {departs}: the account's prices have changed, or quotes are wrong",
             charge.hold, charge.charge
         ),
     }

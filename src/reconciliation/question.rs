@@ -1,6 +1,6 @@
 //! What is open on both sides, as the matching wants to be asked.
 
-use ahash::AHashMap;
+use ahash::{AHashMap, AHashSet};
 use jiff::{SignedDuration, Timestamp};
 
 use super::matching::{Charge, Doubt, Live};
@@ -8,12 +8,15 @@ use super::notes::Notes;
 use super::open::Open;
 use std::sync::Arc;
 
-use crate::ids::{BudgetId, KeyId, TeamId};
+use crate::ids::{BudgetId, KeyId, OperationName, TeamId};
 use crate::ledger::{HoldId, OpenCall};
 use crate::transaction::Transaction;
 
 /// A doubt that nothing decided for so long gets the nearest row.
 const OVERDUE: SignedDuration = SignedDuration::from_hours(24);
+
+/// A job runs for so long at most (dossier section 5).
+const JOB_LASTS: SignedDuration = SignedDuration::from_hours(24);
 
 /// A charge that the list lacks takes the weight from its silence about others so near.
 const SILENT_NEAR: SignedDuration = SignedDuration::from_hours(6);
@@ -26,7 +29,12 @@ pub(super) struct Asked {
     pub(super) live: Vec<Live>,
     /// By our clock.
     pub(super) rows: Vec<Transaction>,
+    /// Doubts and holds of jobs that may still run.
+    running: AHashSet<HoldId>,
 }
+
+/// Whether calls of an operation begin jobs.
+pub(super) type BeginsJob<'a> = dyn Fn(&OperationName) -> bool + 'a;
 
 /// What a doubt moves: doubts alike in all of it are interchangeable.
 type Moves = (TeamId, KeyId, Arc<[BudgetId]>);
@@ -36,6 +44,7 @@ impl Asked {
     pub(super) fn of(
         open: &Open,
         calls: Vec<OpenCall>,
+        begins_job: &BeginsJob<'_>,
         skew: SignedDuration,
         now: Timestamp,
     ) -> Self {
@@ -59,7 +68,8 @@ impl Asked {
         };
         let mut groups = AHashMap::new();
         for call in calls {
-            asked.take(call, open, &mut groups, now);
+            let begins_job = begins_job(&call.origin.operation);
+            asked.take(call, begins_job, open, &mut groups, now);
         }
         asked
     }
@@ -73,6 +83,9 @@ impl Asked {
     ) -> Option<&'static str> {
         let mut doubts = self.doubts.iter();
         let doubt = doubts.find(|doubt| doubt.hold == hold)?;
+        if self.running.contains(&hold) {
+            return Some("its job may still run, and be charged at its end");
+        }
         if notes.is_blind(doubt.from, doubt.to) {
             return Some("a row of its time cannot be read");
         }
@@ -95,14 +108,14 @@ impl Asked {
     fn take(
         &mut self,
         call: OpenCall,
+        begins_job: bool,
         open: &Open,
         groups: &mut AHashMap<Moves, u32>,
         now: Timestamp,
     ) {
         let times = open.times;
         let from = times.from(call.began_at);
-        let is_job = call.job.is_some();
-        if call.doubted_at.is_none() && !is_job {
+        if call.doubted_at.is_none() && call.job.is_none() {
             let to = times.to(call.began_at, Some(now));
             let (operation, most) = (call.origin.operation, call.quote);
             self.live.push(Live {
@@ -113,12 +126,14 @@ impl Asked {
             });
             return;
         }
-        // A job's row is dated when it was taken up (dossier section 3.3, inference). Where nobody saw
-        // its end, it may as well be dated then.
-        let to = match (is_job, call.doubted_at, call.bound_at) {
-            (true, None, Some(bound_at)) => times.to(call.began_at, Some(bound_at)),
-            (true, doubted_at, _) => times.to(call.began_at, Some(doubted_at.unwrap_or(now))),
-            (false, ..) => times.to(call.began_at, None),
+        let is_job = call.job.is_some() || begins_job;
+        let end = is_job.then(|| Self::job_ends(&call, now));
+        if end == Some(None) {
+            self.running.insert(call.hold);
+        }
+        let to = match end.flatten() {
+            Some(ended_at) => times.to(call.began_at, Some(ended_at)),
+            None => times.to(call.began_at, call.bound_at.filter(|_| call.job.is_some())),
         };
         let next = u32::try_from(groups.len()).unwrap_or(u32::MAX);
         let moves = (call.origin.team, call.origin.key, call.budgets);
@@ -132,5 +147,19 @@ impl Asked {
             is_job,
             overdue: (call.doubted_at).is_some_and(|at| now.duration_since(at) >= OVERDUE),
         });
+    }
+
+    /// When a job had ended at the latest; `None`: it may still run.
+    ///
+    /// Its row is dated when it was taken up (dossier section 3.3, inference), and is looked for there
+    /// as long as it may run. Once it has ended the row may as well be dated at the end: the account
+    /// may take a job's charge only then.
+    fn job_ends(call: &OpenCall, now: Timestamp) -> Option<Timestamp> {
+        if call.job.is_some() {
+            return call.doubted_at;
+        }
+        // Nobody knows its id, so nobody will ever see its end.
+        let last = call.began_at.checked_add(JOB_LASTS).ok()?;
+        (last <= now).then_some(last)
     }
 }

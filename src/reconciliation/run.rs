@@ -18,8 +18,8 @@ use super::open::{ABSENT, Open, REMEMBERED, Times, open_findings};
 use super::question::Asked;
 use super::summary::Summary;
 use super::telemetry;
-use crate::account::{AccountClient, AccountError, PullSettings, Reading};
-use crate::catalogue::{Catalogue, Prices};
+use crate::account::{AccountClient, AccountError, PullSettings, Reading, Seen};
+use crate::catalogue::{Catalogue, Class, Prices};
 use crate::clock::Clock;
 use crate::credits::Credits;
 use crate::ids::OperationName;
@@ -29,6 +29,9 @@ use crate::ledger::{
     StoreError,
 };
 use crate::transaction::TransactionSource;
+
+/// Readings kept between two runs.
+const READINGS_MAX: usize = 1_000;
 
 /// How far back a run reads the list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -96,6 +99,8 @@ pub struct Reconciler {
     pub(super) clock: Clock,
     pub(super) state: Option<State>,
     balance: BalanceKind,
+    /// Readings since the entries were looked at last: those say what moved between them.
+    readings: Vec<(Timestamp, Credits)>,
     /// What was told of it last.
     balance_told: Option<BalanceIs>,
     /// The prices of the run before, by which a call of that time was charged.
@@ -131,6 +136,7 @@ impl Reconciler {
             clock,
             state: None,
             balance: BalanceKind::default(),
+            readings: Vec::new(),
             balance_told: None,
             prices_before: None,
         }
@@ -138,7 +144,14 @@ impl Reconciler {
 
     /// The account was read: a witness for what its balance means.
     pub fn observe(&mut self, reading: &Reading) {
-        self.balance.read(reading.started_at, reading.balance);
+        // What the upstream's refusal of a call makes of the balance is no reading of it.
+        if reading.seen == Seen::Refused {
+            return;
+        }
+        if self.readings.len() == READINGS_MAX {
+            self.readings.remove(0);
+        }
+        self.readings.push((reading.started_at, reading.balance));
     }
 
     /// Remembers where it begins: what the account's list says of earlier times is nobody's business.
@@ -311,6 +324,9 @@ impl Reconciler {
         for movement in &news.movements {
             self.balance.moved(*movement);
         }
+        for (started_at, balance) in self.readings.drain(..) {
+            self.balance.read(started_at, balance);
+        }
         let mut records = news.records;
         let (catalogue, prices) = (self.settings.in_force)();
         let now = self.clock.now();
@@ -328,7 +344,11 @@ impl Reconciler {
         self.prices_before = Some(prices);
         self.ledger.keep(records).await?;
         let calls = self.ledger.open_calls().await?;
-        Ok(Asked::of(&state.open, calls, state.skew, now))
+        let begins_job = |name: &OperationName| {
+            let operation = catalogue.operation(name.as_str());
+            operation.is_some_and(|operation| operation.class == Class::Submit)
+        };
+        Ok(Asked::of(&state.open, calls, &begins_job, state.skew, now))
     }
 
     async fn take_matches(
@@ -420,11 +440,15 @@ impl Reconciler {
                     .extend(doubt.map(|doubt| doubt.operation.clone()));
             }
             let mut records = Vec::new();
+            let mut explained = Vec::new();
             for found in &end.matches {
+                let names = judge::explained(&state.open, &found.transaction, end.hold);
+                explained.extend(names.map(|name| (name, "its call was found")));
                 records.push(own(&mut state.open, found));
             }
             let judged = Judged {
                 found: allocated(end, self.clock.now()).into_iter().collect(),
+                closed: explained,
                 ..Judged::default()
             };
             records.extend(self.told(state, &judged, summary));

@@ -11,7 +11,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::jobs::{JobFamily, JobView, Jobs, NewJob};
 use super::locked;
 use super::settings::{
-    BalanceShown, JobErrorCharge, JobPace, Recording, SimulatorSettings, TransactionGrain,
+    BalanceShown, JobErrorCharge, JobPace, JobRows, Recording, SimulatorSettings, TransactionGrain,
 };
 use super::transactions::{Row, RowStatus, Rows};
 use super::truth::{Charged, Delivery};
@@ -94,6 +94,7 @@ struct Policy {
     grain: TransactionGrain,
     pace: JobPace,
     error_charge: JobErrorCharge,
+    job_rows: JobRows,
 }
 
 impl Policy {
@@ -103,6 +104,7 @@ impl Policy {
             grain: settings.transaction_grain,
             pace: settings.job_pace,
             error_charge: settings.job_error_charge,
+            job_rows: settings.job_rows,
         }
     }
 }
@@ -192,7 +194,13 @@ impl Account {
 
     /// Turns what was set aside into a bulk job and answers its id.
     pub(crate) fn begin_job(&self, aside: Option<Aside>, job: NewJob, now: Timestamp) -> String {
-        locked(&self.books).jobs.begin(aside, job, now)
+        let books = &mut *locked(&self.books);
+        if books.policy.job_rows == JobRows::AtEnd
+            && let Some(row) = aside.as_ref().and_then(|aside| aside.row)
+        {
+            books.rows.hide(row);
+        }
+        books.jobs.begin(aside, job, now)
     }
 
     /// One poll of a job; a step, if polls are the pace. `None`: unknown, foreign or expired.
@@ -237,6 +245,17 @@ impl Account {
         books.start = books.start.saturating_add(amount);
         books.balance = books.balance.saturating_add(amount);
         books.rows.add_plain(kind, amount, now);
+    }
+
+    /// Gives the money of the newest charged row of a kind back; the row becomes an error.
+    pub(crate) fn take_back(&self, kind: &str, now: Timestamp) -> bool {
+        let books = &mut *locked(&self.books);
+        let Some(amount) = books.rows.take_back(kind, now) else {
+            return false;
+        };
+        books.start = books.start.saturating_add(amount);
+        books.balance = books.balance.saturating_add(amount);
+        true
     }
 
     /// Money that somebody else took, around the API.

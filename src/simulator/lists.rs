@@ -62,7 +62,7 @@ impl Default for ListSettings {
 /// The rows as the lists show them at `now`, in order of their writing.
 pub(crate) fn shown(rows: Vec<Row>, settings: &SimulatorSettings, now: Timestamp) -> Vec<Row> {
     let mut rows = rows;
-    rows.retain(|row| later(row.created_at, delay_of(row, settings)) <= now);
+    rows.retain(|row| !row.hidden && later(row.created_at, delay_of(row, settings)) <= now);
     for row in &mut rows {
         show(row, settings, now);
     }

@@ -153,6 +153,12 @@ impl Simulator {
         self.service.account.refund(kind, amount, self.now());
     }
 
+    /// Thinks again about the newest charged row of a kind: its status becomes `error`, and its money
+    /// is given back. Answers whether there was one.
+    pub fn take_back(&self, kind: &str) -> bool {
+        self.service.account.take_back(kind, self.now())
+    }
+
     /// Moves every open job one step: from `pending` to `processing`, from there to `completed`.
     pub fn advance_jobs(&self) {
         self.service.account.advance_jobs(self.now());

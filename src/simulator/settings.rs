@@ -73,6 +73,8 @@ pub struct SimulatorSettings {
     pub job_pace: JobPace,
     /// What a job that ends in `error` is charged.
     pub job_error_charge: JobErrorCharge,
+    /// When a job's transaction row is written.
+    pub job_rows: JobRows,
     /// Free thin rows a day (dossier 4.4); `None`: the `detail` control is not known.
     pub thin_rows_daily: Option<u64>,
     /// What a POST without the trailing slash gets.
@@ -116,6 +118,7 @@ impl Default for SimulatorSettings {
             limits: Limits::default(),
             job_pace: JobPace::Polls(2),
             job_error_charge: JobErrorCharge::Nothing,
+            job_rows: JobRows::AtSubmission,
             thin_rows_daily: None,
             slash_on_post: SlashOnPost::Redirect,
             faults_by_header: true,
@@ -213,6 +216,15 @@ pub enum JobErrorCharge {
     Nothing,
     /// The first half of the items stays charged.
     Half,
+}
+
+/// When the transaction row of a bulk job is written (dossier 7, no. 14).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum JobRows {
+    /// With its submission, pending until its end.
+    AtSubmission,
+    /// With its end, dated then.
+    AtEnd,
 }
 
 /// The answer to a POST whose path lacks the trailing slash.

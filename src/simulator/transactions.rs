@@ -45,6 +45,8 @@ pub(crate) struct Row {
     pub(crate) status: RowStatus,
     /// The amount while it was pending, with the same sign.
     pub(crate) set_aside: Credits,
+    /// Not written yet: it will be, dated then, when it ends.
+    pub(crate) hidden: bool,
     /// When it ceased to be pending. A row that no call caused never was.
     pub(crate) ended_at: Timestamp,
     /// Running total of the row's `balance_type`.
@@ -83,6 +85,7 @@ impl Rows {
             amount: Credits::ZERO.saturating_sub(amount),
             status: RowStatus::Pending,
             set_aside: Credits::ZERO.saturating_sub(amount),
+            hidden: false,
             ended_at: Timestamp::MAX,
             after_balance: Credits::ZERO,
         });
@@ -103,9 +106,29 @@ impl Rows {
             amount,
             status: RowStatus::Success,
             set_aside: amount,
+            hidden: false,
             ended_at: Timestamp::MIN,
             after_balance: self.totals.get("platform").copied().unwrap_or_default(),
         });
+    }
+
+    /// The newest charged row of a kind becomes an error. Answers what it had taken.
+    pub(crate) fn take_back(&mut self, kind: &str, now: Timestamp) -> Option<Credits> {
+        let row = self.rows.iter_mut().rev().find(|row| {
+            row.kind == kind && row.status == RowStatus::Success && row.amount.is_negative()
+        })?;
+        row.status = RowStatus::Error;
+        row.updated_at = now;
+        let total = self.totals.entry(row.balance_type).or_default();
+        *total = total.saturating_sub(row.amount);
+        Some(row.amount.magnitude())
+    }
+
+    /// Keeps a pending row from being seen until it ends.
+    pub(crate) fn hide(&mut self, place: usize) {
+        if let Some(row) = self.rows.get_mut(place) {
+            row.hidden = true;
+        }
     }
 
     /// Ends a pending row with the amount that was charged or given back.
@@ -121,6 +144,9 @@ impl Rows {
         row.status = status;
         row.updated_at = now;
         row.ended_at = now;
+        if std::mem::take(&mut row.hidden) {
+            row.created_at = now;
+        }
         row.after_balance = *total;
     }
 }

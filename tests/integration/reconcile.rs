@@ -115,7 +115,7 @@ async fn a_doubt_that_was_charged_is_settled_by_its_row() {
 }
 
 /// A world whose account's list has shown a charge of a search before.
-async fn world_that_was_shown(clock: &Clock, plan: Plan) -> World {
+pub async fn world_that_was_shown(clock: &Clock, plan: Plan) -> World {
     let world = plan.start().await;
     assert_eq!(search(&world, 1).await, 200);
     clock.advance(LONG_ENOUGH);

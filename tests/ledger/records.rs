@@ -92,11 +92,8 @@ fn a_row_is_open_until_it_is_matched_or_found_and_belongs_to_one_hold() {
             .unwrap();
         assert_eq!(store.reader().matches_of(id(2)).unwrap(), []);
         let of = store.reader().matches_of(id(3)).unwrap();
-        let of = of
-            .iter()
-            .map(|one| &*one.transaction.id)
-            .collect::<Vec<_>>();
-        assert_eq!(of, ["a", "c"]);
+        let ids: Vec<_> = of.iter().map(|one| &*one.transaction.id).collect();
+        assert_eq!(ids, ["a", "c"]);
         let holds = |seq| store.reader().matched_after(seq).unwrap();
         assert_eq!(holds(0), BTreeSet::from([id(3)]));
         assert_eq!(holds(3), BTreeSet::new());

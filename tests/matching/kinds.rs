@@ -2,7 +2,7 @@
 
 use generect_guard::reconciliation::matching::{Known, LeftBecause};
 
-use crate::support::{Asked, ENRICH, OPERATIONS, SEARCH, rows_of};
+use crate::support::{Asked, ENRICH, OPERATIONS, SEARCH, credits, rows_of};
 
 /// `count` calls of an operation a minute apart from `begin` on, each with a row of `kind`.
 fn calls(
@@ -107,4 +107,22 @@ fn the_one_kind_that_is_documented_under_another_name_needs_no_learning() {
         row.kind = "kind 17".into();
     }
     assert!(asked.answer().matches.is_empty(), "two are no evidence");
+}
+
+/// One explained charge says a little of a kind, and does not mean that its rows are not looked at any
+/// more: a doubt that has its row is not released.
+#[test]
+fn a_kind_that_explained_too_little_yet_is_still_looked_at() {
+    let first = Asked::default()
+        .charge(1, SEARCH, 4, (0, 60))
+        .row("a", "platform", 4, 30)
+        .answer();
+    assert_eq!(rows_of(&first, 1), ["a"]);
+    let mut second = Asked::default()
+        .doubt(2, 0, 9, (100, 160))
+        .row("b", "platform", 7, 130);
+    second.known = first.known;
+    let ended = second.answer().ended;
+    assert_eq!(ended.len(), 1);
+    assert_eq!(ended[0].charge, credits(7));
 }

@@ -10,24 +10,22 @@ use crate::ids::OperationName;
 /// Evidence older than this much newer evidence counts half, so that what was learned wrongly, or
 /// what the upstream has changed since, is unlearned.
 const EVIDENCE_MAX: u64 = 1_000;
+/// Charges that must speak for a kind before it stands for an operation.
+pub(super) const EVIDENCE_MIN: u64 = 3;
 
-/// Kinds whose operations are documented under another name (dossier sections 2.4 and 2.8).
+/// Kinds whose operations are documented under another name (dossier sections 2.4 and 2.8), and jobs,
+/// which are billed as the same thing done one by one (section 2.5).
 const DOCUMENTED: &[(&str, &str)] = &[
     ("Profile URL resolve", "profile_resolve"),
     ("Profile URL resolve", "profile_resolve_bulk"),
-    ("leads_by_icp", "legacy_leads_by_icp"),
-    ("lead_by_link", "legacy_lead_by_link"),
-];
-
-/// A single lookup and its bulk job are one thing at one price (dossier section 2.5), and no document
-/// says that their rows differ: the kind of the one may be the other's.
-const TWINS: &[(&str, &str)] = &[
     ("email_find", "email_find_bulk"),
     ("phone_find", "phone_find_bulk"),
     ("enrich_database_lead", "enrich_database_leads_bulk"),
-    ("enrich_realtime_lead", "enrich_realtime_leads_bulk"),
     ("enrich_database_company", "enrich_database_companies_bulk"),
+    ("enrich_realtime_lead", "enrich_realtime_leads_bulk"),
     ("enrich_realtime_company", "enrich_realtime_companies_bulk"),
+    ("leads_by_icp", "legacy_leads_by_icp"),
+    ("lead_by_link", "legacy_lead_by_link"),
 ];
 
 /// What is known of the kinds of rows, with the evidence for it. Kept by the caller between questions.
@@ -60,10 +58,7 @@ pub enum Grain {
 
 /// Whether a kind of this name is documented to stand for the operation.
 pub fn is_documented(kind: &str, operation: &str) -> bool {
-    kind == operation
-        || DOCUMENTED.contains(&(kind, operation))
-        || TWINS.contains(&(kind, operation))
-        || TWINS.contains(&(operation, kind))
+    kind == operation || DOCUMENTED.contains(&(kind, operation))
 }
 
 impl Known {
@@ -111,9 +106,17 @@ impl Known {
             .unwrap_or(0)
     }
 
-    /// Whether rows of any kind have explained charges of `operation`.
+    /// Whether it is known what kind of rows `operation` has.
     pub(super) fn has_proven(&self, operation: &str) -> bool {
-        (self.kinds.values()).any(|kind| kind.stands_for.contains_key(operation))
+        let mut kinds = self.kinds.keys();
+        kinds.any(|kind| self.is_proven(kind, operation))
+    }
+
+    /// Whether rows of `kind` have explained charges of `operation`: enough of them, or any if that is
+    /// documented.
+    pub(super) fn is_proven(&self, kind: &str, operation: &str) -> bool {
+        let explained = self.explained(kind, operation);
+        explained >= EVIDENCE_MIN || (explained > 0 && is_documented(kind, operation))
     }
 
     /// Both readings were tried and explained so many charges. Where they agree nothing is learned.

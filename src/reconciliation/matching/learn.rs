@@ -2,11 +2,9 @@
 
 use super::board::Board;
 use super::exact::{Explained, explain};
-use super::known::{Grain, Known, is_documented};
+use super::known::{EVIDENCE_MIN, Grain, Known, is_documented};
 use super::lone::explain_lone;
 
-/// Charges that must speak for a kind before it stands for an operation.
-const EVIDENCE_MIN: u64 = 3;
 /// Rows of a kind that are looked at to learn what it is.
 const SAMPLE_MAX: usize = 5_000;
 /// All of something, in parts of it.
@@ -17,7 +15,7 @@ const WHOLE: u64 = 1_000_000;
 pub(super) struct StandsFor {
     /// By operation: its kinds, in order.
     kinds: Vec<Vec<u32>>,
-    /// By operation: whether any of them has ever explained a charge of it.
+    /// By operation: whether it is known what kind of rows it has.
     proven: Vec<bool>,
 }
 
@@ -244,7 +242,7 @@ fn stands_for(
         for (kind, name) in (0..).zip(&board.kinds) {
             let place = kind as usize;
             let evidence = known.explained(name, operation.as_str());
-            proven |= evidence > 0;
+            proven |= known.is_proven(name, operation.as_str());
             if documented[place].contains(&number)
                 || adopted[place].contains(&number)
                 || evidence >= EVIDENCE_MIN
