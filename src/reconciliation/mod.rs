@@ -14,6 +14,7 @@ mod judge;
 pub mod matching;
 mod notes;
 mod open;
+mod pending;
 mod prices;
 mod question;
 mod run;

@@ -75,6 +75,18 @@ pub(super) struct OpenRow {
     pub(super) row: Transaction,
     /// The finding it is part of.
     pub(super) finding: Option<Arc<str>>,
+    /// When it was last read; the beginning of time if that was before the last start.
+    pub(super) asked_at: Timestamp,
+}
+
+impl OpenRow {
+    fn stored(row: Transaction, finding: Option<Arc<str>>) -> Self {
+        Self {
+            row,
+            finding,
+            asked_at: Timestamp::MIN,
+        }
+    }
 }
 
 /// A charge of ours that has no row yet.
@@ -92,7 +104,7 @@ pub(super) struct OpenCharge {
 }
 
 impl Open {
-    /// Works it out from the ledger: entries after `seq`, rows of the last days, open findings.
+    /// Works it out from the ledger: entries after `seq`, rows that nobody owns, open findings.
     pub(super) fn restore(
         reader: &dyn Reader,
         seq: i64,
@@ -104,19 +116,10 @@ impl Open {
             times,
             ..Self::default()
         };
-        let mut after: Option<(Timestamp, TransactionId)> = None;
-        loop {
-            let place = after.as_ref().map(|(at, id)| (*at, id));
-            let page = reader.transactions(from, Timestamp::MAX, place, PAGE)?;
-            let Some(last) = page.last() else { break };
-            after = Some((last.at, last.id.clone()));
-            for row in page {
-                open.seen.insert(row.id.clone(), row);
-            }
-        }
-        for row in reader.open_transactions()? {
-            open.rows
-                .insert(row.id.clone(), OpenRow { row, finding: None });
+        let rows = reader.open_transactions()?.into_iter();
+        // What was given back is nobody's and stays so.
+        for row in rows.filter(|row| row.status != TransactionStatus::Error) {
+            open.rows.insert(row.id.clone(), OpenRow::stored(row, None));
         }
         let matched = reader.matched_after(seq)?;
         open.read_entries(reader)?;
@@ -127,12 +130,32 @@ impl Open {
         Ok(open)
     }
 
+    /// Remembers what is stored of the rows in `[from, to)`, before they are read again.
+    pub(super) fn recall(
+        &mut self,
+        reader: &dyn Reader,
+        from: Timestamp,
+        to: Timestamp,
+    ) -> Result<(), StoreError> {
+        let mut after: Option<(Timestamp, TransactionId)> = None;
+        loop {
+            let place = after.as_ref().map(|(at, id)| (*at, id));
+            let page = reader.transactions(from, to, place, PAGE)?;
+            let Some(last) = page.last() else { break };
+            after = Some((last.at, last.id.clone()));
+            let rows = page.into_iter().map(|row| (row.id.clone(), row));
+            self.seen.extend(rows);
+        }
+        self.owners.extend(reader.owners(from, to)?);
+        Ok(())
+    }
+
     fn restore_found(&mut self, reader: &dyn Reader, found: &Finding) -> Result<(), StoreError> {
         let finding = Some(Arc::clone(&found.name));
         match (found.kind, &found.transaction, found.hold) {
             (FindingKind::TheirsOnly, Some(id), _) => {
                 if let Some(row) = reader.transaction(id)? {
-                    self.rows.insert(id.clone(), OpenRow { row, finding });
+                    self.rows.insert(id.clone(), OpenRow::stored(row, finding));
                 }
             }
             (FindingKind::OursOnly, _, Some(hold)) => {
@@ -236,7 +259,10 @@ impl Open {
     }
 
     /// Takes a row as it was read now. `None`: there is nothing new about it.
-    pub(super) fn take_row(&mut self, row: Transaction) -> Option<Seen> {
+    pub(super) fn take_row(&mut self, row: Transaction, now: Timestamp) -> Option<Seen> {
+        if let Some(open) = self.rows.get_mut(&row.id) {
+            open.asked_at = now;
+        }
         let before = self.seen.insert(row.id.clone(), row.clone());
         if before.as_ref() == Some(&row) {
             return None;
@@ -247,6 +273,7 @@ impl Open {
             let open = OpenRow {
                 row: row.clone(),
                 finding,
+                asked_at: now,
             };
             self.rows.insert(row.id.clone(), open);
         }

@@ -44,7 +44,8 @@ impl Asked {
             from: times.from(charge.began_at),
             to: times.to(charge.began_at, charge.answered_at),
         });
-        let rows = open.rows.values().map(|open| {
+        let rows = open.rows.values().filter(|open| !open.is_given_up());
+        let rows = rows.map(|open| {
             let mut row = open.row.clone();
             row.at = row.at.checked_sub(skew).unwrap_or(row.at);
             row

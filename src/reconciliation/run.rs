@@ -84,9 +84,9 @@ pub enum ReconcileError {
 /// Holds the books against the account's list, run after run.
 pub struct Reconciler {
     pub(super) settings: ReconcilerSettings,
-    client: AccountClient,
+    pub(super) client: AccountClient,
     ledger: Ledger,
-    clock: Clock,
+    pub(super) clock: Clock,
     pub(super) state: Option<State>,
     balance: BalanceKind,
     /// The prices of the run before, by which a call of that time was charged.
@@ -97,8 +97,10 @@ pub struct Reconciler {
 
 /// What is remembered between runs.
 pub(super) struct State {
-    notes: Notes,
-    open: Open,
+    pub(super) notes: Notes,
+    pub(super) open: Open,
+    /// Whether the list was last seen to look at the times it is asked for.
+    pub(super) is_bounded: bool,
     known: Known,
     /// Findings that were told already.
     told: BTreeSet<Arc<str>>,
@@ -162,6 +164,7 @@ impl Reconciler {
                 break;
             }
         }
+        self.read_pending(&mut state, &mut summary).await?;
         self.match_all(&mut state, &mut summary).await?;
         summary.complete_until = state.notes.complete_until(self.settings.rows_late);
         telemetry::behind(self.clock.now(), state.notes.read_until);
@@ -180,7 +183,10 @@ impl Reconciler {
                 tolerance: settings.tolerance,
                 call_lasts: settings.call_lasts,
             };
-            let open = Open::restore(&*reader, notes.seq, from.max(notes.start), times)?;
+            let found_from = from.max(notes.start);
+            let reread = notes.read_until.checked_sub(settings.overlap);
+            let mut open = Open::restore(&*reader, notes.seq, found_from, times)?;
+            open.recall(&*reader, reread.unwrap_or(Timestamp::MIN), Timestamp::MAX)?;
             Ok::<_, StoreError>(State {
                 known: notes.known.clone(),
                 told: open_findings(&*reader, from)?
@@ -190,6 +196,7 @@ impl Reconciler {
                 skew: SignedDuration::ZERO,
                 notes,
                 open,
+                is_bounded: true,
             })
         };
         Ok(spawn_blocking(restore).await??)
@@ -220,6 +227,7 @@ impl Reconciler {
             self.keep_rows(state, rows, summary).await?;
         }
         let report = pull.report();
+        state.is_bounded = !report.bounds_dropped;
         summary.unreadable += report.unreadable_count;
         telemetry::pulled(&report);
         if let Some(skew) = report.skew {
@@ -240,7 +248,7 @@ impl Reconciler {
         Ok(more)
     }
 
-    async fn keep_rows(
+    pub(super) async fn keep_rows(
         &self,
         state: &mut State,
         rows: Vec<Transaction>,
@@ -255,7 +263,7 @@ impl Reconciler {
                 continue;
             }
             row.amount = row.amount.in_units_of(self.settings.factor);
-            let Some(seen) = state.open.take_row(row) else {
+            let Some(seen) = state.open.take_row(row, now) else {
                 continue;
             };
             summary.rows += 1;

@@ -6,8 +6,10 @@ use std::path::Path;
 use generect_guard::credits::Credits;
 use generect_guard::ledger::store::Reader;
 use generect_guard::ledger::{Entry, EntryKind, Finding, FindingKind, HoldId, open_reader};
+use generect_guard::reconciliation;
 use generect_guard::simulator::Truth;
-use jiff::Timestamp;
+use generect_guard::transaction::TransactionStatus;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::month::Told;
 use crate::shape::{Shape, team_id};
@@ -34,7 +36,12 @@ pub fn check(shape: &Shape, ledger: &Path, truth: &Truth, told: &Told) {
         .filter(|life| life.ended.is_none())
         .map(|life| &life.held)
         .collect();
-    assert!(open.is_empty(), "never decided: {open:#?}");
+    let undecided = reconciliation::undecided(&*reader).unwrap();
+    assert!(
+        open.is_empty(),
+        "never decided: {undecided:#?} of {}",
+        near(&*reader, &open)
+    );
     rows_are_explained(&*reader, &lives, &findings);
     let taken = charged + told.elsewhere;
     if taken != settled + drift {
@@ -53,13 +60,39 @@ pub fn check(shape: &Shape, ledger: &Path, truth: &Truth, told: &Told) {
     }
 }
 
+/// The rows about open holds, for whoever looks why they are open.
+fn near(reader: &dyn Reader, open: &[&Entry]) -> String {
+    let mut told = String::new();
+    for held in open {
+        told += &format!(
+            "{} {} {} {}\n",
+            held.hold, held.operation, held.amount, held.began_at
+        );
+        let (from, to) = (
+            held.began_at - SignedDuration::from_mins(1),
+            held.began_at + SignedDuration::from_mins(2),
+        );
+        for row in reader.transactions(from, to, None, 40).unwrap() {
+            told += &format!(
+                "   {} {} {} {} {}\n",
+                row.id,
+                row.kind,
+                row.charge(),
+                row.status.as_str(),
+                row.at
+            );
+        }
+    }
+    told
+}
+
 /// Each row that took something is one hold's or in a finding, and each charge has its rows.
 fn rows_are_explained(reader: &dyn Reader, lives: &BTreeMap<HoldId, Life>, findings: &[Finding]) {
     let unexplained: Vec<_> = reader
         .open_transactions()
         .unwrap()
         .into_iter()
-        .filter(|row| row.charge() > Credits::ZERO)
+        .filter(|row| row.charge() > Credits::ZERO && row.status != TransactionStatus::Error)
         .collect();
     assert!(unexplained.is_empty(), "rows of nobody: {unexplained:#?}");
     for (hold, life) in lives {

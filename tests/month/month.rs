@@ -27,7 +27,7 @@ use crate::books;
 use crate::calls::{Call, hangs, misfortune};
 use crate::shape::{self, CALL_LASTS, OVERLAP, ROWS_LATE, Shape, TOLERANCE};
 use crate::support::audit::fingerprint;
-use crate::support::{World, credits, no_tls};
+use crate::support::{Answered, World, credits, no_tls};
 
 const DAYS: i64 = 30;
 
@@ -148,10 +148,7 @@ impl Month {
             .world()
             .post_as(&shape::key_id(team), call.path, &call.body)
             .await;
-        if answer.status == 202 {
-            let id = answer.json()["meta"]["job_id"].as_str().unwrap().to_owned();
-            self.jobs.push((team, call.place_of_job(&id)));
-        }
+        self.took_a_job(team, &call, &answer);
         self.all_written().await;
         if answer.status == 200 && answer.refusal().is_empty() && !overruns {
             self.keeps_floor(shape::priority(team));
@@ -176,10 +173,7 @@ impl Month {
             }
             let key = shape::key_id(team);
             let answer = self.world().post_as(&key, call.path, &call.body).await;
-            if answer.status == 202 {
-                let id = answer.json()["meta"]["job_id"].as_str().unwrap().to_owned();
-                self.jobs.push((team, call.place_of_job(&id)));
-            }
+            self.took_a_job(team, &call, &answer);
             self.world().simulator.faults().clear();
         }
         self.all_written().await;
@@ -197,6 +191,14 @@ impl Month {
             self.world().simulator.faults().next_on(1, call.path, fault);
         }
         (call, overruns)
+    }
+
+    /// Remembers the job of an answer, unless it came without it.
+    fn took_a_job(&mut self, team: usize, call: &Call, answer: &Answered) {
+        let body = serde_json::from_str::<serde_json::Value>(&answer.text).unwrap_or_default();
+        if let (202, Some(id)) = (answer.status, body["meta"]["job_id"].as_str()) {
+            self.jobs.push((team, call.place_of_job(id)));
+        }
     }
 
     fn any_team(&mut self) -> usize {

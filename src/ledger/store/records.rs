@@ -102,6 +102,14 @@ pub trait RecordReader {
     /// The holds with a number above `seq` that have rows.
     fn matched_after(&self, seq: i64) -> Result<BTreeSet<HoldId>, StoreError>;
 
+    /// Whose the rows are that the upstream wrote in `[from, to)`, by their ids; without those that
+    /// are nobody's.
+    fn owners(
+        &self,
+        from: Timestamp,
+        to: Timestamp,
+    ) -> Result<Vec<(TransactionId, HoldId)>, StoreError>;
+
     /// Up to `limit` findings about moments in `[from, to)`, oldest first (those of one moment by
     /// their names); `open_only`: without those that were explained.
     fn findings(

@@ -167,6 +167,25 @@ impl RecordReader for MemoryStore {
         Ok(holds.filter(|hold| hold.get() > seq).collect())
     }
 
+    fn owners(
+        &self,
+        from: Timestamp,
+        to: Timestamp,
+    ) -> Result<Vec<(TransactionId, HoldId)>, StoreError> {
+        let records = self.records();
+        let is_inside = |id: &TransactionId| {
+            let row = records.transactions.get(id);
+            row.is_some_and(|row| (from..to).contains(&row.at))
+        };
+        let owned = records.matches.values();
+        let inside = owned.filter(|one| is_inside(&one.transaction));
+        let mut owners: Vec<_> = inside
+            .map(|one| (one.transaction.clone(), one.hold))
+            .collect();
+        owners.sort();
+        Ok(owners)
+    }
+
     fn findings(
         &self,
         from: Timestamp,

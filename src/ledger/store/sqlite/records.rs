@@ -216,6 +216,20 @@ impl RecordReader for SqliteReader {
         Ok(holds.into_iter().collect())
     }
 
+    fn owners(
+        &self,
+        from: Timestamp,
+        to: Timestamp,
+    ) -> Result<Vec<(TransactionId, HoldId)>, StoreError> {
+        let sql = "SELECT x.source, x.id, m.hold FROM transactions x \
+             JOIN matches m ON m.\"transaction\" = x.number WHERE x.at >= ?1 AND x.at < ?2 \
+             ORDER BY x.source, x.id";
+        let values = params![from.as_microsecond(), to.as_microsecond()];
+        self.gather(sql, values, |row| {
+            Ok((named(row, 0)?, HoldId::new(row.get(2)?)))
+        })
+    }
+
     fn findings(
         &self,
         from: Timestamp,
