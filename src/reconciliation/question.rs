@@ -15,6 +15,9 @@ use crate::transaction::Transaction;
 /// A doubt that nothing decided for so long gets the nearest row.
 const OVERDUE: SignedDuration = SignedDuration::from_hours(24);
 
+/// A job can be asked for so long after its call began (dossier section 5); then only the list tells.
+const JOB_LIVES: SignedDuration = SignedDuration::from_hours(24);
+
 /// Everything a question is made of.
 #[derive(Debug, Default)]
 pub(super) struct Asked {
@@ -97,6 +100,9 @@ impl Asked {
             (true, doubted_at, _) => times.to(call.began_at, Some(doubted_at.unwrap_or(now))),
             (false, ..) => times.to(call.began_at, None),
         };
+        // A job that nobody has asked for is nobody's doubt, and has ended all the same.
+        let job_is_over = call.began_at.checked_add(JOB_LIVES);
+        let open_since = (call.doubted_at).unwrap_or(job_is_over.unwrap_or(Timestamp::MAX));
         let next = u32::try_from(groups.len()).unwrap_or(u32::MAX);
         let moves = (call.origin.team, call.origin.key, call.budgets);
         self.doubts.push(Doubt {
@@ -107,7 +113,7 @@ impl Asked {
             to,
             group: *groups.entry(moves).or_insert(next),
             is_job,
-            overdue: (call.doubted_at).is_some_and(|at| now.duration_since(at) >= OVERDUE),
+            overdue: now.duration_since(open_since) >= OVERDUE,
         });
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::learn::EVIDENCE_MIN;
 use serde::{Deserialize, Serialize};
 
 use crate::ids::OperationName;
@@ -97,9 +98,12 @@ impl Known {
             .unwrap_or(0)
     }
 
-    /// Whether rows of any kind have explained charges of `operation`.
+    /// Whether rows of any kind have explained enough charges of `operation` to stand for it.
     pub(super) fn has_proven(&self, operation: &str) -> bool {
-        (self.kinds.values()).any(|kind| kind.stands_for.contains_key(operation))
+        (self.kinds.iter()).any(|(name, kind)| {
+            let explained = kind.stands_for.get(operation).copied().unwrap_or(0);
+            explained >= EVIDENCE_MIN || (explained > 0 && is_documented(name, operation))
+        })
     }
 
     /// Both readings were tried and explained so many charges. Where they agree nothing is learned.

@@ -6,7 +6,7 @@ use super::known::{Grain, Known, is_documented};
 use super::lone::explain_lone;
 
 /// Charges that must speak for a kind before it stands for an operation.
-const EVIDENCE_MIN: u64 = 3;
+pub(super) const EVIDENCE_MIN: u64 = 3;
 /// Rows of a kind that are looked at to learn what it is.
 const SAMPLE_MAX: usize = 5_000;
 /// All of something, in parts of it.
@@ -39,7 +39,7 @@ struct Candidate {
 
 impl StandsFor {
     /// The kinds whose rows may be `operation`'s. Where none is proven yet, kinds that nobody
-    /// knows may be too.
+    /// knows may be too, and any kind if none bears its name.
     pub(super) fn kinds(&self, operation: u32) -> &[u32] {
         &self.kinds[operation as usize]
     }
@@ -240,25 +240,26 @@ fn stands_for(
     let mut found = StandsFor::default();
     for (number, operation) in (0..).zip(&board.operations) {
         let mut kinds = Vec::new();
-        let mut proven = false;
+        let mut proven = known.has_proven(operation.as_str());
+        let mut has_named = false;
         for (kind, name) in (0..).zip(&board.kinds) {
             let place = kind as usize;
             let evidence = known.explained(name, operation.as_str());
-            proven |= evidence > 0;
-            if documented[place].contains(&number)
-                || adopted[place].contains(&number)
-                || evidence >= EVIDENCE_MIN
-            {
+            let is_named = documented[place].contains(&number);
+            has_named |= is_named;
+            if is_named || adopted[place].contains(&number) || evidence >= EVIDENCE_MIN {
                 kinds.push(kind);
+                proven |= evidence > 0;
             }
         }
-        proven |= known.has_proven(operation.as_str());
         if !proven {
-            let strange = (0..)
+            // A kind that bears another operation's name may be this one's too, where none bears its
+            // own: rows of bulk jobs may be named as the single calls are.
+            let may_be = (0..)
                 .zip(documented)
-                .filter(|(_, operations)| operations.is_empty())
+                .filter(|(_, operations)| !has_named || operations.is_empty())
                 .map(|(kind, _)| kind);
-            kinds.extend(strange);
+            kinds.extend(may_be);
             kinds.sort_unstable();
             kinds.dedup();
         }
