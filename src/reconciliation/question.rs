@@ -159,10 +159,10 @@ impl Asked {
     /// as long as it may run. Once it has ended the row may as well be dated at the end: the account
     /// may take a job's charge only then.
     fn job_ends(call: &OpenCall, now: Timestamp) -> Option<Timestamp> {
-        if call.job.is_some() {
+        if call.job.is_some() && call.doubted_at.is_some() {
             return call.doubted_at;
         }
-        // Nobody knows its id, so nobody will ever see its end.
+        // Of one whose id nobody knows, nobody will ever see the end.
         let last = call.began_at.checked_add(JOB_LASTS).ok()?;
         (last <= now).then_some(last)
     }
