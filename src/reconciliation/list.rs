@@ -27,6 +27,24 @@ const QUICK_OVERLAP: SignedDuration = SignedDuration::from_mins(5);
 /// So often it reads back over the whole overlap: what came late counts only then.
 const FULL_EVERY: SignedDuration = SignedDuration::from_mins(15);
 
+impl State {
+    /// An answer of the account told its time.
+    fn tell_skew(&mut self, skew: Option<SignedDuration>) {
+        if let Some(skew) = skew {
+            let is_rounding = skew.abs() < SKEW_MIN;
+            self.skew = if is_rounding {
+                SignedDuration::ZERO
+            } else {
+                skew
+            };
+        }
+    }
+
+    fn by_our_clock(&self, at: Timestamp) -> Timestamp {
+        at.checked_sub(self.skew).unwrap_or(at)
+    }
+}
+
 impl Reconciler {
     /// Reads the list into the ledger, a day at a time, up to now.
     pub(super) async fn read_list(
@@ -50,7 +68,9 @@ impl Reconciler {
         };
         let is_full = full || depth == Depth::Full;
         let mut from = base.checked_sub(back).unwrap_or(Timestamp::MIN);
-        from = from.max(state.notes.start);
+        // Their clock may be behind ours: how far, only an answer tells.
+        let start = state.notes.start.checked_sub(AHEAD);
+        from = from.max(start.unwrap_or(Timestamp::MIN));
         let last = now.checked_add(AHEAD).unwrap_or(Timestamp::MAX);
         loop {
             let end = from.checked_add(SPAN).unwrap_or(last);
@@ -87,16 +107,14 @@ impl Reconciler {
         let (source, pull) = (self.settings.source, self.settings.pull);
         let mut pull = self.client.pull(source, span, pull);
         while let Some(rows) = pull.next().await? {
+            state.tell_skew(pull.report().skew);
             self.keep_rows(state, rows, summary).await?;
         }
         let report = pull.report();
         state.is_bounded = !report.bounds_dropped;
         summary.unreadable += report.unreadable_count;
         telemetry::pulled(&report);
-        if let Some(skew) = report.skew {
-            let is_small = skew.abs() < SKEW_MIN;
-            state.skew = if is_small { SignedDuration::ZERO } else { skew };
-        }
+        state.tell_skew(report.skew);
         if !report.complete {
             return Ok(None);
         }
@@ -105,9 +123,9 @@ impl Reconciler {
     }
 
     /// Brings rows into the account's credits, and leaves out those from before the ledger.
-    fn wanted(&self, rows: Vec<Transaction>, start: Timestamp) -> Vec<Transaction> {
+    fn wanted(&self, rows: Vec<Transaction>, state: &State) -> Vec<Transaction> {
         let mut rows = rows;
-        rows.retain(|row| row.at >= start);
+        rows.retain(|row| state.by_our_clock(row.at) >= state.notes.start);
         for row in &mut rows {
             row.amount = row.amount.in_units_of(self.settings.factor);
         }
@@ -143,7 +161,7 @@ impl Reconciler {
         let operations = self.charged_operations();
         let mut records = Vec::new();
         let mut judged = Judged::default();
-        let rows = self.known(self.wanted(rows, state.notes.start)).await?;
+        let rows = self.known(self.wanted(rows, state)).await?;
         for (row, kept) in rows {
             let Some(seen) = state.open.take_row(row, kept.as_ref(), now) else {
                 continue;

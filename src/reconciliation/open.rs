@@ -34,6 +34,8 @@ pub(super) struct Open {
     pub(super) given_up: BTreeMap<HoldId, OpenCharge>,
     /// Holds whose entries are read again after a restart and need no look.
     explained: BTreeSet<HoldId>,
+    /// The entry after which reading was taken up again, until that is done.
+    restored_from: Option<i64>,
     /// Entries up to this one were looked at.
     pub(super) seq: i64,
     /// What is held for jobs that run.
@@ -119,6 +121,7 @@ impl Open {
     ) -> Result<Self, StoreError> {
         let mut open = Self {
             seq,
+            restored_from: Some(seq),
             times,
             ..Self::default()
         };
@@ -170,6 +173,7 @@ impl Open {
     /// Looks at the entries since the last time.
     pub(super) fn read_entries(&mut self, reader: &dyn Reader) -> Result<News, StoreError> {
         let mut news = News::default();
+        let restored_from = self.restored_from.take().unwrap_or(0);
         loop {
             let page = reader.entries(self.seq, PAGE)?;
             let Some(last) = page.last() else {
@@ -178,9 +182,20 @@ impl Open {
             };
             self.seq = last.seq;
             for entry in page {
+                if entry.kind == EntryKind::Settled && entry.hold.get() <= restored_from {
+                    self.skip_if_matched(entry.hold, reader)?;
+                }
                 self.take_entry(&entry, &mut news);
             }
         }
+    }
+
+    /// A job or a doubt ends long after the number of its hold was passed.
+    fn skip_if_matched(&mut self, hold: HoldId, reader: &dyn Reader) -> Result<(), StoreError> {
+        if !reader.matches_of(hold)?.is_empty() {
+            self.explained.insert(hold);
+        }
+        Ok(())
     }
 
     fn take_entry(&mut self, entry: &Entry, news: &mut News) {

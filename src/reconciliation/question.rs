@@ -93,6 +93,9 @@ impl Asked {
         if !notes.shown.contains(&doubt.operation) {
             return Some("the account's list has never shown a charge of this operation");
         }
+        if doubt.overdue {
+            return None;
+        }
         let near = |at: Timestamp| {
             let span = at.duration_since(doubt.from).abs();
             span <= SILENT_NEAR

@@ -1,6 +1,6 @@
 //! What the books of a month must say, held against what really happened.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::Path;
 
 use generect_guard::credits::Credits;
@@ -8,7 +8,8 @@ use generect_guard::ledger::store::Reader;
 use generect_guard::ledger::{Entry, EntryKind, Finding, FindingKind, HoldId, open_reader};
 use generect_guard::reconciliation;
 use generect_guard::simulator::Truth;
-use generect_guard::transaction::TransactionStatus;
+use generect_guard::simulator::lists::ListKinds;
+use generect_guard::transaction::{Transaction, TransactionStatus};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::month::Told;
@@ -30,19 +31,32 @@ pub fn check(shape: &Shape, ledger: &Path, truth: &Truth, told: &Told) {
     let findings = findings(&*reader);
     let charged = truth.total_charged().micros();
     let settled: i64 = lives.values().map(|life| life.charged.micros()).sum();
-    let drift: i64 = findings.iter().map(|found| found.drift.micros()).sum();
+    let (given, taken): (Vec<_>, Vec<_>) = findings.iter().partition(|found| is_given(found));
+    let sum = |found: &[&Finding]| -> i64 { found.iter().map(|found| found.drift.micros()).sum() };
+    let (drift, given_back) = (sum(&taken), -sum(&given));
     assert!(truth.adds_up());
+    let undecided = reconciliation::undecided(&*reader).unwrap();
+    // Of an operation that the list has never shown, its silence says nothing: those stay.
+    let is_silent = |hold: HoldId| {
+        let mut of = undecided.iter().filter(|known| known.hold == hold.get());
+        of.any(|known| known.why.contains("never shown"))
+    };
     let open: Vec<_> = (lives.values())
-        .filter(|life| life.ended.is_none())
+        .filter(|life| life.ended.is_none() && !is_silent(life.held.hold))
         .map(|life| &life.held)
         .collect();
-    let undecided = reconciliation::undecided(&*reader).unwrap();
     assert!(
         open.is_empty(),
         "never decided: {undecided:#?} of {}",
         near(&*reader, &open)
     );
-    rows_are_explained(&*reader, &lives, &findings);
+    rows_are_explained(&*reader, &lives, &findings, told);
+    if shape.lists.kinds == ListKinds::Operations {
+        assert_eq!(
+            given_back, told.given_back,
+            "given back, and found to be: {given:#?}"
+        );
+    }
     let taken = charged + told.elsewhere;
     if taken != settled + drift {
         tell(&lives, &findings, truth, told);
@@ -60,6 +74,12 @@ pub fn check(shape: &Shape, ledger: &Path, truth: &Truth, told: &Told) {
     }
 }
 
+/// Whether it is about a row that gave money. Only where the list names its kinds can anybody tell
+/// what was paid in from what was given back.
+fn is_given(found: &Finding) -> bool {
+    found.name.starts_with("refund:") || found.kind == FindingKind::TopUp
+}
+
 /// The rows about open holds, for whoever looks why they are open.
 fn near(reader: &dyn Reader, open: &[&Entry]) -> String {
     let mut told = String::new();
@@ -73,21 +93,19 @@ fn near(reader: &dyn Reader, open: &[&Entry]) -> String {
             held.began_at + SignedDuration::from_mins(2),
         );
         for row in reader.transactions(from, to, None, 40).unwrap() {
-            told += &format!(
-                "   {} {} {} {} {}\n",
-                row.id,
-                row.kind,
-                row.charge(),
-                row.status.as_str(),
-                row.at
-            );
+            told += &format!("   {}\n", told_of(&row));
         }
     }
     told
 }
 
 /// Each row that took something is one hold's or in a finding, and each charge has its rows.
-fn rows_are_explained(reader: &dyn Reader, lives: &BTreeMap<HoldId, Life>, findings: &[Finding]) {
+fn rows_are_explained(
+    reader: &dyn Reader,
+    lives: &BTreeMap<HoldId, Life>,
+    findings: &[Finding],
+    told: &Told,
+) {
     let unexplained: Vec<_> = reader
         .open_transactions(jiff::Timestamp::MIN)
         .unwrap()
@@ -95,31 +113,111 @@ fn rows_are_explained(reader: &dyn Reader, lives: &BTreeMap<HoldId, Life>, findi
         .filter(|row| row.charge() > Credits::ZERO && row.status != TransactionStatus::Error)
         .collect();
     assert!(unexplained.is_empty(), "rows of nobody: {unexplained:#?}");
+    let mut wrong = String::new();
     for (hold, life) in lives {
-        let rows = reader.matches_of(*hold).unwrap();
-        let taken: Credits = rows
+        let owned = reader.matches_of(*hold).unwrap();
+        let rows: Vec<_> = owned
             .iter()
-            .map(|row| {
-                reader
-                    .transaction(&row.transaction)
-                    .unwrap()
-                    .unwrap()
-                    .charge()
-            })
+            .map(|one| reader.transaction(&one.transaction).unwrap().unwrap())
+            .collect();
+        // What was given back took nothing; a row that came too late is the finding's.
+        let taken: Credits = (rows.iter())
+            .filter(|row| row.status != TransactionStatus::Error)
+            .map(Transaction::charge)
             .sum();
-        // A row that came too late stays nobody's: it is the finding's.
-        let about = findings
+        let about: Vec<_> = findings
             .iter()
-            .filter(|found| found.hold == Some(*hold) && found.kind != FindingKind::Late);
-        let about_it: Vec<_> = about.collect();
-        let drift: Credits = about_it.iter().map(|found| found.drift).sum();
-        assert_eq!(
-            taken,
-            life.charged.saturating_add(drift),
-            "rows of hold {hold}: {rows:#?}, {:#?}",
-            (&life.ended, about_it)
-        );
+            .filter(|found| found.hold == Some(*hold) && found.kind != FindingKind::Late)
+            .collect();
+        let drift: Credits = about.iter().map(|found| found.drift).sum();
+        if taken != life.charged.saturating_add(drift) {
+            wrong += &format!(
+                "{} has rows of {taken}, was charged {}, and {drift} of drift was found\n",
+                described(life),
+                life.charged
+            );
+            for (row, one) in rows.iter().zip(&owned) {
+                wrong += &format!("   {:?} {}\n", one.how, told_of(row));
+            }
+            let named = life
+                .ended
+                .iter()
+                .filter_map(|ended| ended.evidence.as_ref());
+            let named = named.flat_map(|note| note.text.split_whitespace());
+            for id in named.filter_map(|id| id.parse().ok()) {
+                let row = reader.transaction(&id).unwrap().unwrap();
+                let kept = reader.kept_rows(&[id]).unwrap().pop();
+                let owner = kept.and_then(|kept| kept.hold);
+                let owner = owner.map(|owner| described(&lives[&owner]));
+                wrong += &format!("   {} is of {owner:?}\n", told_of(&row));
+            }
+            for found in about {
+                wrong += &format!("   {} {}\n", found.name, found.detail);
+            }
+        }
     }
+    let (first, last) = (Timestamp::MIN, Timestamp::MAX);
+    let rows = reader.transactions(first, last, None, 1_000_000).unwrap();
+    let ids: Vec<_> = rows.iter().map(|row| row.id.clone()).collect();
+    let kept = reader.kept_rows(&ids).unwrap().into_iter();
+    let owners: HashMap<_, _> = kept
+        .filter_map(|kept| Some((kept.row.id, kept.hold?)))
+        .collect();
+    let paid_in: i64 = rows.iter().map(|row| row.amount.micros().max(0)).sum();
+    assert_eq!(
+        paid_in,
+        told.given_back + told.paid_in,
+        "rows that gave money"
+    );
+    let ids: HashSet<_> = rows.iter().map(|row| row.id.id.to_string()).collect();
+    for number in 1..=ids.len() {
+        if !ids.contains(&format!("txn_{number:08}")) {
+            let near = rows.iter().filter(|row| {
+                *row.id.id > *format!("txn_{:08}", number.saturating_sub(3))
+                    && *row.id.id < *format!("txn_{:08}", number + 3)
+            });
+            wrong += &format!(
+                "row {number} was never kept; {:#?}\n",
+                near.map(told_of).collect::<Vec<_>>()
+            );
+        }
+    }
+    for row in rows {
+        let found: Vec<_> = findings
+            .iter()
+            .filter(|found| found.transaction.as_ref() == Some(&row.id))
+            // What came late and is booked as a correction is its hold's, and told of besides.
+            .filter(|found| match found.kind {
+                FindingKind::TheirsOnly => true,
+                FindingKind::Late => found.drift != Credits::ZERO,
+                _ => false,
+            })
+            .collect();
+        let took = row.charge() > Credits::ZERO && row.status != TransactionStatus::Error;
+        let said = usize::from(owners.contains_key(&row.id)) + found.len();
+        if said != usize::from(took) {
+            let owner = owners.get(&row.id).map(|owner| described(&lives[owner]));
+            wrong += &format!("{} is of {owner:?} and in {found:#?}\n", told_of(&row));
+        }
+    }
+    assert!(wrong.is_empty(), "charges and rows disagree:\n{wrong}");
+}
+
+fn described(life: &Life) -> String {
+    let held = &life.held;
+    let how = life.ended.as_ref().map(|ended| {
+        let evidence = ended.evidence.as_ref().map(|note| (note.kind, &note.text));
+        format!("{} at {} {evidence:?}", ended.kind, ended.recorded_at)
+    });
+    format!(
+        "hold {} {} {} {} of {}: {how:?}",
+        held.hold, held.team, held.operation, held.amount, held.began_at
+    )
+}
+
+fn told_of(row: &Transaction) -> String {
+    let (kind, status) = (&row.kind, row.status.as_str());
+    format!("{} {kind} {} {status} {}", row.id, row.charge(), row.at)
 }
 
 /// Without others nobody pays for anybody else.

@@ -30,7 +30,7 @@ use std::thread;
 use shape::Shape;
 
 /// How many seeds the ordinary run has time for: some twenty seconds on two cores.
-const SEEDS: u64 = 8;
+const SEEDS: u64 = 4;
 const SEEDS_AT_ONCE: usize = 2;
 
 #[test]

@@ -52,8 +52,12 @@ pub struct Month {
 pub struct Told {
     /// The fingerprint of each call, by its body.
     pub calls: HashMap<String, u64>,
-    /// What others used, less what the account gave back.
+    /// What others used.
     pub elsewhere: i64,
+    /// What the account gave back for calls.
+    pub given_back: i64,
+    /// What was paid in.
+    pub paid_in: i64,
 }
 
 impl Told {
@@ -98,6 +102,9 @@ pub async fn run(shape: Shape) {
         told: Told::default(),
     };
     month.read_account();
+    let mut reconciler = month.reconciler();
+    reconciler.begin().await.unwrap();
+    month.reconciler = Some(reconciler);
     let end = clock.now() + SignedDuration::from_hours(24 * DAYS);
     while clock.now() < end {
         month.step().await;
@@ -216,7 +223,7 @@ impl Month {
         let credits = Credits::from_micros(amount);
         if is_refund {
             simulator.refund("search_database_leads", credits);
-            self.told.elsewhere -= amount;
+            self.told.given_back += amount;
             self.came(amount);
         } else {
             simulator.spend_elsewhere(kind, credits);
@@ -228,6 +235,7 @@ impl Month {
     fn auto_top_up(&mut self) {
         if self.world().simulator.balance() < credits("15") {
             self.world().simulator.top_up(credits("30"));
+            self.told.paid_in += 30_000_000;
             self.came(30_000_000);
         }
     }

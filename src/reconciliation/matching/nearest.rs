@@ -95,14 +95,17 @@ fn part(field: Field, piece: u32, most: i64, taken: &[u32]) -> Vec<u32> {
     .collect()
 }
 
-/// Doubts that own pieces now are allocated them.
+/// Doubts that own pieces now are allocated them. An exchange may have given another piece to one
+/// that had its end already.
 fn own(decider: &mut Decider, contest: &Contest) {
     for piece in &contest.pieces {
         if let Owner::Doubt(doubt) = decider.owners.of(*piece) {
+            let rows = decider.field.pieces.rows(*piece).to_vec();
             let end = &mut decider.decisions.ends[doubt as usize];
-            if matches!(end, End::Undecided(_)) {
-                *end = End::Allocated(decider.field.pieces.rows(*piece).to_vec());
-            }
+            *end = match end {
+                End::Settled(_) => End::Settled(rows),
+                _ => End::Allocated(rows),
+            };
         }
     }
 }
