@@ -18,7 +18,7 @@ use crate::ledger::Ledger;
 use crate::metrics::{self, Exporter};
 use crate::proxy::job_poller::{JobPoller, JobPollerSettings};
 use crate::proxy::stack::StackSettings;
-use crate::reconciliation::Service;
+use crate::reconciliation::{ReconcileNow, Service};
 
 /// How often the budgets' levels are written into the metrics.
 const BUDGET_GAUGES_INTERVAL: Duration = Duration::from_secs(5);
@@ -42,8 +42,9 @@ pub(super) struct Beside<'a> {
 }
 
 impl Beside<'_> {
-    /// Spawns them all. What asks the upstream or writes to the ledger ends with the draining.
-    pub(super) fn spawn(self, tasks: &TaskTracker) {
+    /// Spawns them all. What asks the upstream or writes to the ledger ends with the draining. Gives
+    /// the way to ask for a reconciliation.
+    pub(super) fn spawn(self, tasks: &TaskTracker) -> Option<ReconcileNow> {
         let ended = || self.ended.clone();
         let readings = self.watcher.latest();
         let conditions = conditions(
@@ -69,14 +70,15 @@ impl Beside<'_> {
             self.clock,
         );
         tasks.spawn(tier.run(ended()));
+        let reconcile = reconciler.map(|reconciler| {
+            let interval = self.config.reconciliation.interval;
+            let (service, now) = Service::new(reconciler, interval, readings.clone());
+            tasks.spawn(service.run(self.draining.clone()));
+            now
+        });
         let running = Running {
             ledger: self.ledger.clone(),
-            reconcile: reconciler.map(|reconciler| {
-                let interval = self.config.reconciliation.interval;
-                let (service, now) = Service::new(reconciler, interval, readings.clone());
-                tasks.spawn(service.run(self.draining.clone()));
-                now
-            }),
+            reconcile: reconcile.clone(),
         };
         tasks.spawn(self.control.serve(running, ended()));
         let reading = account::keep_reading(self.watcher, self.ledger.clone(), ended());
@@ -91,6 +93,7 @@ impl Beside<'_> {
         tasks.spawn(poller.run(self.draining.clone()));
         let watched = alerting::Watched::new(self.config, self.clock, self.ledger, readings);
         tasks.spawn(watched.run(self.alerts, self.draining.clone()));
+        reconcile
     }
 }
 

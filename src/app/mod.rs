@@ -39,6 +39,7 @@ use crate::proxy::server::{self, ServerSettings};
 use crate::proxy::stack::{StackSettings, stack};
 use crate::proxy::team_view::{Books, OpenReader};
 use crate::proxy::upstream::{Upstream, UpstreamSettings};
+use crate::reconciliation::ReconcileNow;
 
 use beside::Beside;
 pub use reconcile::{AloneError, reconcile_alone};
@@ -99,6 +100,8 @@ pub struct Guard {
     pub admin_address: SocketAddr,
     /// The books, for whoever runs in the same process.
     pub ledger: Ledger,
+    /// Reconciles out of turn; `None` if the settings want no reconciliation.
+    pub reconcile: Option<ReconcileNow>,
     drain_timeout: Duration,
     draining: CancellationToken,
     ended: CancellationToken,
@@ -160,7 +163,7 @@ impl Guard {
             draining: &draining,
             ended: &ended,
         };
-        parts.spawn(&beside);
+        let reconcile = parts.spawn(&beside);
         let proxy = tokio::spawn(server::serve(
             listener,
             stack(&stack_settings),
@@ -172,6 +175,7 @@ impl Guard {
             address,
             admin_address,
             ledger,
+            reconcile,
             drain_timeout: config.server.drain_timeout,
             draining,
             ended,

@@ -8,10 +8,11 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
+use super::kinds::Kinds;
 use super::matching::{Answer, Differing, LeftBecause};
 use super::open::{Open, OpenCharge, Seen, changed};
+use super::question::Asked;
 use crate::credits::Credits;
-use crate::ids::OperationName;
 use crate::ledger::{Finding, FindingKind, HoldId, MatchedBy, Record};
 use crate::transaction::{Transaction, TransactionId, TransactionStatus};
 
@@ -26,36 +27,56 @@ pub(super) struct Judged {
     pub(super) late: Vec<TransactionId>,
 }
 
-/// Judges what a matching left. `charges` and `rows` are what it was asked about, `differing` what
-/// belongs together but for its amount.
-pub(super) fn left(
-    open: &mut Open,
-    answer: &Answer,
-    rows: &[Transaction],
-    charges: &[HoldId],
-    differing: &[Differing],
-    stands_for: &StandsFor<'_>,
-    now: Timestamp,
-) -> Judged {
+/// What a matching said, and what it was asked.
+#[derive(Clone, Copy)]
+pub(super) struct Matched<'a> {
+    pub(super) answer: &'a Answer,
+    pub(super) asked: &'a Asked,
+    /// What belongs together but for its amount.
+    pub(super) differing: &'a [Differing],
+    pub(super) kinds: Kinds<'a>,
+    /// Up to when the list is complete, if it ever was.
+    pub(super) complete_until: Option<Timestamp>,
+}
+
+/// Judges what a matching left.
+pub(super) fn left(open: &mut Open, matched: Matched<'_>, now: Timestamp) -> Judged {
+    let Matched {
+        answer,
+        asked,
+        kinds,
+        ..
+    } = matched;
     let mut judged = Judged::default();
-    for pair in differing {
-        let theirs: Vec<_> = pair.rows.iter().filter_map(|row| rows.get(*row)).collect();
-        if let (Some(hold), Some(first)) = (charges.get(pair.charge), theirs.first()) {
-            judged.differs(open, &theirs, first.id.clone(), pair.theirs, *hold, now);
+    let until = matched.complete_until;
+    for pair in matched.differing {
+        let rows = pair.rows.iter();
+        let theirs: Vec<_> = rows.filter_map(|row| asked.rows.get(*row)).collect();
+        if let (Some(charge), Some(first)) = (asked.charges.get(pair.charge), theirs.first()) {
+            judged.differs(
+                open,
+                &theirs,
+                first.id.clone(),
+                pair.theirs,
+                charge.hold,
+                now,
+            );
         }
     }
     for left in &answer.rows_left {
         if left.because == LeftBecause::Unexplained
-            && let Some(row) = rows.get(left.row)
+            && let Some(row) = asked.rows.get(left.row)
+            // What a kind that nobody knows stands for may yet be learned from later rows.
+            && (kinds.is_known(&row.kind) || until.is_some_and(|until| row.at <= until))
         {
-            judged.theirs(open, row, stands_for, now);
+            judged.theirs(open, row, kinds, now);
         }
     }
     for left in &answer.charges_left {
         if left.because == LeftBecause::Unexplained
-            && let Some(hold) = charges.get(left.charge)
+            && let Some(charge) = asked.charges.get(left.charge)
         {
-            judged.ours(open, *hold, now);
+            judged.ours(open, charge.hold, now);
         }
     }
     judged
@@ -102,13 +123,7 @@ impl Judged {
 
     /// A row that nothing of ours explains: somebody used the account around the guard, or a call
     /// that was given up has been charged after all.
-    fn theirs(
-        &mut self,
-        open: &mut Open,
-        row: &Transaction,
-        stands_for: &StandsFor<'_>,
-        now: Timestamp,
-    ) {
+    fn theirs(&mut self, open: &mut Open, row: &Transaction, kinds: Kinds<'_>, now: Timestamp) {
         if open
             .rows
             .get(&row.id)
@@ -116,7 +131,7 @@ impl Judged {
         {
             return;
         }
-        if let Some(late) = Late::find(open, row, stands_for) {
+        if let Some(late) = Late::find(open, row, kinds) {
             open.rows.remove(&row.id);
             open.given_up.remove(&late.hold);
             self.late.extend(late.is_certain.then(|| row.id.clone()));
@@ -173,9 +188,6 @@ impl Judged {
     }
 }
 
-/// Whether rows of a kind may be an operation's.
-pub(super) type StandsFor<'a> = dyn Fn(&str, &OperationName) -> bool + 'a;
-
 /// A call that was given up, and that a row has come for.
 struct Late {
     hold: HoldId,
@@ -186,13 +198,13 @@ struct Late {
 
 impl Late {
     /// The call this row fits best: the nearest in time.
-    fn find(open: &Open, row: &Transaction, stands_for: &StandsFor<'_>) -> Option<Self> {
+    fn find(open: &Open, row: &Transaction, kinds: Kinds<'_>) -> Option<Self> {
         let times = open.times;
         let fits = |call: &OpenCharge| {
             let span = times.from(call.began_at)..=times.to(call.began_at, None);
             call.amount >= row.charge()
                 && span.contains(&row.at)
-                && stands_for(&row.kind, &call.operation)
+                && kinds.may_be(&row.kind, &call.operation)
         };
         let fitting = || open.given_up.iter().filter(|(_, call)| fits(call));
         let distance = |call: &OpenCharge| row.at.duration_since(call.began_at).abs();

@@ -7,6 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use tokio::task::spawn_blocking;
 
 use super::judge::{self, Judged};
+use super::kinds::Kinds;
 use super::run::{Depth, ReconcileError, Reconciler, State};
 use super::summary::Summary;
 use super::telemetry;
@@ -138,7 +139,7 @@ impl Reconciler {
         summary: &mut Summary,
     ) -> Result<(), ReconcileError> {
         let now = self.clock.now();
-        let (catalogue, _) = (self.settings.in_force)();
+        let operations = self.charged_operations();
         let mut records = Vec::new();
         let mut judged = Judged::default();
         let rows = self.known(self.wanted(rows, state.notes.start)).await?;
@@ -147,8 +148,11 @@ impl Reconciler {
                 continue;
             };
             summary.rows += 1;
-            let known = state.known.stands_for(&seen.row.kind).next().is_some();
-            let is_operation = known || catalogue.operation(&seen.row.kind).is_some();
+            let kinds = Kinds {
+                operations: &operations,
+                known: &state.known,
+            };
+            let is_operation = kinds.is_known(&seen.row.kind);
             records.push(Record::Transaction(seen.row.clone()));
             let of_row = judge::seen(&seen, is_operation, now);
             judged.found.extend(of_row.found);

@@ -11,6 +11,7 @@
 
 mod balance_kind;
 mod judge;
+mod kinds;
 mod list;
 pub mod matching;
 mod notes;

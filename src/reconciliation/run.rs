@@ -10,7 +10,8 @@ use jiff::{SignedDuration, Timestamp};
 use tokio::task::spawn_blocking;
 
 use super::balance_kind::BalanceKind;
-use super::judge::{self, Judged};
+use super::judge::{self, Judged, Matched};
+use super::kinds::Kinds;
 use super::matching::{self, Answer, DoubtEnd, Known, Question};
 use super::notes::{self, Notes, UndecidedNote};
 use super::open::{ABSENT, Open, REMEMBERED, Times, open_findings};
@@ -249,11 +250,7 @@ impl Reconciler {
         let asked = self.ask(state, summary).await?;
         let known = state.known.clone();
         let complete_until = state.notes.complete_until(self.settings.rows_late);
-        let (catalogue, _) = (self.settings.in_force)();
-        let operations: Vec<_> = (catalogue.operations())
-            .filter(|operation| operation.class.is_charged())
-            .map(|operation| operation.name.clone())
-            .collect();
+        let operations = self.charged_operations();
         let look = move || {
             let question = Question {
                 charges: &asked.charges,
@@ -265,22 +262,23 @@ impl Reconciler {
             };
             let answer = matching::answer(question, &known);
             let differing = matching::pair_differing(question, &answer);
-            (answer, differing, asked)
+            (answer, differing, asked, operations)
         };
-        let (answer, differing, asked) = spawn_blocking(look).await?;
+        let (answer, differing, asked, operations) = spawn_blocking(look).await?;
         self.take_matches(state, &answer, summary).await?;
         let kept = self.end_doubts(state, &answer, &asked, summary).await?;
-        let holds: Vec<_> = asked.charges.iter().map(|charge| charge.hold).collect();
         let now = self.clock.now();
-        let mut judged = judge::left(
-            &mut state.open,
-            &answer,
-            &asked.rows,
-            &holds,
-            &differing,
-            &|kind, operation| may_be(&catalogue, &answer.known, kind, operation),
-            now,
-        );
+        let matched = Matched {
+            answer: &answer,
+            asked: &asked,
+            differing: &differing,
+            kinds: Kinds {
+                operations: &operations,
+                known: &answer.known,
+            },
+            complete_until,
+        };
+        let mut judged = judge::left(&mut state.open, matched, now);
         self.correct_late(&mut judged).await?;
         let mut records = self.told(state, &judged, summary);
         let mut undecided: Vec<_> = answer.undecided.iter().map(UndecidedNote::from).collect();
@@ -297,6 +295,15 @@ impl Reconciler {
         ));
         self.ledger.keep(records).await?;
         Ok(())
+    }
+
+    /// The operations whose calls can be charged.
+    pub(super) fn charged_operations(&self) -> Vec<OperationName> {
+        let (catalogue, _) = (self.settings.in_force)();
+        let charged = catalogue
+            .operations()
+            .filter(|known| known.class.is_charged());
+        charged.map(|operation| operation.name.clone()).collect()
     }
 
     /// Reads our side: new entries, then the calls that are open.
@@ -457,16 +464,6 @@ impl Reconciler {
         }
         Ok(kept)
     }
-}
-
-/// Whether a row of this kind may be the operation's: by its name, by what was learned, or because
-/// nothing is known of it.
-fn may_be(catalogue: &Catalogue, known: &Known, kind: &str, operation: &OperationName) -> bool {
-    if catalogue.operation(kind).is_some() {
-        return matching::is_documented(kind, operation.as_str());
-    }
-    let mut learned = known.stands_for(kind).peekable();
-    learned.peek().is_none() || learned.any(|(name, _)| name == operation)
 }
 
 fn own(open: &mut Open, found: &Match) -> Record {

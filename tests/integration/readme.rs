@@ -79,6 +79,15 @@ fn the_sandbox_runs_without_any_settings_and_shows_what_the_readme_shows() {
     }
     assert!(compared >= 6, "the README's tour is gone");
     assert!(shown.contains("in doubt"), "{shown}");
+    for line in [
+        "doubts and jobs: 1 settled at 0.4 credits, 0 released, 0 allocated, 0 undecided",
+        "1 new theirs_only: drift 1.5 credits",
+    ] {
+        assert!(
+            shown.contains(line) && README.contains(line),
+            "{line:?}\n{shown}"
+        );
+    }
     let left: Vec<_> = std::fs::read_dir(folder.path()).unwrap().collect();
     assert!(
         left.is_empty(),

@@ -18,12 +18,15 @@ use crate::config::{self, Config, Environment};
 use crate::credits::Credits;
 use crate::ledger::{Budget, open_reader};
 use crate::logging::{self, Format, LoggingSettings, Secrets};
-use crate::reports::{Period, TeamNames, spend_report, spend_text};
+use crate::reports::{Period, TeamNames, findings_report, findings_text, spend_report, spend_text};
 use crate::simulator::{LIVE_TOKEN, Simulator, SimulatorSettings};
 
 const SETTINGS: &str = include_str!("../../../config/sandbox.toml");
 /// What the simulated account has at the start, in micro-credits: 40 credits.
 const BALANCE: Credits = Credits::from_micros(40_000_000);
+
+/// What somebody takes around the guard: 1.5 credits.
+const ELSEWHERE: Credits = Credits::from_micros(1_500_000);
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -81,6 +84,7 @@ async fn sandbox(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
     // Endings that nobody waits for may take some milliseconds to reach the disk.
     tokio::time::sleep(Duration::from_millis(50)).await;
     note(&report(&ledger, &budgets, context)?);
+    note(&reconciled(&guard, &simulator, &ledger).await?);
     note(&format!(
         "The simulator charged {} credits in all and has {} left.",
         simulator.truth().total_charged(),
@@ -93,6 +97,25 @@ async fn sandbox(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
     guard.drain().await;
     simulator.stop().await;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Somebody uses the account around the guard, and then the account's own list is read.
+async fn reconciled(guard: &Guard, simulator: &Simulator, ledger: &Path) -> anyhow::Result<String> {
+    simulator.spend_elsewhere("search_database_leads", ELSEWHERE);
+    let reconcile = guard
+        .reconcile
+        .as_ref()
+        .context("nothing reconciles here")?;
+    let summary = reconcile.run().await.map_err(anyhow::Error::msg)?;
+    let all = Period {
+        from: jiff::Timestamp::MIN,
+        to: jiff::Timestamp::MAX,
+    };
+    let findings = findings_report(&*open_reader(ledger)?, all, true)?;
+    Ok(format!(
+        "\nThen somebody takes {ELSEWHERE} credits around the guard, and the account's own list is read:\n\n{summary}\n\n{}",
+        findings_text(&findings)
+    ))
 }
 
 /// The sandbox's settings, with this run's addresses in them.
