@@ -136,7 +136,9 @@ async fn each_alert_reaches_its_receiver_signed_and_once_also_over_restarts() {
     let world = world.restarted(plan()).await;
     receiver.until(1).await;
     let world = world.restarted(plan()).await;
-    world.simulator.spend_elsewhere("app", credits("1.5"));
+    world
+        .simulator
+        .spend_elsewhere("search_database_leads", credits("1.5"));
     clock.advance(SignedDuration::from_secs(5));
     reconcile(&world).await;
     let world = world.restarted(plan()).await;
