@@ -90,6 +90,7 @@ impl Reconciler {
             self.keep_rows(state, rows, summary).await?;
         }
         let report = pull.report();
+        state.is_bounded = !report.bounds_dropped;
         summary.unreadable += report.unreadable_count;
         telemetry::pulled(&report);
         if let Some(skew) = report.skew {
@@ -132,7 +133,7 @@ impl Reconciler {
         Ok(spawn_blocking(look).await??)
     }
 
-    async fn keep_rows(
+    pub(super) async fn keep_rows(
         &self,
         state: &mut State,
         rows: Vec<Transaction>,
@@ -144,7 +145,7 @@ impl Reconciler {
         let mut judged = Judged::default();
         let rows = self.known(self.wanted(rows, state.notes.start)).await?;
         for (row, kept) in rows {
-            let Some(seen) = state.open.take_row(row, kept.as_ref()) else {
+            let Some(seen) = state.open.take_row(row, kept.as_ref(), now) else {
                 continue;
             };
             summary.rows += 1;

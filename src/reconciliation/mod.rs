@@ -16,6 +16,7 @@ mod list;
 pub mod matching;
 mod notes;
 mod open;
+mod pending;
 mod prices;
 mod question;
 mod run;

@@ -79,6 +79,18 @@ pub(super) struct OpenRow {
     pub(super) row: Transaction,
     /// The finding it is part of.
     pub(super) finding: Option<Arc<str>>,
+    /// When it was last read; the beginning of time if that was before the last start.
+    pub(super) asked_at: Timestamp,
+}
+
+impl OpenRow {
+    fn stored(row: Transaction, finding: Option<Arc<str>>) -> Self {
+        Self {
+            row,
+            finding,
+            asked_at: Timestamp::MIN,
+        }
+    }
 }
 
 /// A charge of ours that has no row yet.
@@ -98,7 +110,7 @@ pub(super) struct OpenCharge {
 }
 
 impl Open {
-    /// Works it out from the ledger: entries after `seq`, rows of the last days, open findings.
+    /// Works it out from the ledger: entries after `seq`, rows that nobody owns, open findings.
     pub(super) fn restore(
         reader: &dyn Reader,
         seq: i64,
@@ -111,9 +123,9 @@ impl Open {
             ..Self::default()
         };
         for row in reader.open_transactions(from)? {
+            // What was given back is nobody's and stays so.
             if row.status != TransactionStatus::Error {
-                let finding = None;
-                open.rows.insert(row.id.clone(), OpenRow { row, finding });
+                open.rows.insert(row.id.clone(), OpenRow::stored(row, None));
             }
         }
         open.explained = reader.matched_after(seq)?;
@@ -128,7 +140,7 @@ impl Open {
         match (found.kind, &found.transaction, found.hold) {
             (FindingKind::TheirsOnly, Some(id), _) => {
                 if let Some(row) = reader.transaction(id)? {
-                    self.rows.insert(id.clone(), OpenRow { row, finding });
+                    self.rows.insert(id.clone(), OpenRow::stored(row, finding));
                 }
             }
             (FindingKind::OursOnly, _, Some(hold)) => {
@@ -251,7 +263,15 @@ impl Open {
 
     /// Takes a row as it was read now; `kept`: as the ledger has it. `None`: there is nothing new
     /// about it.
-    pub(super) fn take_row(&mut self, row: Transaction, kept: Option<&KeptRow>) -> Option<Seen> {
+    pub(super) fn take_row(
+        &mut self,
+        row: Transaction,
+        kept: Option<&KeptRow>,
+        now: Timestamp,
+    ) -> Option<Seen> {
+        if let Some(open) = self.rows.get_mut(&row.id) {
+            open.asked_at = now;
+        }
         let before = kept.map(|kept| kept.row.clone());
         if before.as_ref() == Some(&row) {
             return None;
@@ -263,8 +283,12 @@ impl Open {
         if row.status == TransactionStatus::Error {
             explained = finding;
         } else if owner.is_none() {
-            let row = row.clone();
-            self.rows.insert(row.id.clone(), OpenRow { row, finding });
+            let open = OpenRow {
+                row: row.clone(),
+                finding,
+                asked_at: now,
+            };
+            self.rows.insert(row.id.clone(), open);
         }
         let changed = match (&before, owner) {
             (Some(before), Some(_)) => self.changed_by(&row, before),

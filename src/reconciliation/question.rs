@@ -56,7 +56,8 @@ impl Asked {
             from: times.from(charge.began_at),
             to: times.to(charge.began_at, charge.answered_at),
         });
-        let rows = open.rows.values().map(|open| {
+        let rows = open.rows.values().filter(|open| !open.is_given_up());
+        let rows = rows.map(|open| {
             let mut row = open.row.clone();
             row.at = row.at.checked_sub(skew).unwrap_or(row.at);
             row
@@ -135,6 +136,9 @@ impl Asked {
             Some(ended_at) => times.to(call.began_at, Some(ended_at)),
             None => times.to(call.began_at, call.bound_at.filter(|_| call.job.is_some())),
         };
+        // A job that nobody has asked for is nobody's doubt, and has ended all the same.
+        let job_is_over = call.began_at.checked_add(JOB_LASTS);
+        let open_since = (call.doubted_at).unwrap_or(job_is_over.unwrap_or(Timestamp::MAX));
         let next = u32::try_from(groups.len()).unwrap_or(u32::MAX);
         let moves = (call.origin.team, call.origin.key, call.budgets);
         self.doubts.push(Doubt {
@@ -145,7 +149,7 @@ impl Asked {
             to,
             group: *groups.entry(moves).or_insert(next),
             is_job,
-            overdue: (call.doubted_at).is_some_and(|at| now.duration_since(at) >= OVERDUE),
+            overdue: now.duration_since(open_since) >= OVERDUE,
         });
     }
 
@@ -155,10 +159,10 @@ impl Asked {
     /// as long as it may run. Once it has ended the row may as well be dated at the end: the account
     /// may take a job's charge only then.
     fn job_ends(call: &OpenCall, now: Timestamp) -> Option<Timestamp> {
-        if call.job.is_some() {
+        if call.job.is_some() && call.doubted_at.is_some() {
             return call.doubted_at;
         }
-        // Nobody knows its id, so nobody will ever see its end.
+        // Of one whose id nobody knows, nobody will ever see the end.
         let last = call.began_at.checked_add(JOB_LASTS).ok()?;
         (last <= now).then_some(last)
     }

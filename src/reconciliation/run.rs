@@ -113,6 +113,8 @@ pub struct Reconciler {
 pub(super) struct State {
     pub(super) notes: Notes,
     pub(super) open: Open,
+    /// Whether the list was last seen to look at the times it is asked for.
+    pub(super) is_bounded: bool,
     pub(super) known: Known,
     /// Findings that were told already.
     told: BTreeSet<Arc<str>>,
@@ -182,6 +184,7 @@ impl Reconciler {
         let mut summary = Summary::default();
         self.read_list(&mut state, depth, &mut summary, progress)
             .await?;
+        self.read_pending(&mut state, &mut summary).await?;
         self.match_all(&mut state, &mut summary).await?;
         summary.complete_until = state.notes.complete_until(self.settings.rows_late);
         telemetry::behind(self.clock.now(), state.notes.read_until);
@@ -206,7 +209,8 @@ impl Reconciler {
                 tolerance: settings.tolerance,
                 call_lasts: settings.call_lasts,
             };
-            let open = Open::restore(&*reader, notes.seq, from.max(notes.start), times)?;
+            let found_from = from.max(notes.start);
+            let open = Open::restore(&*reader, notes.seq, found_from, times)?;
             Ok::<_, StoreError>(State {
                 known: notes.known.clone(),
                 told: open_findings(&*reader, from)?
@@ -216,6 +220,7 @@ impl Reconciler {
                 skew: SignedDuration::ZERO,
                 notes,
                 open,
+                is_bounded: true,
             })
         };
         Ok(spawn_blocking(restore).await??)

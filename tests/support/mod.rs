@@ -8,6 +8,7 @@
 
 pub mod audit;
 pub mod child;
+pub mod crash;
 pub mod pages;
 pub mod raw;
 pub mod relay;
@@ -247,7 +248,8 @@ pub fn client() -> Client {
         .unwrap()
 }
 
-fn no_tls() -> rustls::ClientConfig {
+/// Connections are plain here: trust in nobody is enough.
+pub fn no_tls() -> rustls::ClientConfig {
     let provider = rustls::crypto::ring::default_provider();
     rustls::ClientConfig::builder_with_provider(provider.into())
         .with_safe_default_protocol_versions()

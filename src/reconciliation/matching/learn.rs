@@ -37,7 +37,7 @@ struct Candidate {
 
 impl StandsFor {
     /// The kinds whose rows may be `operation`'s. Where none is proven yet, kinds that nobody
-    /// knows may be too.
+    /// knows may be too, and any kind if none bears its name.
     pub(super) fn kinds(&self, operation: u32) -> &[u32] {
         &self.kinds[operation as usize]
     }
@@ -238,25 +238,27 @@ fn stands_for(
     let mut found = StandsFor::default();
     for (number, operation) in (0..).zip(&board.operations) {
         let mut kinds = Vec::new();
-        let mut proven = false;
+        let mut proven = known.has_proven(operation.as_str());
+        let mut has_named = false;
         for (kind, name) in (0..).zip(&board.kinds) {
             let place = kind as usize;
             let evidence = known.explained(name, operation.as_str());
             proven |= known.is_proven(name, operation.as_str());
-            if documented[place].contains(&number)
-                || adopted[place].contains(&number)
-                || evidence >= EVIDENCE_MIN
-            {
+            let is_named = documented[place].contains(&number);
+            has_named |= is_named;
+            if is_named || adopted[place].contains(&number) || evidence >= EVIDENCE_MIN {
                 kinds.push(kind);
+                proven |= evidence > 0;
             }
         }
-        proven |= known.has_proven(operation.as_str());
         if !proven {
-            let strange = (0..)
+            // A kind that bears another operation's name may be this one's too, where none bears its
+            // own: rows of bulk jobs may be named as the single calls are.
+            let may_be = (0..)
                 .zip(documented)
-                .filter(|(_, operations)| operations.is_empty())
+                .filter(|(_, operations)| !has_named || operations.is_empty())
                 .map(|(kind, _)| kind);
-            kinds.extend(strange);
+            kinds.extend(may_be);
             kinds.sort_unstable();
             kinds.dedup();
         }

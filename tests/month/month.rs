@@ -1,0 +1,532 @@
+//! A month, step by step.
+
+use std::collections::HashMap;
+use std::future::poll_fn;
+use std::path::Path;
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use generect_guard::account::{AccountClient, AccountClientSettings, PullSettings};
+use generect_guard::catalogue::{Catalogue, Prices};
+use generect_guard::clock::Clock;
+use generect_guard::credits::Credits;
+use generect_guard::ledger::{Decision, Reading, Resolution, StoreError, open_reader};
+use generect_guard::reconciliation::{Depth, Reconciler, ReconcilerSettings};
+use generect_guard::simulator::settings::BalanceShown;
+use generect_guard::simulator::{Fault, LIVE_TOKEN, Prices as TheirPrices};
+use generect_guard::transaction::TransactionSource;
+use jiff::SignedDuration;
+use rand::rngs::StdRng;
+use rand::seq::IndexedRandom;
+use rand::{RngExt, SeedableRng};
+
+use crate::books;
+use crate::calls::{Call, hangs, misfortune};
+use crate::shape::{self, CALL_LASTS, OVERLAP, ROWS_LATE, Shape, TOLERANCE};
+use crate::support::audit::fingerprint;
+use crate::support::{Answered, World, credits, no_tls};
+
+const DAYS: i64 = 30;
+
+/// Everything that a month is about.
+pub struct Month {
+    pub shape: Shape,
+    pub random: StdRng,
+    pub clock: Clock,
+    /// `None` only while one guard is replaced by another.
+    pub world: Option<World>,
+    reconciler: Option<Reconciler>,
+    prices: Arc<ArcSwap<Prices>>,
+    calls: u64,
+    jobs: Vec<(usize, String)>,
+    /// What the account was last seen to have, and what is known to have moved since.
+    read: Read,
+    pub told: Told,
+}
+
+/// What really happened, beside what the simulator knows.
+#[derive(Default)]
+pub struct Told {
+    /// The fingerprint of each call, by its body.
+    pub calls: HashMap<String, u64>,
+    /// What others used, less what the account gave back.
+    pub elsewhere: i64,
+}
+
+impl Told {
+    /// The fingerprint of the call with this body.
+    pub fn print_of(&self, body: &[u8]) -> Option<u64> {
+        self.calls.get(std::str::from_utf8(body).ok()?).copied()
+    }
+}
+
+#[derive(Default)]
+struct Read {
+    balance: Credits,
+    charged: Credits,
+    /// What came in, less what others took, since; and the most that it was at any moment.
+    came: i64,
+    came_most: i64,
+}
+
+/// Runs a month and looks at what it leaves.
+pub async fn run(shape: Shape) {
+    let clock = Clock::manual("2026-05-01T00:00:00Z".parse().unwrap());
+    // The disk is not what a month is about.
+    let memory = Path::new("/dev/shm");
+    let folder = if memory.is_dir() {
+        tempfile::tempdir_in(memory)
+    } else {
+        tempfile::tempdir()
+    };
+    let plan = shape.plan().clock(clock.clone()).ledger_in(folder.unwrap());
+    let world = plan.start().await;
+    let catalogue = Catalogue::built_in().unwrap();
+    let mut month = Month {
+        random: StdRng::seed_from_u64(!shape.seed),
+        shape,
+        clock: clock.clone(),
+        world: Some(world),
+        reconciler: None,
+        prices: Arc::new(ArcSwap::from_pointee(catalogue.prices().clone())),
+        calls: 0,
+        jobs: Vec::new(),
+        read: Read::default(),
+        told: Told::default(),
+    };
+    month.read_account();
+    let end = clock.now() + SignedDuration::from_hours(24 * DAYS);
+    while clock.now() < end {
+        month.step().await;
+    }
+    month.finish().await;
+}
+
+impl Month {
+    pub fn world(&self) -> &World {
+        self.world.as_ref().unwrap()
+    }
+
+    fn dice(&mut self, sides: u32) -> u32 {
+        self.random.random_range(0..sides)
+    }
+
+    async fn step(&mut self) {
+        let seconds = match self.dice(10) {
+            0..=3 => self.random.random_range(0..30),
+            4..=7 => self.random.random_range(30..3_600),
+            _ => self.random.random_range(3_600..6 * 3_600),
+        };
+        self.clock.advance(SignedDuration::from_secs(seconds));
+        match self.dice(100) {
+            0..=54 => self.call().await,
+            55..=64 => self.burst().await,
+            65..=71 if self.shape.others => self.others(),
+            72..=79 => self.jobs().await,
+            80..=81 => self.restart().await,
+            82..=83 => self.crash().await,
+            84 => self.change_tier().await,
+            85..=86 => self.outage().await,
+            87 if self.shape.people => self.decide().await,
+            88..=89 => self.interrupted().await,
+            _ => self.auto_top_up(),
+        }
+        if self.dice(100) < self.shape.reconciled {
+            self.reconcile().await;
+        }
+    }
+
+    /// One call, now and then with a misfortune.
+    async fn call(&mut self) {
+        let team = self.any_team();
+        let (call, overruns) = self.prepare(team, true);
+        self.look_before_calling();
+        let answer = self
+            .world()
+            .post_as(&shape::key_id(team), call.path, &call.body)
+            .await;
+        self.took_a_job(team, &call, &answer);
+        self.all_written().await;
+        if answer.status == 200 && answer.refusal().is_empty() && !overruns {
+            self.keeps_floor(shape::priority(team));
+        }
+    }
+
+    /// Several at one moment, with the answers of some lost: doubts that are hard to tell apart.
+    async fn burst(&mut self) {
+        self.look_before_calling();
+        let count = self.random.random_range(2..7);
+        let same = self.random.random_bool(0.5).then(|| self.any_team());
+        for _ in 0..count {
+            let team = same.unwrap_or_else(|| self.any_team());
+            let (call, _) = self.prepare(team, false);
+            if self.random.random_bool(0.5) {
+                let fault = if self.random.random_bool(0.6) {
+                    Fault::CutAfterCharge
+                } else {
+                    Fault::CutBeforeCharge
+                };
+                self.world().simulator.faults().next_on(1, call.path, fault);
+            }
+            let key = shape::key_id(team);
+            let answer = self.world().post_as(&key, call.path, &call.body).await;
+            self.took_a_job(team, &call, &answer);
+            self.world().simulator.faults().clear();
+        }
+        self.all_written().await;
+    }
+
+    fn prepare(&mut self, team: usize, may_fail: bool) -> (Call, bool) {
+        self.calls += 1;
+        let call = Call::any(self.calls, &mut self.random);
+        let print = fingerprint(&shape::key_id(team), call.operation, call.body.as_bytes());
+        self.told.calls.insert(call.body.clone(), print);
+        let mut overruns = false;
+        if may_fail && self.dice(100) < self.shape.faults {
+            let fault;
+            (fault, overruns) = misfortune(&mut self.random);
+            self.world().simulator.faults().next_on(1, call.path, fault);
+        }
+        (call, overruns)
+    }
+
+    /// Remembers the job of an answer, unless it came without it.
+    fn took_a_job(&mut self, team: usize, call: &Call, answer: &Answered) {
+        let body = serde_json::from_str::<serde_json::Value>(&answer.text).unwrap_or_default();
+        if let (202, Some(id)) = (answer.status, body["meta"]["job_id"].as_str()) {
+            self.jobs.push((team, call.place_of_job(id)));
+        }
+    }
+
+    fn any_team(&mut self) -> usize {
+        self.random.random_range(0..self.shape.teams)
+    }
+
+    /// Others use the account, or money comes back.
+    fn others(&mut self) {
+        let operations = ["search_database_leads", "email_find", "platform"];
+        let kind = operations.choose(&mut self.random).unwrap();
+        let unit = *[20_000, 40_000, 13_000].choose(&mut self.random).unwrap();
+        let amount = unit * self.random.random_range(1..8);
+        let is_refund = self.dice(4) == 0;
+        let simulator = &self.world.as_ref().unwrap().simulator;
+        let credits = Credits::from_micros(amount);
+        if is_refund {
+            simulator.refund("search_database_leads", credits);
+            self.told.elsewhere -= amount;
+            self.came(amount);
+        } else {
+            simulator.spend_elsewhere(kind, credits);
+            self.told.elsewhere += amount;
+            self.came(-amount);
+        }
+    }
+
+    fn auto_top_up(&mut self) {
+        if self.world().simulator.balance() < credits("15") {
+            self.world().simulator.top_up(credits("30"));
+            self.came(30_000_000);
+        }
+    }
+
+    /// Jobs get on, and some are asked for.
+    async fn jobs(&mut self) {
+        match self.dice(6) {
+            0..=2 => {
+                self.world().simulator.complete_jobs();
+            }
+            3 => {
+                self.world().simulator.fail_jobs();
+            }
+            _ => self.world().simulator.advance_jobs(),
+        }
+        let (asked, left): (Vec<_>, Vec<_>) = std::mem::take(&mut self.jobs)
+            .into_iter()
+            .partition(|_| self.random.random_bool(0.6));
+        self.jobs = left;
+        for (team, path) in asked {
+            let answer = self.world().get_as(&shape::key_id(team), &path).await;
+            let is_over = !answer.text.contains("pending") && !answer.text.contains("processing");
+            if !is_over && answer.status == 200 {
+                self.jobs.push((team, path));
+            }
+        }
+        self.all_written().await;
+    }
+
+    async fn restart(&mut self) {
+        self.reconciler = None;
+        let plan = self.shape.plan().clock(self.clock.clone());
+        let world = self.world.take().unwrap().restarted(plan).await;
+        self.world = Some(world);
+        self.prices_are_known().await;
+    }
+
+    /// The guard dies while a call hangs.
+    async fn crash(&mut self) {
+        self.reconciler = None;
+        self.look_before_calling();
+        let team = self.any_team();
+        let (call, _) = self.prepare(team, false);
+        let fault = hangs(&mut self.random);
+        let world = self.world.take().unwrap();
+        world.simulator.faults().next_on(1, call.path, fault);
+        let arrived = world.simulator.truth().request_count();
+        let key = shape::key_id(team);
+        let hanging = world.request(reqwest::Method::POST, call.path, &key);
+        let hanging = hanging
+            .header("content-type", "application/json")
+            .body(call.body);
+        let hanging = tokio::spawn(crate::support::send(hanging));
+        while world.simulator.truth().request_count() == arrived && !hanging.is_finished() {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        let plan = self.shape.plan().clock(self.clock.clone());
+        let world = world.crashed(plan).await;
+        // Whatever it got: the books that lived on know nothing of it.
+        let _ = hanging.await;
+        world.simulator.faults().clear();
+        self.world = Some(world);
+        self.prices_are_known().await;
+        self.all_written().await;
+    }
+
+    /// The account's prices change. Lower ones the guard is not told of.
+    async fn change_tier(&mut self) {
+        let prices = if self.random.random_bool(0.5) {
+            TheirPrices::before_august()
+        } else {
+            TheirPrices::default()
+        };
+        let simulator = &self.world().simulator;
+        simulator.change(|settings| settings.prices = prices.clone());
+        if prices == TheirPrices::default() {
+            self.restart().await;
+        }
+    }
+
+    /// Waits until the guard quotes by the account's prices; the reconciler is told the same.
+    async fn prices_are_known(&mut self) {
+        let told = self.client().my_tier().await.unwrap().unwrap();
+        let mut prices = (**self.prices.load()).clone();
+        for (name, price) in &told.prices {
+            // A name that nothing is priced by is another service's.
+            let _ = prices.set(name, *price);
+        }
+        self.prices.store(Arc::new(prices));
+        let wanted = told.prices.get("api_cached").unwrap().to_string();
+        loop {
+            let page = self
+                .world()
+                .get_as("key-0", "/api/auth/tiers/my-tier/")
+                .await;
+            if page.text.contains(&wanted) {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    }
+
+    /// A person ends a doubt, rightly or wrongly.
+    async fn decide(&mut self) {
+        let calls = self.world().ledger().open_calls().await.unwrap();
+        let doubts: Vec<_> = calls
+            .iter()
+            .filter(|call| call.doubted_at.is_some())
+            .collect();
+        let Some(doubt) = doubts.choose(&mut self.random) else {
+            return;
+        };
+        let decision = if self.random.random_bool(0.5) {
+            Decision::Release
+        } else {
+            Decision::Settle(doubt.quote)
+        };
+        let resolution = Resolution {
+            decision,
+            who: "somebody".into(),
+            reason: "a guess".into(),
+        };
+        let ledger = self.world().ledger();
+        ledger.resolve(doubt.hold, resolution).await.unwrap();
+    }
+
+    /// Reads the balance, as the guard's own watcher does every half minute.
+    fn read_account(&mut self) {
+        let simulator = &self.world().simulator;
+        let gross = simulator.balance();
+        let balance = match self.shape.balance_shown {
+            BalanceShown::Gross => gross,
+            BalanceShown::Net => gross.saturating_sub(simulator.set_aside()),
+        };
+        let charged = simulator.truth().total_charged();
+        let started_at = self.clock.now();
+        let reading = Reading {
+            balance,
+            started_at,
+        };
+        self.world().ledger().observe(reading);
+        self.read = Read {
+            balance: gross,
+            charged,
+            ..Read::default()
+        };
+    }
+
+    fn look_before_calling(&mut self) {
+        if self.dice(10) < 8 {
+            self.read_account();
+        }
+    }
+
+    fn came(&mut self, micros: i64) {
+        self.read.came += micros;
+        self.read.came_most = self.read.came_most.max(self.read.came);
+    }
+
+    /// As far as the last reading and the calls since tell, the account has its floor. It may have
+    /// been read again meanwhile, at any moment.
+    fn keeps_floor(&self, priority: &str) {
+        let simulator = &self.world().simulator;
+        let charged = simulator.truth().total_charged();
+        let came = Credits::from_micros(self.read.came_most);
+        let known = self.read.balance.saturating_add(came);
+        let left = known
+            .saturating_sub(charged.saturating_sub(self.read.charged))
+            .saturating_sub(simulator.set_aside());
+        assert!(
+            left >= credits(shape::floor(priority)),
+            "a {priority} call was admitted and left {left}"
+        );
+    }
+
+    /// Endings are queued and not awaited by anybody: before the clock moves they must be written.
+    async fn all_written(&self) {
+        for _ in 0..5_000 {
+            let calls = self.world().ledger().open_calls().await.unwrap();
+            if calls
+                .iter()
+                .all(|call| call.doubted_at.is_some() || call.job.is_some())
+            {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        panic!("a call never ended");
+    }
+
+    fn client(&self) -> AccountClient {
+        let settings = AccountClientSettings {
+            base_url: self.world().simulator.base_url(),
+            connect_timeout: Duration::from_secs(5),
+            timeout: Duration::from_secs(10),
+            egress_proxy: None,
+            tls: no_tls(),
+        };
+        AccountClient::new(settings, LIVE_TOKEN, self.clock.clone()).unwrap()
+    }
+
+    /// The reconciler of this guard: as the app makes it, but that it does not wait.
+    fn reconciler(&mut self) -> Reconciler {
+        if let Some(reconciler) = self.reconciler.take() {
+            return reconciler;
+        }
+        let path = self.world().ledger_path();
+        let (catalogue, prices) = (
+            Arc::new(Catalogue::built_in().unwrap()),
+            Arc::clone(&self.prices),
+        );
+        let settings = ReconcilerSettings {
+            source: TransactionSource::V1,
+            tolerance: TOLERANCE,
+            rows_late: ROWS_LATE,
+            overlap: OVERLAP,
+            call_lasts: CALL_LASTS,
+            factor: Credits::from_micros(1_000_000),
+            balance_is: generect_guard::ledger::BalanceIs::Gross,
+            pull: PullSettings {
+                pause: Duration::ZERO,
+                tries: 2,
+                retry_pause: Duration::from_millis(1),
+                ..PullSettings::default()
+            },
+            open_reader: Arc::new(move || {
+                open_reader(&path).map_err(|error| StoreError::Failed(error.to_string()))
+            }),
+            in_force: Arc::new(move || (Arc::clone(&catalogue), prices.load_full())),
+            prices_departed: Arc::new(|| {}),
+        };
+        let ledger = self.world().ledger().clone();
+        Reconciler::new(settings, self.client(), ledger, self.clock.clone())
+    }
+
+    async fn reconcile(&mut self) {
+        let mut reconciler = self.reconciler();
+        let summary = reconciler.run(Depth::Quick, &mut |_| {}).await.unwrap();
+        if std::env::var_os("MONTH_TELLS").is_some() {
+            eprintln!("{}\n{summary}\n", self.clock.now());
+        }
+        self.reconciler = Some(reconciler);
+    }
+
+    /// The account's list cannot be read for some hours, or only now and then.
+    async fn outage(&mut self) {
+        let failures = self.random.random_range(1..4);
+        let fault = Fault::Failure {
+            status: 503,
+            charged: false,
+            says_charge: false,
+        };
+        let faults = self.world().simulator.faults();
+        faults.next_on(failures, "/accounts/transactions/", fault);
+        let mut reconciler = self.reconciler();
+        // It fails or not, as the faults fall.
+        let _ = reconciler.run(Depth::Quick, &mut |_| {}).await;
+        self.reconciler = Some(reconciler);
+        self.world().simulator.faults().clear();
+    }
+
+    /// The guard ends while the books are being held against the list.
+    async fn interrupted(&mut self) {
+        let mut reconciler = self.reconciler();
+        let mut looks = self.random.random_range(1..60);
+        {
+            let mut no_progress = |_| {};
+            let mut run = pin!(reconciler.run(Depth::Quick, &mut no_progress));
+            poll_fn(|context| {
+                looks -= 1;
+                match run.as_mut().poll(context) {
+                    Poll::Pending if looks > 0 => Poll::Pending,
+                    _ => Poll::Ready(()),
+                }
+            })
+            .await;
+        }
+        drop(reconciler);
+    }
+
+    /// Everything comes to its end: jobs, late rows, and the day after which nothing is in doubt.
+    async fn finish(mut self) {
+        self.world().simulator.faults().clear();
+        if self.random.random_bool(0.5) {
+            self.world().simulator.complete_jobs();
+        }
+        for hours in [1, 25, 1, 25] {
+            self.clock.advance(SignedDuration::from_hours(hours));
+            // Time alone ends jobs there, at the next look.
+            let _ = self.world().simulator.balance();
+            self.reconcile().await;
+        }
+        self.reconciler = None;
+        let Self {
+            world, told, shape, ..
+        } = self;
+        let world = world.unwrap();
+        let truth = world.simulator.truth();
+        let folder = world.end().await;
+        books::check(&shape, &folder.path().join("ledger.db"), &truth, &told);
+    }
+}
