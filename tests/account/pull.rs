@@ -344,7 +344,14 @@ async fn rows_that_are_not_plain_are_named_and_none_of_the_others_is_lost() {
         {"id":"c","timestamp":"soon","credits":-1},
         7,
         {"id":"d","timestamp":"2026-09-15T10:30:01","type":"top_up","credits":"20"}]}}"#;
-    let upstream = Upstream::start(|_| Step::Answer(200, body.to_owned())).await;
+    // The next page overlaps this one, and has nothing more.
+    let next = body.split_once(r#"{"id":"b""#).unwrap().1;
+    let next = format!(r#"{{"data":{{"transactions":[{{"id":"b"{next}"#);
+    let upstream = Upstream::start(move |number| {
+        let page = if number == 0 { body } else { &next };
+        Step::Answer(200, page.to_owned())
+    });
+    let upstream = upstream.await;
     let client: AccountClient = upstream.client(Clock::system());
     let (rows, _, report) = read(client.pull(TransactionSource::V1, day(), QUICK)).await;
     let statuses: Vec<_> = rows

@@ -167,7 +167,7 @@ impl Course {
         let (fresh, known) = self.sort(page.rows);
         // Unreadable rows have no names to be known by.
         let tells = raw_count == 0 || known > 0 || !fresh.is_empty();
-        let should_repeat = self.offset > 0 || self.before.is_some();
+        let should_repeat = (self.offset > 0 || self.before.is_some()) && self.overlap() > 0;
         if should_repeat && known == 0 && tells {
             self.state = State::Stopped(Stop::Moved);
             return self.within(fresh);
@@ -222,8 +222,15 @@ impl Course {
         self.by_offset = true;
         self.until = second_after(self.span.to);
         self.reached = before;
-        self.offset = before.saturating_sub(self.settings.overlap_rows);
+        self.offset = before.saturating_sub(self.overlap());
         true
+    }
+
+    /// How many rows the next page begins before the end of the last. Fewer than a page has, or the
+    /// reading would never get on, and would take that for the end of the list.
+    fn overlap(&self) -> usize {
+        let most = self.longest.saturating_sub(1);
+        self.settings.overlap_rows.min(most)
     }
 
     /// The rows that are new or changed, and how many were known.
@@ -275,7 +282,7 @@ impl Course {
         } else if self.report.pages >= self.settings.pages_max {
             self.state = State::Stopped(Stop::PagesMax);
         } else {
-            self.offset = self.reached.saturating_sub(self.settings.overlap_rows);
+            self.offset = self.reached.saturating_sub(self.overlap());
             self.begin_stretch();
         }
     }

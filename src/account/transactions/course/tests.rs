@@ -310,13 +310,16 @@ fn a_row_that_ends_while_the_list_is_read_comes_again() {
         to: at(100),
     };
     let mut course = Course::new(TransactionSource::V1, span, SETTINGS);
-    let mut row = transaction(1, at(50));
+    let (newer, mut row) = (transaction(2, at(60)), transaction(1, at(50)));
     row.status = TransactionStatus::Pending;
-    assert_eq!(course.take(page(vec![row.clone()])), [row.clone()]);
+    let both = vec![newer, row.clone()];
+    assert_eq!(course.take(page(both.clone())), both);
+    // The next page begins with the last row of this one.
+    assert_eq!(course.next().unwrap().offset, 1);
     row.status = TransactionStatus::Success;
     assert_eq!(course.take(page(vec![row.clone()])), [row]);
     assert!(course.report().complete);
-    assert_eq!(course.report().rows, 1);
+    assert_eq!(course.report().rows, 2);
 }
 
 #[test]
@@ -337,8 +340,9 @@ fn an_unreadable_row_of_the_span_takes_its_worth_from_absence() {
         (Some(at(100)), 0),
     ] {
         let mut course = Course::new(TransactionSource::V1, span, SETTINGS);
-        for _ in 0..2 {
-            let mut page = page(vec![transaction(1, at(50))]);
+        for rows in [vec![2, 1], vec![1]] {
+            let rows = rows.iter().map(|number| transaction(*number, at(50)));
+            let mut page = page(rows.collect());
             page.unreadable.push(unreadable("a", moment));
             page.raw_count += 1;
             course.take(page);
@@ -347,5 +351,28 @@ fn an_unreadable_row_of_the_span_takes_its_worth_from_absence() {
         assert!(report.complete);
         assert_eq!(report.unreadable_count, counted, "{moment:?}");
         assert_eq!(report.absence_counts(), counted == 0);
+    }
+}
+
+/// A server may give fewer rows a page than pages overlap by; then they overlap by fewer.
+#[test]
+fn pages_shorter_than_the_overlap_are_read_to_the_end() {
+    let span = Span {
+        from: at(0),
+        to: at(100),
+    };
+    for page_rows in 1..=SETTINGS.overlap_rows {
+        let mut course = Course::new(TransactionSource::V1, span, SETTINGS);
+        let list: Vec<_> = (0..20)
+            .map(|number| transaction(number, at(90 - 4 * number)))
+            .collect();
+        let mut read = 0;
+        while let Some(query) = course.next() {
+            let rest = list.get(query.offset..).unwrap_or_default();
+            let rows = rest.iter().take(page_rows).cloned().collect();
+            read += course.take(page(rows)).len();
+        }
+        assert!(course.report().complete, "{page_rows}");
+        assert_eq!(read, list.len(), "{page_rows}");
     }
 }
