@@ -300,13 +300,13 @@ impl Ledger {
         }
     }
 
-    /// Every hold that has not ended, oldest first.
+    /// Every hold that has not ended, oldest first. Of one that is not among them the end is on disk.
     ///
     /// # Errors
-    /// [`LedgerError::Closed`].
+    /// [`LedgerError::Closed`], or what the store says while it cannot write ends that are known.
     pub async fn open_calls(&self) -> Result<Vec<OpenCall>, LedgerError> {
         let (reply, answer) = oneshot::channel();
-        self.ask(Request::OpenCalls { reply }, answer).await
+        self.ask(Request::OpenCalls { reply }, answer).await?
     }
 
     /// Tells the latest reading of the account. An older one than the last is ignored.

@@ -3,7 +3,7 @@
 //! Kept in memory between runs, so that a run looks only at what is new. It can be made anew from
 //! the ledger's file at any time: that is what a start does.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
@@ -201,6 +201,9 @@ impl Open {
     fn take_entry(&mut self, entry: &Entry, news: &mut News) {
         let note = entry.evidence.as_ref();
         let rests_on = note.map(|note| note.kind);
+        if matches!(entry.kind, EntryKind::Settled | EntryKind::Released) {
+            news.ended.insert(entry.hold);
+        }
         match entry.kind {
             EntryKind::Held => {
                 self.quotes.insert(entry.hold, entry.amount);
@@ -379,6 +382,8 @@ pub(super) struct News {
     pub(super) movements: Vec<Movement>,
     /// Charges that answers stated.
     pub(super) stated: Vec<StatedCharge>,
+    /// Holds that have ended.
+    pub(super) ended: HashSet<HoldId>,
 }
 
 /// A charge that an answer stated.

@@ -317,6 +317,9 @@ impl Reconciler {
         state: &mut State,
         summary: &mut Summary,
     ) -> Result<Asked, ReconcileError> {
+        // Asked first: a call that ends from here on is seen twice, open and ended, but never not at
+        // all. Its row would be taken for somebody else's.
+        let mut calls = self.ledger.open_calls().await?;
         let open_reader = Arc::clone(&self.settings.open_reader);
         let mut open = std::mem::take(&mut state.open);
         let read = move || {
@@ -348,7 +351,7 @@ impl Reconciler {
         records.extend(self.told(state, &judged, summary));
         self.prices_before = Some(prices);
         self.ledger.keep(records).await?;
-        let calls = self.ledger.open_calls().await?;
+        calls.retain(|call| !news.ended.contains(&call.hold));
         let begins_job = |name: &OperationName| {
             let operation = catalogue.operation(name.as_str());
             operation.is_some_and(|operation| operation.class == Class::Submit)

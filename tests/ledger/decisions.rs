@@ -415,3 +415,21 @@ async fn what_is_given_back_to_a_budget_is_not_in_the_account() {
     let refused = again.hold(floored()).await.unwrap_err();
     assert_eq!(no(&refused), "account", "nor after a restart");
 }
+
+/// Who looks for what became of a call asks for the open ones first: one that is not among them has its
+/// end in the file.
+#[tokio::test]
+async fn a_call_that_is_open_no_more_has_ended_in_the_store() {
+    let place = Place::file();
+    let clock = Clock::manual(at(NOON));
+    let ledger = place.open(with_budgets(Vec::new()), &clock);
+    for call in 0..200 {
+        let hold = ledger.hold(request("growth", 100)).await.unwrap();
+        settle(hold, 100);
+        if ledger.open_calls().await.unwrap().is_empty() {
+            let entries = place.reader().entries(2 * call, 2).unwrap();
+            assert_eq!(entries.len(), 2, "call {call}");
+        }
+    }
+    ledger.close().await.unwrap();
+}

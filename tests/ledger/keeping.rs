@@ -136,7 +136,9 @@ async fn a_disk_that_can_neither_keep_nor_be_read_is_one_that_fails() {
         assert_eq!(no(&refused), "unavailable");
         let error = ledger.keep(rows(0..1)).await.unwrap_err();
         assert!(matches!(error, LedgerError::Store(_)), "{error:?}");
-        ledger.open_calls().await.unwrap(); // What is open can still be seen.
+        // An end that is known and not written is neither open nor in the store.
+        let error = ledger.open_calls().await.unwrap_err();
+        assert!(matches!(error, LedgerError::Store(_)), "{error:?}");
         *faults.keep.lock().unwrap() = Fault::None;
         faults.set(Fault::None, false);
         until_writable(&ledger).await;

@@ -4,7 +4,7 @@ use tokio::sync::oneshot;
 
 use crate::credits::Credits;
 use crate::ledger::entry::{Entry, EntryKind, HoldId, Note};
-use crate::ledger::request::{Decision, ResolveError};
+use crate::ledger::request::{Decision, LedgerError, OpenCall, ResolveError};
 use crate::ledger::store::StoreError;
 
 use super::Writer;
@@ -29,6 +29,16 @@ impl Writer {
             }
             Ok(None) => drop(reply.send(Err(self.why_not_open(hold)))),
             Err(refused) => drop(reply.send(Err(refused))),
+        }
+    }
+
+    /// What is open, once everything that is not has its end in the store: who asks goes on to read
+    /// there what became of the others.
+    pub(super) fn open_calls(&self) -> Result<Vec<OpenCall>, LedgerError> {
+        if self.batch.entries.is_empty() {
+            Ok(self.book.open_calls())
+        } else {
+            Err(LedgerError::Store(StoreError::Failed(self.failure())))
         }
     }
 

@@ -44,7 +44,7 @@ pub(in crate::ledger) enum Request {
         reply: oneshot::Sender<Result<(), LedgerError>>,
     },
     OpenCalls {
-        reply: oneshot::Sender<Vec<OpenCall>>,
+        reply: oneshot::Sender<Result<Vec<OpenCall>, LedgerError>>,
     },
     Budgets {
         reply: oneshot::Sender<Vec<BudgetStatus>>,

@@ -161,7 +161,7 @@ impl Writer {
                 drop(reply.send(Err(LedgerError::Store(error).into())));
             }
             Request::Keep { reply, .. } => drop(reply.send(Err(error.into()))),
-            Request::OpenCalls { reply } => drop(reply.send(self.book.open_calls())),
+            Request::OpenCalls { reply } => drop(reply.send(self.open_calls())),
             Request::Budgets { reply } => drop(reply.send(self.book.statuses())),
             Request::SetBudgets { reply, .. } => drop(reply.send(Err(error.into()))),
             Request::Close { reply } => self.closing.push(reply),

@@ -123,7 +123,10 @@ impl Writer {
                 reply,
             } => self.correct(&ended, difference, evidence, reply),
             Request::Keep { records, reply } => self.keeping.push(Keeping { records, reply }),
-            Request::OpenCalls { reply } => drop(reply.send(self.book.open_calls())),
+            Request::OpenCalls { reply } => {
+                self.commit();
+                drop(reply.send(self.open_calls()));
+            }
             Request::Budgets { reply } => drop(reply.send(self.book.statuses())),
             Request::SetBudgets { budgets, reply } => {
                 // What is decided must be in the store before it is read.

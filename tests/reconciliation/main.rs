@@ -1,0 +1,10 @@
+//! Reconciliation without a guard: a ledger file, a list that says what a test wants, and a clock
+//! to move.
+
+#![expect(
+    clippy::unwrap_used,
+    reason = "the parts of tests that are no tests themselves fail by panicking"
+)]
+
+mod between;
+mod support;

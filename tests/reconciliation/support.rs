@@ -1,0 +1,343 @@
+//! A ledger, a reconciler, and an account whose list is what a test says.
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use generect_guard::account::{AccountClient, AccountClientSettings, PullSettings};
+use generect_guard::catalogue::Catalogue;
+use generect_guard::clock::Clock;
+use generect_guard::credits::Credits;
+use generect_guard::ledger::store::Reader;
+use generect_guard::ledger::{
+    Entry, EntryKind, Evidence, FindingKind, Hold, HoldRequest, Ledger, Settings, SqliteStore,
+    StoreError, open_reader,
+};
+use generect_guard::reconciliation::{OpenReader, Reconciler, ReconcilerSettings, Summary};
+use generect_guard::transaction::TransactionSource;
+use jiff::{SignedDuration, Timestamp};
+use tempfile::TempDir;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
+use tokio_util::task::AbortOnDropHandle;
+
+pub const SEARCH: &str = "search_database_leads";
+/// Beyond this every call and row of before is complete.
+pub const LONG_ENOUGH: SignedDuration = SignedDuration::from_mins(20);
+pub const OVERLAP: SignedDuration = SignedDuration::from_mins(30);
+
+/// One row of the pretended list.
+#[derive(Clone, Debug)]
+pub struct Row {
+    pub id: String,
+    pub at: Timestamp,
+    pub kind: String,
+    pub credits: String,
+    pub status: &'static str,
+}
+
+/// The account's list: newest first, looks at the bounds, as a test last said.
+#[derive(Clone, Default)]
+pub struct List(Arc<Mutex<Vec<Row>>>);
+
+impl List {
+    /// A final row of now that took `credits`.
+    pub fn took(&self, id: &str, at: Timestamp, credits: &str) {
+        self.put(Row {
+            id: id.into(),
+            at,
+            kind: SEARCH.into(),
+            credits: format!("-{credits}"),
+            status: "success",
+        });
+    }
+
+    /// Adds a row, or puts it in the place of that with its id.
+    pub fn put(&self, row: Row) {
+        let mut rows = self.0.lock().unwrap();
+        rows.retain(|known| known.id != row.id);
+        rows.push(row);
+        rows.sort_by_key(|row| std::cmp::Reverse(row.at));
+    }
+
+    /// Changes the row of an id.
+    pub fn change(&self, id: &str, change: impl FnOnce(&mut Row)) {
+        let mut rows = self.0.lock().unwrap();
+        change(rows.iter_mut().find(|row| row.id == id).unwrap());
+    }
+
+    fn answer(&self, head: &str) -> String {
+        let query = head.split(['?', ' ']).nth(2).unwrap_or_default();
+        let pairs: Vec<_> = form_urlencoded::parse(query.as_bytes()).collect();
+        let value = |name: &str| {
+            let mut pairs = pairs.iter();
+            pairs.find(|(key, _)| key == name).map(|(_, value)| value)
+        };
+        let moment = |name| value(name).map(|text| text.parse::<Timestamp>().unwrap());
+        let number = |name| value(name).map_or(0, |text| text.parse::<usize>().unwrap());
+        let (from, to) = (moment("created_at__gte"), moment("created_at__lt"));
+        let rows = self.0.lock().unwrap();
+        let inside =
+            |row: &&Row| from.is_none_or(|from| row.at >= from) && to.is_none_or(|to| row.at < to);
+        let asked = rows.iter().filter(inside);
+        let asked = asked.skip(number("offset")).take(number("limit").min(100));
+        let shown: Vec<_> = asked
+            .map(|row| {
+                serde_json::json!({
+                    "id": row.id, "timestamp": row.at.to_string(), "type": row.kind,
+                    "credits": row.credits, "details": {"status": row.status},
+                })
+            })
+            .collect();
+        serde_json::json!({"data": {"transactions": shown}}).to_string()
+    }
+
+    async fn serve(self, listener: TcpListener) {
+        loop {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let list = self.clone();
+            tokio::spawn(async move {
+                let mut head = Vec::new();
+                while !head.ends_with(b"\r\n\r\n") {
+                    head.push(stream.read_u8().await.unwrap());
+                }
+                let body = list.answer(&String::from_utf8_lossy(&head));
+                let length = body.len();
+                let answer = format!(
+                    "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n\
+                     content-length: {length}\r\nconnection: close\r\n\r\n{body}"
+                );
+                stream.write_all(answer.as_bytes()).await.unwrap();
+            });
+        }
+    }
+}
+
+/// See the module.
+pub struct Books {
+    pub folder: TempDir,
+    pub clock: Clock,
+    pub ledger: Ledger,
+    pub list: List,
+    pub reconciler: Reconciler,
+    base_url: String,
+    _server: AbortOnDropHandle<()>,
+}
+
+impl Books {
+    pub async fn new() -> Self {
+        let clock = Clock::manual("2026-05-04T12:00:00Z".parse().unwrap());
+        let folder = TempDir::new().unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let base_url = format!("http://{}", listener.local_addr().unwrap());
+        let list = List::default();
+        let server = AbortOnDropHandle::new(tokio::spawn(list.clone().serve(listener)));
+        let ledger = open(&folder, &clock);
+        let reconciler = reconciler(&base_url, &ledger, &clock, reader_of(&folder));
+        let mut books = Self {
+            folder,
+            clock,
+            ledger,
+            list,
+            reconciler,
+            base_url,
+            _server: server,
+        };
+        books.reconciler.begin().await.unwrap();
+        books
+    }
+
+    /// The guard ends without a word and another begins.
+    pub async fn restart(&mut self) {
+        self.ledger.close().await.unwrap();
+        self.ledger = open(&self.folder, &self.clock);
+        self.begin_anew();
+        self.reconciler.begin().await.unwrap();
+    }
+
+    /// A reconciler that knows only what the file says.
+    pub fn begin_anew(&mut self) {
+        self.reconcile_by(reader_of(&self.folder));
+    }
+
+    /// A reconciler that reads the ledger by `open_reader`.
+    pub fn reconcile_by(&mut self, open_reader: OpenReader) {
+        self.reconciler = reconciler(&self.base_url, &self.ledger, &self.clock, open_reader);
+    }
+
+    pub fn path(&self) -> PathBuf {
+        path(&self.folder)
+    }
+
+    pub fn reader(&self) -> Box<dyn Reader> {
+        open_reader(&self.path()).unwrap()
+    }
+
+    pub fn pass(&self, span: SignedDuration) {
+        self.clock.advance(span);
+    }
+
+    pub async fn run(&mut self) -> Summary {
+        self.reconciler.run(&mut |_| {}).await.unwrap()
+    }
+
+    pub async fn hold(&self, quote: &str) -> Hold {
+        let request = HoldRequest {
+            team: "growth".into(),
+            key: "growth-key".into(),
+            operation: SEARCH.into(),
+            quote: credits(quote),
+            floor: None,
+            fingerprint: None,
+        };
+        self.ledger.hold(request).await.unwrap()
+    }
+
+    /// A call that is settled at once at what its answer stated.
+    pub async fn call(&self, charge: &str) {
+        settle(self.hold(charge).await, charge);
+        self.written().await;
+    }
+
+    /// A call whose answer never came.
+    pub async fn doubt(&self, quote: &str) {
+        self.hold(quote).await.doubt("a test");
+        self.written().await;
+    }
+
+    /// Waits until what was queued is on disk.
+    pub async fn written(&self) {
+        self.ledger.keep(Vec::new()).await.unwrap();
+        loop {
+            let calls = self.ledger.open_calls().await.unwrap();
+            let known = |call: &generect_guard::ledger::OpenCall| {
+                call.doubted_at.is_some() || call.job.is_some()
+            };
+            if calls.iter().all(known) {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        // The answer of another request says that the turns before it are on disk.
+        self.ledger.set_budgets(Vec::new()).await.unwrap();
+    }
+
+    /// Kind, name and drift of the open findings, in their order.
+    pub fn open_findings(&self) -> Vec<(FindingKind, String, String)> {
+        let (from, to) = (Timestamp::MIN, Timestamp::MAX);
+        let kept = self.reader().findings(from, to, true, None, 1_000).unwrap();
+        let mut found: Vec<_> = kept
+            .into_iter()
+            .map(|kept| {
+                let finding = kept.finding;
+                (
+                    finding.kind,
+                    finding.name.to_string(),
+                    finding.drift.to_string(),
+                )
+            })
+            .collect();
+        found.sort();
+        found
+    }
+
+    /// How each hold ended, and at what.
+    pub fn endings(&self) -> Vec<(i64, EntryKind, String)> {
+        let entries: Vec<Entry> = self.reader().entries(0, 10_000).unwrap();
+        let ends = |entry: &&Entry| matches!(entry.kind, EntryKind::Settled | EntryKind::Released);
+        let mut ended: Vec<_> = (entries.iter().filter(ends))
+            .map(|entry| (entry.hold.get(), entry.kind, entry.amount.to_string()))
+            .collect();
+        ended.sort_by_key(|(hold, ..)| *hold);
+        ended
+    }
+
+    /// What our books say was charged, and the drift of all open findings: together they must be what
+    /// the account took.
+    pub fn settled_and_drift(&self) -> (Credits, Credits) {
+        let entries = self.reader().entries(0, 10_000).unwrap();
+        let charged = |entry: &Entry| match entry.kind {
+            EntryKind::Settled | EntryKind::Corrected => entry.amount,
+            _ => Credits::ZERO,
+        };
+        let settled = entries.iter().map(charged).sum();
+        let drift = self.reader().found(Timestamp::MIN, Timestamp::MAX).unwrap();
+        (settled, drift.iter().map(|sum| sum.open_drift).sum())
+    }
+
+    pub fn assert_sound(&self) {
+        let report = self.reader().verify(&mut |_, _| {}).unwrap();
+        assert!(report.is_sound(), "{report:#?}");
+        let records = self.reader().check_records().unwrap();
+        assert_eq!(records.defects, Vec::<String>::new());
+    }
+}
+
+pub fn credits(text: &str) -> Credits {
+    text.parse().unwrap()
+}
+
+pub fn settle(hold: Hold, charge: &str) {
+    let raw = charge.to_owned();
+    hold.settle(credits(charge), Evidence::Stated { raw });
+}
+
+fn path(folder: &TempDir) -> PathBuf {
+    folder.path().join("ledger.db")
+}
+
+fn open(folder: &TempDir, clock: &Clock) -> Ledger {
+    let store = SqliteStore::open(&path(folder)).unwrap();
+    let (ledger, writer) =
+        Ledger::open(Box::new(store), Settings::default(), clock.clone()).unwrap();
+    writer.spawn().unwrap();
+    ledger
+}
+
+pub fn reader_of(folder: &TempDir) -> OpenReader {
+    let path = path(folder);
+    Arc::new(move || open_reader(&path).map_err(|error| StoreError::Failed(error.to_string())))
+}
+
+fn reconciler(
+    base_url: &str,
+    ledger: &Ledger,
+    clock: &Clock,
+    open_reader: OpenReader,
+) -> Reconciler {
+    let catalogue = Arc::new(Catalogue::built_in().unwrap());
+    let prices = Arc::new(catalogue.prices().clone());
+    let settings = ReconcilerSettings {
+        source: TransactionSource::V1,
+        tolerance: SignedDuration::from_secs(2),
+        rows_late: SignedDuration::from_mins(1),
+        overlap: OVERLAP,
+        call_lasts: SignedDuration::from_mins(5),
+        factor: credits("1"),
+        pull: PullSettings {
+            pause: Duration::ZERO,
+            ..PullSettings::default()
+        },
+        open_reader,
+        in_force: Arc::new(move || (Arc::clone(&catalogue), Arc::clone(&prices))),
+        prices_departed: Arc::new(|| {}),
+    };
+    let client = AccountClientSettings {
+        base_url: base_url.to_owned(),
+        connect_timeout: Duration::from_secs(2),
+        timeout: Duration::from_secs(10),
+        egress_proxy: None,
+        tls: tls(),
+    };
+    let client = AccountClient::new(client, "5f2c0a71e9b84d3692aa10cd", clock.clone()).unwrap();
+    Reconciler::new(settings, client, ledger.clone(), clock.clone())
+}
+
+fn tls() -> rustls::ClientConfig {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(rustls::RootCertStore::empty())
+        .with_no_client_auth()
+}
