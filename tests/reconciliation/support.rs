@@ -1,6 +1,7 @@
 //! A ledger, a reconciler, and an account whose list is what a test says.
 
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -37,10 +38,34 @@ pub struct Row {
 }
 
 /// The account's list: newest first, looks at the bounds, as a test last said.
-#[derive(Clone, Default)]
-pub struct List(Arc<Mutex<Vec<Row>>>);
+#[derive(Clone)]
+pub struct List {
+    rows: Arc<Mutex<Vec<Row>>>,
+    clock: Clock,
+    /// How far the account's clock is ahead, in seconds: its `Date` says so.
+    ahead: Arc<AtomicI64>,
+}
 
 impl List {
+    fn new(clock: &Clock) -> Self {
+        Self {
+            rows: Arc::default(),
+            clock: clock.clone(),
+            ahead: Arc::default(),
+        }
+    }
+
+    /// The account's clock is so many seconds ahead of ours.
+    pub fn is_ahead_by(&self, seconds: i64) {
+        self.ahead.store(seconds, Ordering::Relaxed);
+    }
+
+    /// The present moment by the account's clock.
+    pub fn now(&self) -> Timestamp {
+        let ahead = self.ahead.load(Ordering::Relaxed);
+        self.clock.now() + SignedDuration::from_secs(ahead)
+    }
+
     /// A final row of now that took `credits`.
     pub fn took(&self, id: &str, at: Timestamp, credits: &str) {
         self.put(Row {
@@ -54,7 +79,7 @@ impl List {
 
     /// Adds a row, or puts it in the place of that with its id.
     pub fn put(&self, row: Row) {
-        let mut rows = self.0.lock().unwrap();
+        let mut rows = self.rows.lock().unwrap();
         rows.retain(|known| known.id != row.id);
         rows.push(row);
         rows.sort_by_key(|row| std::cmp::Reverse(row.at));
@@ -62,7 +87,7 @@ impl List {
 
     /// Changes the row of an id.
     pub fn change(&self, id: &str, change: impl FnOnce(&mut Row)) {
-        let mut rows = self.0.lock().unwrap();
+        let mut rows = self.rows.lock().unwrap();
         change(rows.iter_mut().find(|row| row.id == id).unwrap());
     }
 
@@ -73,14 +98,29 @@ impl List {
             let mut pairs = pairs.iter();
             pairs.find(|(key, _)| key == name).map(|(_, value)| value)
         };
-        let moment = |name| value(name).map(|text| text.parse::<Timestamp>().unwrap());
+        let moment = |name| {
+            let text = value(name)?;
+            let text = format!("{}Z", text.trim_end_matches('Z'));
+            Some(text.parse::<Timestamp>().unwrap())
+        };
         let number = |name| value(name).map_or(0, |text| text.parse::<usize>().unwrap());
         let (from, to) = (moment("created_at__gte"), moment("created_at__lt"));
-        let rows = self.0.lock().unwrap();
+        let rows = self.rows.lock().unwrap();
         let inside =
             |row: &&Row| from.is_none_or(|from| row.at >= from) && to.is_none_or(|to| row.at < to);
         let asked = rows.iter().filter(inside);
         let asked = asked.skip(number("offset")).take(number("limit").min(100));
+        if head.contains("/api/auth/") {
+            let shown: Vec<_> = asked
+                .map(|row| {
+                    serde_json::json!({
+                        "id": format!("old-{}", row.id), "created_at": row.at.to_string(),
+                        "balance_type": row.kind, "amount": row.credits, "status": row.status,
+                    })
+                })
+                .collect();
+            return serde_json::json!({"results": shown}).to_string();
+        }
         let shown: Vec<_> = asked
             .map(|row| {
                 serde_json::json!({
@@ -103,8 +143,9 @@ impl List {
                 }
                 let body = list.answer(&String::from_utf8_lossy(&head));
                 let length = body.len();
+                let date = list.now().strftime("%a, %d %b %Y %H:%M:%S GMT");
                 let answer = format!(
-                    "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n\
+                    "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ndate: {date}\r\n\
                      content-length: {length}\r\nconnection: close\r\n\r\n{body}"
                 );
                 stream.write_all(answer.as_bytes()).await.unwrap();
@@ -120,6 +161,7 @@ pub struct Books {
     pub ledger: Ledger,
     pub list: List,
     pub reconciler: Reconciler,
+    pub source: TransactionSource,
     base_url: String,
     _server: AbortOnDropHandle<()>,
 }
@@ -130,16 +172,18 @@ impl Books {
         let folder = TempDir::new().unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let base_url = format!("http://{}", listener.local_addr().unwrap());
-        let list = List::default();
+        let list = List::new(&clock);
         let server = AbortOnDropHandle::new(tokio::spawn(list.clone().serve(listener)));
         let ledger = open(&folder, &clock);
-        let reconciler = reconciler(&base_url, &ledger, &clock, reader_of(&folder));
+        let reader = reader_of(&folder);
+        let reconciler = reconciler(&base_url, &ledger, &clock, reader, TransactionSource::V1);
         let mut books = Self {
             folder,
             clock,
             ledger,
             list,
             reconciler,
+            source: TransactionSource::V1,
             base_url,
             _server: server,
         };
@@ -162,7 +206,8 @@ impl Books {
 
     /// A reconciler that reads the ledger by `open_reader`.
     pub fn reconcile_by(&mut self, open_reader: OpenReader) {
-        self.reconciler = reconciler(&self.base_url, &self.ledger, &self.clock, open_reader);
+        let (ledger, clock) = (&self.ledger, &self.clock);
+        self.reconciler = reconciler(&self.base_url, ledger, clock, open_reader, self.source);
     }
 
     pub fn path(&self) -> PathBuf {
@@ -304,11 +349,12 @@ fn reconciler(
     ledger: &Ledger,
     clock: &Clock,
     open_reader: OpenReader,
+    source: TransactionSource,
 ) -> Reconciler {
     let catalogue = Arc::new(Catalogue::built_in().unwrap());
     let prices = Arc::new(catalogue.prices().clone());
     let settings = ReconcilerSettings {
-        source: TransactionSource::V1,
+        source,
         tolerance: SignedDuration::from_secs(2),
         rows_late: SignedDuration::from_mins(1),
         overlap: OVERLAP,

@@ -177,7 +177,14 @@ pub(super) fn read(
 
 fn id_of(raw: &RawValue) -> Option<Arc<str>> {
     let id = name(raw, 2 * ID_BYTES_MAX)?;
-    (!id.is_empty() && id.len() <= ID_BYTES_MAX).then(|| id.into())
+    let is_whole = !id.is_empty() && id.len() <= ID_BYTES_MAX;
+    (is_whole && id.chars().all(is_of_an_id)).then(|| id.into())
+}
+
+/// Ids are written one after the other, with spaces between them, where several decided something. A
+/// replaced control character might make one of two.
+fn is_of_an_id(character: char) -> bool {
+    !character.is_whitespace() && character != char::REPLACEMENT_CHARACTER
 }
 
 fn amount_of(raw: Option<&RawValue>) -> Result<Credits, RowFault> {
@@ -282,6 +289,10 @@ mod tests {
             (r#"{"id":"",AT,"credits":-1}"#, NoId, None),
             (r#"{"id":{"a":1},AT,"credits":-1}"#, NoId, None),
             (&long, NoId, None),
+            (r#"{"id":"a v1:b",AT,"credits":-1}"#, NoId, None),
+            (r#"{"id":"a\u2003b",AT,"credits":-1}"#, NoId, None),
+            (r#"{"id":"a\nb",AT,"credits":-1}"#, NoId, None),
+            (r#"{"id":"a\u0007",AT,"credits":-1}"#, NoId, None),
             (r#"{"id":"a","credits":-1}"#, NoTime, Some("a")),
             (
                 r#"{"id":"a","timestamp":"2026-09-15","credits":-1}"#,

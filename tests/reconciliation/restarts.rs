@@ -1,0 +1,104 @@
+//! What a process that died had decided, and what the next makes of it.
+
+use generect_guard::ledger::{Decision, EntryKind, FindingKind, Note, NoteKind};
+use generect_guard::transaction::TransactionSource;
+use jiff::SignedDuration;
+
+use crate::support::{Books, LONG_ENOUGH, credits};
+
+/// A doubt was settled by a row, and the process died before the row was tied to it.
+#[tokio::test]
+async fn a_row_that_decided_is_never_found_again_as_somebody_elses() {
+    let mut books = Books::new().await;
+    books.doubt("0.04").await;
+    books.list.took("txn_1", books.clock.now(), "0.02");
+    books.list.took("txn_2", books.clock.now(), "0.03");
+    books.pass(SignedDuration::from_secs(30));
+    assert_eq!(
+        books.run().await.undecided,
+        1,
+        "which of the two is not known"
+    );
+    let note = Note {
+        kind: NoteKind::Transaction,
+        text: "v1:txn_1".into(),
+    };
+    let settled = Decision::Settle(credits("0.02"));
+    let hold = books.ledger.open_calls().await.unwrap()[0].hold;
+    books.ledger.decide(hold, settled, note).await.unwrap();
+    for _ in 0..3 {
+        books.restart().await;
+        books.pass(LONG_ENOUGH);
+        books.run().await;
+    }
+    let theirs = (
+        FindingKind::TheirsOnly,
+        "theirs_only:v1:txn_2".to_owned(),
+        "0.03".to_owned(),
+    );
+    assert_eq!(books.open_findings(), [theirs]);
+    let rows = books.reader().matches_of(hold).unwrap();
+    assert_eq!(rows.len(), 1);
+    assert_eq!(rows[0].transaction.to_string(), "v1:txn_1");
+    assert_eq!(
+        books.settled_and_drift(),
+        (credits("0.02"), credits("0.03"))
+    );
+    books.assert_sound();
+}
+
+/// A row that was tied to a call is the call's also for the next process: if it changes, that is a
+/// difference of this call, and no charge of anybody else.
+#[tokio::test]
+async fn a_row_that_changes_after_a_restart_is_still_its_calls() {
+    for (status, amount, drift) in [("error", "-0.04", "-0.04"), ("success", "-0.06", "0.02")] {
+        let mut books = Books::new().await;
+        books.call("0.04").await;
+        books.list.took("txn_1", books.clock.now(), "0.04");
+        books.pass(LONG_ENOUGH);
+        assert_eq!(books.run().await.matched, 1);
+        books.restart().await;
+        books.list.change("txn_1", |row| {
+            row.status = status;
+            row.credits = amount.into();
+        });
+        books.pass(SignedDuration::from_secs(30));
+        books.run().await;
+        let changed = (
+            FindingKind::AmountDiffers,
+            "changed:v1:txn_1".to_owned(),
+            drift.to_owned(),
+        );
+        assert_eq!(books.open_findings(), [changed]);
+        let ended = (1, EntryKind::Settled, "0.04".to_owned());
+        assert_eq!(books.endings(), [ended]);
+        books.assert_sound();
+    }
+}
+
+/// Both lists tell of the same charges under other names. What one has told is not told again by the
+/// other.
+#[tokio::test]
+async fn another_list_begins_where_the_first_was_read_to() {
+    let mut books = Books::new().await;
+    for (number, charge) in ["0.04", "0.06"].into_iter().enumerate() {
+        books.call(charge).await;
+        let id = format!("txn_{number}");
+        books.list.took(&id, books.clock.now(), charge);
+        books.pass(SignedDuration::from_mins(2));
+    }
+    assert_eq!(books.run().await.rows, 2);
+    books.source = TransactionSource::Legacy;
+    books.restart().await;
+    books.pass(SignedDuration::from_mins(2));
+    books.call("0.08").await;
+    books.list.took("txn_9", books.clock.now(), "0.08");
+    books.pass(LONG_ENOUGH);
+    assert_eq!(books.run().await.rows, 1);
+    books.run().await;
+    assert_eq!(books.open_findings(), []);
+    books.restart().await;
+    books.run().await;
+    assert_eq!(books.open_findings(), []);
+    books.assert_sound();
+}
