@@ -223,7 +223,10 @@ impl Books {
     }
 
     pub async fn run(&mut self) -> Summary {
-        self.reconciler.run(&mut |_| {}).await.unwrap()
+        self.reconciler
+            .run(generect_guard::reconciliation::Depth::Full, &mut |_| {})
+            .await
+            .unwrap()
     }
 
     pub async fn hold(&self, quote: &str) -> Hold {
@@ -364,6 +367,7 @@ fn reconciler(
             pause: Duration::ZERO,
             ..PullSettings::default()
         },
+        balance_is: generect_guard::ledger::BalanceIs::Gross,
         open_reader,
         in_force: Arc::new(move || (Arc::clone(&catalogue), Arc::clone(&prices))),
         prices_departed: Arc::new(|| {}),
