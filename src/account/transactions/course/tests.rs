@@ -364,7 +364,7 @@ fn pages_shorter_than_the_overlap_are_read_to_the_end() {
     for page_rows in 1..=SETTINGS.overlap_rows {
         let mut course = Course::new(TransactionSource::V1, span, SETTINGS);
         let list: Vec<_> = (0..20)
-            .map(|number| transaction(number, at(90 - 4 * number)))
+            .map(|number| transaction(number, at(90 - 4 * i64::from(number))))
             .collect();
         let mut read = 0;
         while let Some(query) = course.next() {
