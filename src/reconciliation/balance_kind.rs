@@ -15,6 +15,8 @@ use crate::ledger::BalanceIs;
 
 /// Witnesses for one kind, and none for the other, before anything is said.
 const WITNESSES_MIN: u32 = 3;
+/// Readings kept whose movements have not been looked at.
+const READINGS_MAX: usize = 1_000;
 /// Movements kept that no reading has seen yet.
 const MOVEMENTS_MAX: usize = 100_000;
 
@@ -63,12 +65,32 @@ impl Movement {
 #[derive(Debug, Default)]
 pub struct BalanceKind {
     last: Option<(Timestamp, Credits)>,
+    /// Since the books were looked at last: only they say what moved before these.
+    readings: VecDeque<(Timestamp, Credits)>,
     movements: VecDeque<Movement>,
     /// Witnesses that it is gross, and that it is net.
     witnesses: (u32, u32),
 }
 
 impl BalanceKind {
+    /// The account was read. It is looked at with the books' next movements.
+    pub fn observe(&mut self, started_at: Timestamp, balance: Credits) {
+        if self.readings.len() == READINGS_MAX {
+            self.readings.pop_front();
+        }
+        self.readings.push_back((started_at, balance));
+    }
+
+    /// The books were looked at, and say that this moved since the last time.
+    pub fn catch_up(&mut self, movements: &[Movement]) {
+        for movement in movements {
+            self.moved(*movement);
+        }
+        for (started_at, balance) in std::mem::take(&mut self.readings) {
+            self.read(started_at, balance);
+        }
+    }
+
     /// Our books say that something moved.
     pub fn moved(&mut self, movement: Movement) {
         if self.movements.len() == MOVEMENTS_MAX {

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::kinds::Kinds;
-use super::matching::{Answer, Differing, LeftBecause};
+use super::matching::{Answer, Differing, DoubtEnd, LeftBecause};
 use super::open::{Open, OpenCharge, Seen, changed};
 use super::question::Asked;
 use crate::credits::Credits;
@@ -317,4 +317,31 @@ pub(super) fn explained(
     let of_row = open.rows.get(row).and_then(|row| row.finding.clone());
     let of_charge = (open.charges.get(&hold)).and_then(|charge| charge.finding.clone());
     of_row.into_iter().chain(of_charge)
+}
+
+/// What was allocated is said, so that a person can put it right.
+pub(super) fn allocated(end: &DoubtEnd, now: Timestamp) -> Option<Finding> {
+    if !end.allocated {
+        return None;
+    }
+    let first = end.matches.first();
+    let given = match first {
+        Some(found) => format!("was given the nearest row, {}", found.transaction),
+        None => "was released, since no row was near".to_owned(),
+    };
+    Some(Finding {
+        name: format!("allocated:{}", end.hold).into(),
+        kind: FindingKind::Allocated,
+        found_at: now,
+        at: now,
+        operation: None,
+        team: None,
+        drift: Credits::ZERO,
+        hold: Some(end.hold),
+        transaction: first.map(|found| found.transaction.clone()),
+        detail: format!(
+            "nothing decided about hold {} within a day: it {given}",
+            end.hold
+        ),
+    })
 }

@@ -25,13 +25,10 @@ use crate::credits::Credits;
 use crate::ids::OperationName;
 use crate::ledger::store::Reader;
 use crate::ledger::{
-    BalanceIs, Decision, Finding, Ledger, LedgerError, Match, Note, NoteKind, Record, ResolveError,
+    BalanceIs, Decision, Ledger, LedgerError, Match, Note, NoteKind, Record, ResolveError,
     StoreError,
 };
 use crate::transaction::TransactionSource;
-
-/// Readings kept between two runs.
-const READINGS_MAX: usize = 1_000;
 
 /// How far back a run reads the list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -99,8 +96,6 @@ pub struct Reconciler {
     pub(super) clock: Clock,
     pub(super) state: Option<State>,
     balance: BalanceKind,
-    /// Readings since the entries were looked at last: those say what moved between them.
-    readings: Vec<(Timestamp, Credits)>,
     /// What was told of it last.
     balance_told: Option<BalanceIs>,
     /// The prices of the run before, by which a call of that time was charged.
@@ -138,7 +133,6 @@ impl Reconciler {
             clock,
             state: None,
             balance: BalanceKind::default(),
-            readings: Vec::new(),
             balance_told: None,
             prices_before: None,
         }
@@ -147,13 +141,9 @@ impl Reconciler {
     /// The account was read: a witness for what its balance means.
     pub fn observe(&mut self, reading: &Reading) {
         // What the upstream's refusal of a call makes of the balance is no reading of it.
-        if reading.seen == Seen::Refused {
-            return;
+        if reading.seen != Seen::Refused {
+            self.balance.observe(reading.started_at, reading.balance);
         }
-        if self.readings.len() == READINGS_MAX {
-            self.readings.remove(0);
-        }
-        self.readings.push((reading.started_at, reading.balance));
     }
 
     /// Remembers where it begins: what the account's list says of earlier times is nobody's business.
@@ -329,12 +319,7 @@ impl Reconciler {
         };
         let (open, news) = spawn_blocking(read).await??;
         state.open = open;
-        for movement in &news.movements {
-            self.balance.moved(*movement);
-        }
-        for (started_at, balance) in self.readings.drain(..) {
-            self.balance.read(started_at, balance);
-        }
+        self.balance.catch_up(&news.movements);
         let mut records = news.records;
         let (catalogue, prices) = (self.settings.in_force)();
         let now = self.clock.now();
@@ -455,7 +440,9 @@ impl Reconciler {
                 records.push(own(&mut state.open, found));
             }
             let judged = Judged {
-                found: allocated(end, self.clock.now()).into_iter().collect(),
+                found: judge::allocated(end, self.clock.now())
+                    .into_iter()
+                    .collect(),
                 closed: explained,
                 ..Judged::default()
             };
@@ -491,32 +478,4 @@ fn decision(end: &DoubtEnd) -> (Decision, Note) {
         text: ids.collect::<Vec<_>>().join(" "),
     };
     (Decision::Settle(end.charge), note)
-}
-
-/// What was allocated is said, so that a person can put it right.
-fn allocated(end: &DoubtEnd, now: Timestamp) -> Option<Finding> {
-    use crate::ledger::FindingKind::Allocated;
-    if !end.allocated {
-        return None;
-    }
-    let first = end.matches.first();
-    let given = match first {
-        Some(found) => format!("was given the nearest row, {}", found.transaction),
-        None => "was released, since no row was near".to_owned(),
-    };
-    Some(Finding {
-        name: format!("allocated:{}", end.hold).into(),
-        kind: Allocated,
-        found_at: now,
-        at: now,
-        operation: None,
-        team: None,
-        drift: Credits::ZERO,
-        hold: Some(end.hold),
-        transaction: first.map(|found| found.transaction.clone()),
-        detail: format!(
-            "nothing decided about hold {} within a day: it {given}",
-            end.hold
-        ),
-    })
 }
