@@ -113,6 +113,17 @@ fn rows_are_explained(
         .filter(|row| row.charge() > Credits::ZERO && row.status != TransactionStatus::Error)
         .collect();
     assert!(unexplained.is_empty(), "rows of nobody: {unexplained:#?}");
+    let wrong =
+        holds_and_rows(reader, lives, findings) + &rows_and_owners(reader, lives, findings, told);
+    assert!(wrong.is_empty(), "charges and rows disagree:\n{wrong}");
+}
+
+/// What is wrong with the rows of each hold.
+fn holds_and_rows(
+    reader: &dyn Reader,
+    lives: &BTreeMap<HoldId, Life>,
+    findings: &[Finding],
+) -> String {
     let mut wrong = String::new();
     for (hold, life) in lives {
         let owned = reader.matches_of(*hold).unwrap();
@@ -156,6 +167,17 @@ fn rows_are_explained(
             }
         }
     }
+    wrong
+}
+
+/// Which rows are not one hold's or in one finding.
+fn rows_and_owners(
+    reader: &dyn Reader,
+    lives: &BTreeMap<HoldId, Life>,
+    findings: &[Finding],
+    told: &Told,
+) -> String {
+    let mut wrong = String::new();
     let (first, last) = (Timestamp::MIN, Timestamp::MAX);
     let rows = reader.transactions(first, last, None, 1_000_000).unwrap();
     let ids: Vec<_> = rows.iter().map(|row| row.id.clone()).collect();
@@ -200,7 +222,7 @@ fn rows_are_explained(
             wrong += &format!("{} is of {owner:?} and in {found:#?}\n", told_of(&row));
         }
     }
-    assert!(wrong.is_empty(), "charges and rows disagree:\n{wrong}");
+    wrong
 }
 
 fn described(life: &Life) -> String {

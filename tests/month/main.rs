@@ -21,6 +21,7 @@ mod support;
 mod books;
 mod calls;
 mod month;
+mod reconciling;
 mod shape;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};

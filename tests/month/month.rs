@@ -1,23 +1,18 @@
 //! A month, step by step.
 
 use std::collections::HashMap;
-use std::future::poll_fn;
 use std::path::Path;
-use std::pin::pin;
 use std::sync::Arc;
-use std::task::Poll;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use generect_guard::account::{AccountClient, AccountClientSettings, PullSettings};
 use generect_guard::catalogue::{Catalogue, Prices};
 use generect_guard::clock::Clock;
 use generect_guard::credits::Credits;
-use generect_guard::ledger::{Decision, Reading, Resolution, StoreError, open_reader};
-use generect_guard::reconciliation::{Depth, Reconciler, ReconcilerSettings};
+use generect_guard::ledger::{Decision, Reading, Resolution};
+use generect_guard::reconciliation::Reconciler;
 use generect_guard::simulator::settings::BalanceShown;
-use generect_guard::simulator::{Fault, LIVE_TOKEN, Prices as TheirPrices};
-use generect_guard::transaction::TransactionSource;
+use generect_guard::simulator::{Fault, Prices as TheirPrices};
 use jiff::SignedDuration;
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;
@@ -25,9 +20,9 @@ use rand::{RngExt, SeedableRng};
 
 use crate::books;
 use crate::calls::{Call, hangs, misfortune};
-use crate::shape::{self, CALL_LASTS, OVERLAP, ROWS_LATE, Shape, TOLERANCE};
+use crate::shape::{self, Shape};
 use crate::support::audit::fingerprint;
-use crate::support::{Answered, World, credits, no_tls};
+use crate::support::{Answered, World, credits};
 
 const DAYS: i64 = 30;
 
@@ -38,8 +33,8 @@ pub struct Month {
     pub clock: Clock,
     /// `None` only while one guard is replaced by another.
     pub world: Option<World>,
-    reconciler: Option<Reconciler>,
-    prices: Arc<ArcSwap<Prices>>,
+    pub reconciler: Option<Reconciler>,
+    pub prices: Arc<ArcSwap<Prices>>,
     calls: u64,
     jobs: Vec<(usize, String)>,
     /// What the account was last seen to have, and what is known to have moved since.
@@ -424,96 +419,6 @@ impl Month {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
         panic!("a call never ended");
-    }
-
-    fn client(&self) -> AccountClient {
-        let settings = AccountClientSettings {
-            base_url: self.world().simulator.base_url(),
-            connect_timeout: Duration::from_secs(5),
-            timeout: Duration::from_secs(10),
-            egress_proxy: None,
-            tls: no_tls(),
-        };
-        AccountClient::new(settings, LIVE_TOKEN, self.clock.clone()).unwrap()
-    }
-
-    /// The reconciler of this guard: as the app makes it, but that it does not wait.
-    fn reconciler(&mut self) -> Reconciler {
-        if let Some(reconciler) = self.reconciler.take() {
-            return reconciler;
-        }
-        let path = self.world().ledger_path();
-        let (catalogue, prices) = (
-            Arc::new(Catalogue::built_in().unwrap()),
-            Arc::clone(&self.prices),
-        );
-        let settings = ReconcilerSettings {
-            source: TransactionSource::V1,
-            tolerance: TOLERANCE,
-            rows_late: ROWS_LATE,
-            overlap: OVERLAP,
-            call_lasts: CALL_LASTS,
-            factor: Credits::from_micros(1_000_000),
-            balance_is: generect_guard::ledger::BalanceIs::Gross,
-            pull: PullSettings {
-                pause: Duration::ZERO,
-                tries: 2,
-                retry_pause: Duration::from_millis(1),
-                ..PullSettings::default()
-            },
-            open_reader: Arc::new(move || {
-                open_reader(&path).map_err(|error| StoreError::Failed(error.to_string()))
-            }),
-            in_force: Arc::new(move || (Arc::clone(&catalogue), prices.load_full())),
-            prices_departed: Arc::new(|| {}),
-        };
-        let ledger = self.world().ledger().clone();
-        Reconciler::new(settings, self.client(), ledger, self.clock.clone())
-    }
-
-    async fn reconcile(&mut self) {
-        let mut reconciler = self.reconciler();
-        let summary = reconciler.run(Depth::Quick, &mut |_| {}).await.unwrap();
-        if std::env::var_os("MONTH_TELLS").is_some() {
-            eprintln!("{}\n{summary}\n", self.clock.now());
-        }
-        self.reconciler = Some(reconciler);
-    }
-
-    /// The account's list cannot be read for some hours, or only now and then.
-    async fn outage(&mut self) {
-        let failures = self.random.random_range(1..4);
-        let fault = Fault::Failure {
-            status: 503,
-            charged: false,
-            says_charge: false,
-        };
-        let faults = self.world().simulator.faults();
-        faults.next_on(failures, "/accounts/transactions/", fault);
-        let mut reconciler = self.reconciler();
-        // It fails or not, as the faults fall.
-        let _ = reconciler.run(Depth::Quick, &mut |_| {}).await;
-        self.reconciler = Some(reconciler);
-        self.world().simulator.faults().clear();
-    }
-
-    /// The guard ends while the books are being held against the list.
-    async fn interrupted(&mut self) {
-        let mut reconciler = self.reconciler();
-        let mut looks = self.random.random_range(1..60);
-        {
-            let mut no_progress = |_| {};
-            let mut run = pin!(reconciler.run(Depth::Quick, &mut no_progress));
-            poll_fn(|context| {
-                looks -= 1;
-                match run.as_mut().poll(context) {
-                    Poll::Pending if looks > 0 => Poll::Pending,
-                    _ => Poll::Ready(()),
-                }
-            })
-            .await;
-        }
-        drop(reconciler);
     }
 
     /// Everything comes to its end: jobs, late rows, and the day after which nothing is in doubt.
