@@ -1,24 +1,42 @@
 //! Records on their way to the store: after the calls of a turn, in a transaction of their own.
 
+use std::time::Duration;
+
 use tokio::sync::oneshot;
+use tokio::time::Instant;
 
 use crate::ledger::record::Record;
 use crate::ledger::request::LedgerError;
 use crate::ledger::store::StoreError;
 
-use super::Writer;
+use super::{Request, Writer, telemetry};
+
+/// While calls are made, records have one part in so many of the writer's time.
+const RECORDS_SHARE: u32 = 16;
+/// Calls that came so lately are still being made.
+const LATELY: Duration = Duration::from_millis(100);
 
 /// Records that wait for the end of the turn, and who gave them.
 #[derive(Debug)]
 pub(super) struct Keeping {
     pub(super) records: Vec<Record>,
-    pub(super) reply: oneshot::Sender<Result<(), LedgerError>>,
+    pub(super) reply: oneshot::Sender<Result<Duration, LedgerError>>,
 }
 
 impl Writer {
+    /// Remembers that calls are being made, when it is they who have something to do.
+    pub(super) fn notice_calls(&mut self) {
+        let is_call =
+            |request: &Request| matches!(request, Request::Hold { .. } | Request::Bind { .. });
+        if !self.waiting_endings.is_empty() || self.waiting_requests.iter().any(is_call) {
+            self.called_at = Some(Instant::now());
+        }
+    }
+
     /// Keeps what was given in this turn. No call waits for it: they have been answered.
     pub(super) fn keep_records(&mut self) {
         for Keeping { records, reply } in std::mem::take(&mut self.keeping) {
+            let started = Instant::now();
             let kept = if self.unsure.is_some() {
                 Err(StoreError::Failed(self.failure()))
             } else {
@@ -28,8 +46,18 @@ impl Writer {
                 Ok(()) | Err(StoreError::NotKept(_)) => {}
                 Err(error) => self.keeping_failed(error),
             }
+            let took = started.elapsed();
+            telemetry::kept(took);
+            let is_called = self
+                .called_at
+                .is_some_and(|at| started.duration_since(at) < LATELY);
+            let rest = if is_called {
+                took * (RECORDS_SHARE - 1)
+            } else {
+                Duration::ZERO
+            };
             // Nobody minds if the caller has left.
-            drop(reply.send(kept.map_err(LedgerError::from)));
+            drop(reply.send(kept.map(|()| rest).map_err(LedgerError::from)));
         }
     }
 
