@@ -17,17 +17,19 @@ const SOME: i64 = 2_000;
 const DISTURBED: i64 = 300;
 const OPERATIONS: [&str; 4] = [
     "search_database_leads",
+    "search_database_companies",
     "search_realtime_leads",
-    "email_find",
-    "phone_find",
+    "search_realtime_companies",
 ];
-const QUOTE: Credits = Credits::from_micros(2_000_000);
+const QUOTE: Credits = Credits::from_micros(4_000_000);
 
 /// Calls a constant time apart, the first at `begin`.
 #[derive(Clone, Copy)]
 pub(crate) struct History {
     pub(crate) begin: Timestamp,
     pub(crate) step: SignedDuration,
+    /// So many begin at one moment.
+    pub(crate) together: i64,
     pub(crate) calls: i64,
 }
 
@@ -39,24 +41,25 @@ fn drawn(number: i64, of: i64) -> i64 {
 
 impl History {
     fn began(&self, number: i64) -> Timestamp {
-        self.begin + self.step * i32::try_from(number).unwrap()
+        let first = number - number % self.together;
+        self.begin + self.step * i32::try_from(first).unwrap()
     }
 
     pub(crate) fn end(&self) -> Timestamp {
         self.began(self.calls)
     }
 
-    fn operation(number: i64) -> &'static str {
+    pub(crate) fn operation(number: i64) -> &'static str {
         OPERATIONS[usize::try_from(drawn(number + 7, 4)).unwrap()]
     }
 
-    fn amount(number: i64) -> Credits {
+    pub(crate) fn amount(number: i64) -> Credits {
         let units = if drawn(number + 3, 3) > 0 {
             1
         } else {
             1 + drawn(number, 100)
         };
-        Credits::from_micros(20_000 * units)
+        Credits::from_micros(40_000 * units)
     }
 
     /// The rows of one call; its own is written within a second.

@@ -5,7 +5,8 @@
 //! read it and holds it against the books, one keeps what it found. Only the one that is measured
 //! runs; the others are stopped meanwhile. Rounds alternate, figures are medians over the rounds.
 //!
-//! `CALLS`, `ROUNDS` and `ROUND_SECONDS` change the measure; `GUARD` names another build to measure.
+//! `cargo bench --bench backlog` compares; `-- steady` shows what each run takes under a hundred calls a
+//! second. `CALLS`, `ROUNDS` and `ROUND_SECONDS` change the measure; `GUARD` names another build to measure.
 
 #![expect(clippy::float_arithmetic, reason = "speeds, not money")]
 #![expect(clippy::print_stdout, reason = "a benchmark's figures are its output")]
@@ -16,6 +17,7 @@
 
 mod history;
 mod rounds;
+mod steady;
 
 #[expect(dead_code, reason = "this is shared with another benchmark")]
 #[path = "../request_path/children.rs"]
@@ -49,9 +51,16 @@ fn main() {
             let history = History {
                 begin: begin.parse().unwrap(),
                 step: step.parse().unwrap(),
+                together: 1,
                 calls: calls.parse().unwrap(),
             };
             run(upstream::serve(Rc::new(move |query| history.page(query))));
+        }
+        words if words.contains(&"steady") => {
+            // The name tells its processor time from that of the writer and of the list.
+            let show = std::thread::Builder::new().name("reconciliation".into());
+            let show = show.spawn(|| run(steady::show())).unwrap();
+            show.join().unwrap();
         }
         _ => {
             children::pin_this_process(LOAD_CORE);
@@ -63,6 +72,7 @@ fn main() {
 fn run(future: impl Future<Output = ()>) {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
+        .thread_name("reconciliation")
         .build()
         .unwrap();
     runtime.block_on(future);

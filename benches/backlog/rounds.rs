@@ -4,7 +4,8 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
-use jiff::{SignedDuration, Timestamp};
+use generect_guard::clock::Clock;
+use jiff::SignedDuration;
 use rusqlite::{Connection, OpenFlags};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
@@ -43,8 +44,9 @@ struct Round {
 pub(crate) async fn compare() {
     let calls = i64::try_from(number("CALLS", 1_000_000)).unwrap();
     let history = History {
-        begin: Timestamp::now() - MONTH - SignedDuration::from_hours(3),
+        begin: Clock::system().now() - MONTH - SignedDuration::from_hours(3),
         step: MONTH / i32::try_from(calls).unwrap(),
+        together: 1,
         calls,
     };
     let upstream = role(

@@ -19,6 +19,7 @@
 )]
 
 mod bare;
+#[expect(dead_code, reason = "another benchmark reads more of it")]
 mod children;
 mod compare;
 mod load;

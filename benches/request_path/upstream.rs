@@ -28,9 +28,14 @@ pub(crate) type List = Rc<dyn Fn(&str) -> String>;
 
 /// Serves for ever; the first line of standard output says where.
 pub(crate) async fn serve(list: List) {
-    let answers = Rc::new(taken_down().await);
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     println!("{}", listener.local_addr().unwrap());
+    serve_on(listener, list).await;
+}
+
+/// Serves for ever.
+pub(crate) async fn serve_on(listener: TcpListener, list: List) {
+    let answers = Rc::new(taken_down().await);
     let tasks = LocalSet::new();
     let accept = tasks.run_until(async {
         loop {
