@@ -48,14 +48,8 @@ impl Writer {
             }
             let took = started.elapsed();
             telemetry::kept(took);
-            let is_called = self
-                .called_at
-                .is_some_and(|at| started.duration_since(at) < LATELY);
-            let rest = if is_called {
-                took * (RECORDS_SHARE - 1)
-            } else {
-                Duration::ZERO
-            };
+            let since_call = self.called_at.map(|at| started.duration_since(at));
+            let rest = rest(took, since_call);
             // Nobody minds if the caller has left.
             drop(reply.send(kept.map(|()| rest).map_err(LedgerError::from)));
         }
@@ -72,6 +66,34 @@ impl Writer {
                 tracing::warn!(%error, "what reconciliation found could not be kept");
             }
             Ok(_) | Err(_) => self.commit_failed(error),
+        }
+    }
+}
+
+/// How long calls should have the writer to themselves after records took it for `took`.
+fn rest(took: Duration, since_call: Option<Duration>) -> Duration {
+    if since_call.is_some_and(|since| since < LATELY) {
+        took * (RECORDS_SHARE - 1)
+    } else {
+        Duration::ZERO
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn records_have_a_sixteenth_of_the_writer_while_calls_are_made_and_all_of_it_otherwise() {
+        let millis = Duration::from_millis;
+        for (since_call, expected) in [
+            (None, 0),
+            (Some(0), 45),
+            (Some(99), 45),
+            (Some(100), 0),
+            (Some(5_000), 0),
+        ] {
+            assert_eq!(rest(millis(3), since_call.map(millis)), millis(expected));
         }
     }
 }
