@@ -115,18 +115,24 @@ fn history(step: SignedDuration, is_scrambled: bool, grain: Grain) -> History {
         for copy in 0..copies {
             let at = began + SignedDuration::from_millis(random.random_range(0..50));
             let at = at + SignedDuration::from_secs(copy);
-            let (rows, amount) = match grain {
-                Grain::PerRequest => (1, amount),
-                Grain::PerResult => (units, UNIT),
-            };
-            for result in 0..rows {
-                let id = format!("{number}-{copy}-{result}");
-                history.rows.push(row(id, &kind, amount, at));
-            }
+            let id = format!("{number}-{copy}");
+            history.rows.extend(rows(grain, &id, &kind, units, at));
         }
         history.end = to;
     }
     history
+}
+
+/// The rows of a call with so many results.
+fn rows(grain: Grain, id: &str, kind: &str, units: i64, at: Timestamp) -> Vec<Transaction> {
+    let (count, each) = match grain {
+        Grain::PerRequest => (1, units),
+        Grain::PerResult => (units, 1),
+    };
+    let amount = Credits::from_micros(UNIT.micros() * each);
+    (0..count)
+        .map(|result| row(format!("{id}-{result}"), kind, amount, at))
+        .collect()
 }
 
 fn row(id: String, kind: &str, amount: Credits, at: Timestamp) -> Transaction {

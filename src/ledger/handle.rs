@@ -66,7 +66,7 @@ pub(super) struct JobState {
 }
 
 /// Records kept in one transaction: a call waits no longer for them than for a full batch of calls.
-const RECORDS_MAX: usize = 256;
+const RECORDS_MAX: usize = 128;
 
 const DOUBT_QUEUED: u8 = 1;
 const END_QUEUED: u8 = 2;

@@ -12,7 +12,7 @@ use crate::ledger::store::StoreError;
 use super::{Request, Writer, telemetry};
 
 /// While calls are made, records have one part in so many of the writer's time.
-const RECORDS_SHARE: u32 = 16;
+const RECORDS_SHARE: u32 = 32;
 /// Calls that came so lately are still being made.
 const LATELY: Duration = Duration::from_millis(100);
 
@@ -84,12 +84,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn records_have_a_sixteenth_of_the_writer_while_calls_are_made_and_all_of_it_otherwise() {
+    fn records_have_little_of_the_writer_while_calls_are_made_and_all_of_it_otherwise() {
         let millis = Duration::from_millis;
         for (since_call, expected) in [
             (None, 0),
-            (Some(0), 45),
-            (Some(99), 45),
+            (Some(0), 93),
+            (Some(99), 93),
             (Some(100), 0),
             (Some(5_000), 0),
         ] {
