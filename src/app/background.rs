@@ -55,8 +55,8 @@ mod tests {
         let before = niceness();
         let (tell, told) = oneshot::channel();
         let work = async move {
-            let of_helper = tokio::task::spawn_blocking(niceness).await.unwrap();
-            tell.send((niceness(), of_helper)).unwrap();
+            let of_another = tokio::task::spawn_blocking(niceness).await.unwrap();
+            tell.send((niceness(), of_another)).unwrap();
         };
         spawn("background", work).unwrap().await;
         let most = before.max(NICENESS);

@@ -237,7 +237,7 @@ impl Open {
 
     /// Takes a row as it was read now. `None`: there is nothing new about it.
     pub(super) fn take_row(&mut self, row: Transaction) -> Option<Seen> {
-        // Nearly every row was read before: it costs a look and no more.
+        // Nearly every row was read before: a look is all it takes.
         if self.seen.get(&row.id) == Some(&row) {
             return None;
         }
