@@ -11,11 +11,11 @@
     reason = "a benchmark measures the real time"
 )]
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use generect_guard::credits::Credits;
 use generect_guard::ids::OperationName;
-use generect_guard::reconciliation::matching::{Charge, Doubt, Known, Question, answer};
+use generect_guard::reconciliation::matching::{Charge, Doubt, Grain, Known, Question, answer};
 use generect_guard::transaction::{
     Transaction, TransactionId, TransactionSource, TransactionStatus,
 };
@@ -24,6 +24,10 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
 const CALLS: i64 = 1_000_000;
+/// A row for each result: so many rows are those of fewer calls.
+const ROWS_MAX: usize = 1_000_000;
+/// What one result takes.
+const UNIT: Credits = Credits::from_micros(20_000);
 /// One call in so many lacks its row, one has a foreign row beside it, one is in doubt.
 const DISTURBED: i64 = 300;
 /// What calls are apart: a day of ten a second, or a month of less than one.
@@ -52,7 +56,7 @@ struct History {
 }
 
 /// A call of any operation: two in three take one price, the others up to a hundred.
-fn history(step: SignedDuration, is_scrambled: bool) -> History {
+fn history(step: SignedDuration, is_scrambled: bool, grain: Grain) -> History {
     let mut random = StdRng::seed_from_u64(1);
     let begin: Timestamp = "2026-03-01T00:00:00Z".parse().unwrap();
     let mut history = History {
@@ -62,6 +66,9 @@ fn history(step: SignedDuration, is_scrambled: bool) -> History {
         end: begin,
     };
     for number in 1..=CALLS {
+        if history.rows.len() >= ROWS_MAX {
+            break;
+        }
         let began = begin + step * i32::try_from(number).unwrap();
         let lasted = SignedDuration::from_millis(random.random_range(50..20_000));
         let operation = random.random_range(0..OPERATIONS.len());
@@ -70,7 +77,7 @@ fn history(step: SignedDuration, is_scrambled: bool) -> History {
         } else {
             random.random_range(1..=100)
         };
-        let amount = Credits::from_micros(20_000 * units);
+        let amount = Credits::from_micros(UNIT.micros() * units);
         let (from, to) = (began - TOLERANCE, began + lasted + TOLERANCE);
         let hold = number.to_string().parse().unwrap();
         let name: OperationName = OPERATIONS[operation].into();
@@ -108,13 +115,24 @@ fn history(step: SignedDuration, is_scrambled: bool) -> History {
         for copy in 0..copies {
             let at = began + SignedDuration::from_millis(random.random_range(0..50));
             let at = at + SignedDuration::from_secs(copy);
-            history
-                .rows
-                .push(row(format!("{number}-{copy}"), &kind, amount, at));
+            let id = format!("{number}-{copy}");
+            history.rows.extend(rows(grain, &id, &kind, units, at));
         }
         history.end = to;
     }
     history
+}
+
+/// The rows of a call with so many results.
+fn rows(grain: Grain, id: &str, kind: &str, units: i64, at: Timestamp) -> Vec<Transaction> {
+    let (count, each) = match grain {
+        Grain::PerRequest => (1, units),
+        Grain::PerResult => (units, 1),
+    };
+    let amount = Credits::from_micros(UNIT.micros() * each);
+    (0..count)
+        .map(|result| row(format!("{id}-{result}"), kind, amount, at))
+        .collect()
 }
 
 fn row(id: String, kind: &str, amount: Credits, at: Timestamp) -> Transaction {
@@ -130,6 +148,13 @@ fn row(id: String, kind: &str, amount: Credits, at: Timestamp) -> Transaction {
     }
 }
 
+/// The processor time this thread has had: what it takes where nobody else wants the core.
+fn processor_time() -> Duration {
+    let text = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
+    let nanos = text.split_whitespace().next().map(str::parse);
+    Duration::from_nanos(nanos.unwrap_or(Ok(0)).unwrap())
+}
+
 /// The most memory this process ever had, as the system counts it.
 fn peak() -> String {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
@@ -140,18 +165,30 @@ fn peak() -> String {
 fn main() {
     println!("before anything: {}", peak());
     for (span, step) in STEPS {
-        for (kinds, is_scrambled, is_overdue) in [
-            ("documented", false, false),
-            ("never seen", true, false),
-            ("documented, doubts overdue", false, true),
+        for (kinds, is_scrambled, is_overdue, grain) in [
+            ("documented", false, false, Grain::PerRequest),
+            ("never seen", true, false, Grain::PerRequest),
+            ("documented, doubts overdue", false, true, Grain::PerRequest),
+            (
+                "documented, a row for each result",
+                false,
+                false,
+                Grain::PerResult,
+            ),
+            (
+                "never seen, a row for each result",
+                true,
+                false,
+                Grain::PerResult,
+            ),
         ] {
-            let mut history = history(step, is_scrambled);
+            let mut history = history(step, is_scrambled, grain);
             for doubt in &mut history.doubts {
                 doubt.overdue = is_overdue;
             }
             let operations = OPERATIONS.map(Into::into);
             let with_question = peak();
-            let started = Instant::now();
+            let (started, before) = (Instant::now(), processor_time());
             let question = Question {
                 charges: &history.charges,
                 doubts: &history.doubts,
@@ -161,14 +198,15 @@ fn main() {
                 complete_until: history.end,
             };
             let found = answer(question, &Known::default());
-            let took = started.elapsed();
+            let (took, processor) = (started.elapsed(), processor_time() - before);
             println!(
-                "{span}, kinds {kinds}: {} charges, {} doubts, {} rows in {:.2} s; {} matches, {} doubts \
+                "{span}, kinds {kinds}: {} charges, {} doubts, {} rows in {:.2} s, {:.2} s of them on a core; {} matches, {} doubts \
                  ended, {} charges and {} rows left; at most {with_question} with the question, {} in all",
                 history.charges.len(),
                 history.doubts.len(),
                 history.rows.len(),
                 took.as_secs_f64(),
+                processor.as_secs_f64(),
                 found.matches.len(),
                 found.ended.len(),
                 found.charges_left.len(),

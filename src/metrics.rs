@@ -173,6 +173,8 @@ metrics! {
     COMMIT_TIME = "guard_ledger_commit_seconds", Kind::Histogram(COMMIT_SECONDS), Seconds, [];
     /// Entries written by one commit of the ledger.
     COMMIT_ENTRIES = "guard_ledger_batch_entries", Kind::Histogram(BATCH_ENTRIES), Count, [];
+    /// One piece of what reconciliation keeps, sync included, in seconds: calls wait for no more at a time.
+    KEEP_TIME = "guard_ledger_keep_seconds", Kind::Histogram(COMMIT_SECONDS), Seconds, [];
     /// Commits of the ledger that failed.
     COMMIT_FAILURES = "guard_ledger_commit_failures_total", Kind::Counter, Count, [];
     /// Holds that have no end yet, those in doubt and those of jobs included.

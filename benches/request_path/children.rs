@@ -19,8 +19,10 @@ const READY_WITHIN: Duration = Duration::from_secs(10);
 pub(crate) struct Child {
     process: std::process::Child,
     pub(crate) address: SocketAddr,
+    /// Where its metrics are, if it is a guard.
+    pub(crate) admin: Option<SocketAddr>,
     /// The ledger's folder, if it is a guard.
-    _folder: Option<tempfile::TempDir>,
+    pub(crate) folder: Option<tempfile::TempDir>,
 }
 
 impl Drop for Child {
@@ -49,7 +51,7 @@ fn on_core(core: &str, program: &std::path::Path) -> Command {
 }
 
 /// This program in another role.
-fn role(core: &str, arguments: &[&str]) -> Child {
+pub(crate) fn role(core: &str, arguments: &[&str]) -> Child {
     let mut command = on_core(core, &std::env::current_exe().unwrap());
     let mut process = command
         .args(arguments)
@@ -62,7 +64,8 @@ fn role(core: &str, arguments: &[&str]) -> Child {
     Child {
         process,
         address: line.trim().parse().unwrap(),
-        _folder: None,
+        admin: None,
+        folder: None,
     }
 }
 
@@ -78,12 +81,24 @@ impl Child {
     /// `generect-guard serve`, ready. Its log goes where nobody reads it, but is written.
     pub(crate) async fn guard(upstream: SocketAddr, shape: Shape, level: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
+        Self::guard_in(folder, upstream, shape, level, "").await
+    }
+
+    /// The same, in a folder that may have a ledger, `more` under the settings.
+    pub(crate) async fn guard_in(
+        folder: tempfile::TempDir,
+        upstream: SocketAddr,
+        shape: Shape,
+        level: &str,
+        more: &str,
+    ) -> Self {
         let [address, admin] = [free_address(), free_address()];
         let path = folder.path().join("guard.toml");
         let text = settings(upstream, [address, admin], folder.path(), shape, level);
-        fs::write(&path, text).unwrap();
-        let program = std::path::Path::new(env!("CARGO_BIN_EXE_generect-guard"));
-        let process = on_core(PROXY_CORE, program)
+        fs::write(&path, text + more).unwrap();
+        let program = std::env::var("GUARD");
+        let program = program.unwrap_or_else(|_| env!("CARGO_BIN_EXE_generect-guard").into());
+        let process = on_core(PROXY_CORE, program.as_ref())
             .arg("--config")
             .arg(&path)
             .arg("serve")
@@ -95,7 +110,8 @@ impl Child {
         let child = Self {
             process,
             address,
-            _folder: Some(folder),
+            admin: Some(admin),
+            folder: Some(folder),
         };
         let deadline = Instant::now() + READY_WITHIN;
         while !load::is_ready(admin).await {
@@ -111,10 +127,20 @@ impl Child {
 
     /// The processor time all threads of the process have had.
     pub(crate) fn processor_time(&self) -> Duration {
+        self.processor_time_of("")
+    }
+
+    /// The same, of the threads whose names begin so.
+    pub(crate) fn processor_time_of(&self, name: &str) -> Duration {
         let tasks = fs::read_dir(format!("/proc/{}/task", self.id())).unwrap();
         let times = tasks.filter_map(|task| {
             // A thread may end between the listing and the reading.
-            let text = fs::read_to_string(task.ok()?.path().join("schedstat")).ok()?;
+            let task = task.ok()?.path();
+            let is = fs::read_to_string(task.join("comm")).ok()?;
+            if !is.starts_with(name) {
+                return None;
+            }
+            let text = fs::read_to_string(task.join("schedstat")).ok()?;
             text.split_whitespace().next()?.parse::<u64>().ok()
         });
         Duration::from_nanos(times.sum())

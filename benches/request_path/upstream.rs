@@ -23,17 +23,25 @@ const BUFFER_BYTES: usize = 16 * 1_024;
 /// The start of a request up to its path → the answer.
 type Answers = HashMap<Vec<u8>, Vec<u8>>;
 
+/// Answers the account's list of transactions, by the query.
+pub(crate) type List = Rc<dyn Fn(&str) -> String>;
+
 /// Serves for ever; the first line of standard output says where.
-pub(crate) async fn serve() {
-    let answers = Rc::new(taken_down().await);
+pub(crate) async fn serve(list: List) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     println!("{}", listener.local_addr().unwrap());
+    serve_on(listener, list).await;
+}
+
+/// Serves for ever.
+pub(crate) async fn serve_on(listener: TcpListener, list: List) {
+    let answers = Rc::new(taken_down().await);
     let tasks = LocalSet::new();
     let accept = tasks.run_until(async {
         loop {
             let (stream, _) = listener.accept().await.unwrap();
             stream.set_nodelay(true).unwrap();
-            tokio::task::spawn_local(repeat(stream, Rc::clone(&answers)));
+            tokio::task::spawn_local(repeat(stream, Rc::clone(&answers), Rc::clone(&list)));
         }
     });
     accept.await;
@@ -64,7 +72,20 @@ fn name(request: &[u8]) -> &[u8] {
     &request[..end.unwrap()]
 }
 
-async fn repeat(mut stream: TcpStream, answers: Rc<Answers>) {
+/// What nobody calls but the guard itself: the list, and pages that this account does not have.
+fn of_the_account(name: &[u8], list: &List) -> Vec<u8> {
+    let name = String::from_utf8_lossy(name);
+    let query = name.split_once("/accounts/transactions/?");
+    let (status, body) = match query {
+        Some((_, query)) => ("200 OK", list(query)),
+        None => ("404 Not Found", String::from("{}")),
+    };
+    let length = body.len();
+    let head = format!("HTTP/1.1 {status}\r\nContent-Type: application/json");
+    format!("{head}\r\nContent-Length: {length}\r\n\r\n{body}").into_bytes()
+}
+
+async fn repeat(mut stream: TcpStream, answers: Rc<Answers>, list: List) {
     let mut buffer = vec![0; BUFFER_BYTES];
     let mut read = 0;
     loop {
@@ -76,8 +97,12 @@ async fn repeat(mut stream: TcpStream, answers: Rc<Answers>) {
         if whole.is_none_or(|whole| read < whole) {
             continue;
         }
-        let answer = &answers[name(&buffer[..read])];
-        if stream.write_all(answer).await.is_err() {
+        let name = name(&buffer[..read]);
+        let written = match answers.get(name) {
+            Some(answer) => stream.write_all(answer).await,
+            None => stream.write_all(&of_the_account(name, &list)).await,
+        };
+        if written.is_err() {
             return;
         }
         read = 0; // Nobody sends a second request before the answer to the first.

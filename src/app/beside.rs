@@ -1,14 +1,16 @@
 //! Everything that runs beside the proxy for as long as the guard does.
 
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::{account, alerting, conditions, reconcile};
-use crate::account::{AccountClient, Watcher};
+use super::{account, alerting, background, conditions, reconcile};
+use crate::account::{AccountClient, Reading, TierWatcher, Watcher};
 use crate::admin::{self, AdminState};
 use crate::alerts::Alerts;
 use crate::clock::Clock;
@@ -30,6 +32,7 @@ pub(super) struct Beside<'a> {
     pub(super) ledger: &'a Ledger,
     pub(super) stack: &'a StackSettings,
     pub(super) client: AccountClient,
+    pub(super) reconciler_client: AccountClient,
     pub(super) watcher: Watcher,
     pub(super) alerts: Alerts,
     pub(super) admin_listener: TcpListener,
@@ -44,7 +47,10 @@ pub(super) struct Beside<'a> {
 impl Beside<'_> {
     /// Spawns them all. What asks the upstream or writes to the ledger ends with the draining. Gives
     /// the way to ask for a reconciliation.
-    pub(super) fn spawn(self, tasks: &TaskTracker) -> Option<ReconcileNow> {
+    ///
+    /// # Errors
+    /// The system gives no thread.
+    pub(super) fn spawn(self, tasks: &TaskTracker) -> io::Result<Option<ReconcileNow>> {
         let ended = || self.ended.clone();
         let readings = self.watcher.latest();
         let conditions = conditions(
@@ -54,31 +60,19 @@ impl Beside<'_> {
             readings.clone(),
             self.draining,
         );
+        let tier = account::tier_watcher(&self.client);
+        // First, since it is all that can fail.
+        let reconcile_now = self.spawn_reconciliation(tasks, &tier, readings.clone())?;
         let state = AdminState::new(conditions, self.exporter.clone());
         tasks.spawn(admin::serve(self.admin_listener, state, ended()));
         tasks.spawn(self.exporter.keep_up(ended()));
         tasks.spawn(show_budgets(self.ledger.clone(), ended()));
-        let tier = account::tier_watcher(&self.client);
         let policy = Arc::clone(&self.stack.policy);
         tasks.spawn(account::keep_prices(policy, tier.latest(), ended()));
-        let reconciler = reconcile::reconciler(
-            self.config,
-            &self.client,
-            self.ledger,
-            &self.stack.policy,
-            tier.nudge(),
-            self.clock,
-        );
         tasks.spawn(tier.run(ended()));
-        let reconcile = reconciler.map(|reconciler| {
-            let interval = self.config.reconciliation.interval;
-            let (service, now) = Service::new(reconciler, interval, readings.clone());
-            tasks.spawn(service.run(self.draining.clone()));
-            now
-        });
         let running = Running {
             ledger: self.ledger.clone(),
-            reconcile: reconcile.clone(),
+            reconcile: reconcile_now.clone(),
         };
         tasks.spawn(self.control.serve(running, ended()));
         let reading = account::keep_reading(self.watcher, self.ledger.clone(), ended());
@@ -93,7 +87,31 @@ impl Beside<'_> {
         tasks.spawn(poller.run(self.draining.clone()));
         let watched = alerting::Watched::new(self.config, self.clock, self.ledger, readings);
         tasks.spawn(watched.run(self.alerts, self.draining.clone()));
-        reconcile
+        Ok(reconcile_now)
+    }
+
+    /// `None` if the settings want none.
+    fn spawn_reconciliation(
+        &self,
+        tasks: &TaskTracker,
+        tier: &TierWatcher,
+        readings: watch::Receiver<Option<Reading>>,
+    ) -> io::Result<Option<ReconcileNow>> {
+        let Some(reconciler) = reconcile::reconciler(
+            self.config,
+            &self.reconciler_client,
+            self.ledger,
+            &self.stack.policy,
+            tier.nudge(),
+            self.clock,
+        ) else {
+            return Ok(None);
+        };
+        let interval = self.config.reconciliation.interval;
+        let (service, now) = Service::new(reconciler, interval, readings);
+        let work = service.run(self.draining.clone());
+        tasks.spawn(background::spawn("reconciliation", work)?);
+        Ok(Some(now))
     }
 }
 

@@ -5,6 +5,7 @@
 
 mod account;
 mod alerting;
+mod background;
 mod beside;
 mod policy;
 mod reconcile;
@@ -74,8 +75,8 @@ pub enum StartError {
         /// What the system says.
         why: std::io::Error,
     },
-    /// The ledger's thread cannot be started.
-    #[error("the ledger's thread cannot be started: {0}")]
+    /// A thread cannot be started: the ledger's, or that of reconciliation.
+    #[error("a thread cannot be started: {0}")]
     Thread(#[from] std::io::Error),
     /// Two keys have one secret: nobody could say who pays.
     #[error("{0}; make one of them a new secret with `generect-guard key new`")]
@@ -139,6 +140,8 @@ impl Guard {
         let admin_listener = bind("server.admin_listen", config.server.admin_listen).await?;
         let (address, admin_address) = (local(&listener), local(&admin_listener));
         let client = account::client(&config, &tls, &clock)?;
+        // With connections of its own: those of a client belong to the thread that uses it.
+        let reconciler_client = account::client(&config, &tls, &clock)?;
         let watcher = account::watcher(&config, &client, &clock);
         let alerts = alerting::alerts(&config, &tls, &clock)?;
         let control = control(&config)?;
@@ -155,6 +158,7 @@ impl Guard {
             ledger: &ledger,
             stack: &stack_settings,
             client,
+            reconciler_client,
             watcher,
             alerts,
             admin_listener,
@@ -163,7 +167,7 @@ impl Guard {
             draining: &draining,
             ended: &ended,
         };
-        let reconcile = parts.spawn(&beside);
+        let reconcile = parts.spawn(&beside)?;
         let proxy = tokio::spawn(server::serve(
             listener,
             stack(&stack_settings),

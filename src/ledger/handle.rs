@@ -66,7 +66,7 @@ pub(super) struct JobState {
 }
 
 /// Records kept in one transaction: a call waits no longer for them than for a full batch of calls.
-const RECORDS_MAX: usize = 256;
+const RECORDS_MAX: usize = 128;
 
 const DOUBT_QUEUED: u8 = 1;
 const END_QUEUED: u8 = 2;
@@ -278,7 +278,7 @@ impl Ledger {
     }
 
     /// Keeps records in their order, on disk before it returns. What is kept together is a few
-    /// hundred at a time: after an error some of the first are kept, so what says how far one got
+    /// hundred at a time, with rests between them while calls are made: after an error some of the first are kept, so what says how far one got
     /// belongs at the end. Keeping them again does no harm.
     ///
     /// # Errors
@@ -296,7 +296,8 @@ impl Ledger {
                 records: some,
                 reply,
             };
-            self.ask(request, answer).await??;
+            let rest = self.ask(request, answer).await??;
+            tokio::time::sleep(rest).await;
         }
     }
 

@@ -1,5 +1,7 @@
 //! What the writer is told and asked.
 
+use std::time::Duration;
+
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use crate::credits::Credits;
@@ -41,7 +43,8 @@ pub(in crate::ledger) enum Request {
     },
     Keep {
         records: Vec<Record>,
-        reply: oneshot::Sender<Result<(), LedgerError>>,
+        /// Answered with the rest that calls should have from it.
+        reply: oneshot::Sender<Result<Duration, LedgerError>>,
     },
     OpenCalls {
         reply: oneshot::Sender<Result<Vec<OpenCall>, LedgerError>>,

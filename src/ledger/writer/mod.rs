@@ -19,7 +19,7 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use ahash::AHashMap;
 
@@ -81,6 +81,8 @@ pub struct Writer {
     waiting_requests: Vec<Request>,
     waiting_endings: Vec<Ended>,
     keeping: Vec<Keeping>,
+    /// When a call last had something to do here.
+    called_at: Option<Instant>,
     /// Who asked for the ledger to be closed.
     closing: Vec<oneshot::Sender<Result<(), LedgerError>>>,
 }
@@ -142,6 +144,7 @@ impl Writer {
             waiting_requests: Vec::new(),
             waiting_endings: Vec::new(),
             keeping: Vec::new(),
+            called_at: None,
             closing: Vec::new(),
         };
         writer.doubt_abandoned()?;

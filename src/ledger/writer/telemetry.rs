@@ -7,13 +7,17 @@ use ::metrics::{counter, gauge, histogram};
 use crate::ledger::book::Decided;
 use crate::ledger::entry::EntryKind;
 use crate::metrics::{
-    COMMIT_ENTRIES, COMMIT_FAILURES, COMMIT_TIME, HOLDS_OPEN, OPERATION, OVERRUNS, TEAM,
+    COMMIT_ENTRIES, COMMIT_FAILURES, COMMIT_TIME, HOLDS_OPEN, KEEP_TIME, OPERATION, OVERRUNS, TEAM,
 };
 
 pub(super) fn committed(entries: u32, took: Duration, open: usize) {
     histogram!(COMMIT_TIME).record(took);
     histogram!(COMMIT_ENTRIES).record(entries);
     gauge!(HOLDS_OPEN).set(u32::try_from(open).unwrap_or(u32::MAX));
+}
+
+pub(super) fn kept(took: Duration) {
+    histogram!(KEEP_TIME).record(took);
 }
 
 pub(super) fn failed(error: &str) {

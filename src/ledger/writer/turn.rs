@@ -21,6 +21,7 @@ impl Writer {
     /// Takes everything gathered through the books and to the disk.
     pub(super) fn turn(&mut self) -> Next {
         self.move_time();
+        self.notice_calls();
         for ended in std::mem::take(&mut self.waiting_endings) {
             self.end(ended);
         }
