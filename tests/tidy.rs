@@ -121,7 +121,8 @@ const PURE: &[&str] = &[
     "src/proxy/outcome.rs",
     "src/reconciliation/matching",
     "src/alerts/rules.rs",
-    "src/alerts/forecast.rs",
+    "src/ledger/pace.rs",
+    "src/reconciliation/unit.rs",
 ];
 
 /// The only files where an amount may meet a float, and why.

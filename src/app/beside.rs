@@ -7,7 +7,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::{account, alerting, conditions, reconcile};
+use super::{account, alerting, conditions, forecast, reconcile};
 use crate::account::{AccountClient, Watcher};
 use crate::admin::{self, AdminState};
 use crate::alerts::Alerts;
@@ -89,6 +89,13 @@ impl Beside<'_> {
             interval: self.config.account.job_poll_interval,
         });
         tasks.spawn(poller.run(self.draining.clone()));
+        let forecast = forecast::Forecast {
+            path: self.config.ledger.path.clone(),
+            clock: self.clock.clone(),
+            ledger: self.ledger.clone(),
+            readings: readings.clone(),
+        };
+        tasks.spawn(forecast.run(self.draining.clone()));
         let watched = alerting::Watched::new(self.config, self.clock, self.ledger, readings);
         tasks.spawn(watched.run(self.alerts, self.draining.clone()));
     }

@@ -6,6 +6,7 @@
 mod account;
 mod alerting;
 mod beside;
+mod forecast;
 mod policy;
 mod reconcile;
 mod tls;
