@@ -46,7 +46,14 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ),
     (
         "reports",
-        &["credits", "ids", "ledger", "reconciliation", "transaction"],
+        &[
+            "catalogue",
+            "credits",
+            "ids",
+            "ledger",
+            "reconciliation",
+            "transaction",
+        ],
     ),
     ("admin", &["metrics"]),
     ("control", &["credits", "ledger", "reconciliation"]),

@@ -59,7 +59,8 @@ impl Beside<'_> {
         tasks.spawn(show_budgets(self.ledger.clone(), ended()));
         let tier = account::tier_watcher(&self.client);
         let policy = Arc::clone(&self.stack.policy);
-        tasks.spawn(account::keep_prices(policy, tier.latest(), ended()));
+        let ledger = self.ledger.clone();
+        tasks.spawn(account::keep_prices(policy, ledger, tier.latest(), ended()));
         let reconciler = reconcile::reconciler(
             self.config,
             &self.client,

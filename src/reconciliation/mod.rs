@@ -20,10 +20,12 @@ mod run;
 mod service;
 mod summary;
 mod telemetry;
+mod usage;
 
 pub use balance_kind::{BalanceKind, Movement};
 pub use notes::{UndecidedNote, kinds, read_until, undecided};
-pub use prices::is_expected;
+pub use prices::{is_expected, put_kept_prices, record_of_prices};
 pub use run::{InForce, OpenReader, ReconcileError, Reconciler, ReconcilerSettings};
 pub use service::{ReconcileNow, Service};
 pub use summary::Summary;
+pub use usage::{CrossCheck, RowSums, kept_usage, operations_of, usage_key};

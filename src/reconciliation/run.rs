@@ -84,9 +84,9 @@ pub enum ReconcileError {
 /// Holds the books against the account's list, run after run.
 pub struct Reconciler {
     pub(super) settings: ReconcilerSettings,
-    client: AccountClient,
-    ledger: Ledger,
-    clock: Clock,
+    pub(super) client: AccountClient,
+    pub(super) ledger: Ledger,
+    pub(super) clock: Clock,
     pub(super) state: Option<State>,
     balance: BalanceKind,
     /// The prices of the run before, by which a call of that time was charged.

@@ -10,6 +10,7 @@ mod findings;
 mod period;
 mod spend;
 mod text;
+mod usage;
 
 pub use doubts::{Candidate, DoubtLine, DoubtsReport, doubts_report, doubts_text};
 pub use export::{ExportError, Format, export};
@@ -19,3 +20,6 @@ pub use spend::{
     AccountLine, BudgetLine, HoldLine, HoldState, SpendLine, SpendReport, spend_report,
 };
 pub use text::{TeamNames, spend_text};
+pub use usage::{
+    Checked, DearLine, KeyLine, UsageLine, UsageReport, UsageSums, usage_report, usage_text,
+};

@@ -312,7 +312,7 @@ fn hold_table(out: &mut String, lines: &[HoldLine]) {
 }
 
 /// Reasons may quote what came off the wire: nothing in them may steer a terminal.
-fn printable(text: &str) -> String {
+pub(super) fn printable(text: &str) -> String {
     text.chars()
         .map(|letter| if letter.is_control() { ' ' } else { letter })
         .collect()

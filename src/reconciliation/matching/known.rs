@@ -48,7 +48,7 @@ pub enum Grain {
 }
 
 /// Whether a kind of this name is documented to stand for the operation.
-pub(super) fn is_documented(kind: &str, operation: &str) -> bool {
+pub(in crate::reconciliation) fn is_documented(kind: &str, operation: &str) -> bool {
     kind == operation || DOCUMENTED.contains(&(kind, operation))
 }
 

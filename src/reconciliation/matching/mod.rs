@@ -47,6 +47,7 @@ use crate::transaction::{Transaction, TransactionId};
 
 pub use answer::answer;
 pub use differing::{Differing, pair_differing};
+pub(super) use known::is_documented;
 pub use known::{Grain, Known};
 
 /// A settled charge that no row is matched with yet.
