@@ -10,6 +10,7 @@ use jiff::Timestamp;
 
 use super::matching::{Answer, Differing, LeftBecause};
 use super::open::{Open, OpenCharge, Seen};
+use super::unit::{self, Pair};
 use crate::credits::Credits;
 use crate::ledger::{Finding, FindingKind, HoldId, MatchedBy, Record};
 use crate::transaction::{Transaction, TransactionId, TransactionStatus};
@@ -31,12 +32,14 @@ pub(super) fn left(
     rows: &[Transaction],
     charges: &[HoldId],
     differing: &[Differing],
+    factor: Credits,
     now: Timestamp,
 ) -> Judged {
     let mut judged = Judged::default();
     for pair in differing {
         let theirs: Vec<_> = pair.rows.iter().filter_map(|row| rows.get(*row)).collect();
         if let (Some(hold), Some(first)) = (charges.get(pair.charge), theirs.first()) {
+            judged.unit(open, first, pair, *hold, factor, now);
             judged.differs(open, &theirs, first.id.clone(), pair.theirs, *hold, now);
         }
     }
@@ -58,6 +61,30 @@ pub(super) fn left(
 }
 
 impl Judged {
+    /// The pair is a witness for the unit of the list.
+    fn unit(
+        &mut self,
+        open: &mut Open,
+        first: &Transaction,
+        pair: &Differing,
+        hold: HoldId,
+        factor: Credits,
+        now: Timestamp,
+    ) {
+        let Some(ours) = open.charges.get(&hold) else {
+            return;
+        };
+        let pair = Pair {
+            ours: ours.amount,
+            theirs: pair.theirs,
+            rows: pair.rows.len(),
+        };
+        let wanted = open.units.differs(&first.kind, pair, factor);
+        let source = first.id.source;
+        self.found
+            .extend(wanted.map(|wanted| unit::finding(source, &first.kind, pair, wanted, now)));
+    }
+
     /// The rows are the hold's, and tell another amount.
     fn differs(
         &mut self,
@@ -280,6 +307,13 @@ impl Judged {
         let owned = self.owned.iter().cloned();
         owned.chain(closed).chain(found).collect()
     }
+}
+
+/// A row has its charge's amount: the finding about its unit that this takes back.
+pub(super) fn agrees(open: &mut Open, row: &TransactionId) -> Option<Arc<str>> {
+    let kind = Arc::clone(&open.rows.get(row)?.row.kind);
+    let taken_back = open.units.agrees(&kind);
+    taken_back.then(|| unit::name(row.source, &kind))
 }
 
 /// The findings that are explained once this row and this hold's charge have found each other.

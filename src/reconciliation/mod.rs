@@ -20,6 +20,7 @@ mod run;
 mod service;
 mod summary;
 mod telemetry;
+mod unit;
 mod usage;
 
 pub use balance_kind::{BalanceKind, Movement};

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 
 use super::balance_kind::Movement;
+use super::unit::Units;
 use crate::credits::Credits;
 use crate::ids::{OperationName, TeamId};
 use crate::ledger::store::Reader;
@@ -40,6 +41,8 @@ pub(super) struct Open {
     /// What is held for jobs that run.
     jobs: BTreeMap<HoldId, Credits>,
     pub(super) times: Times,
+    /// Whether the list is in the unit that the settings say.
+    pub(super) units: Units,
 }
 
 /// What is known of how calls and rows lie in time.
@@ -152,6 +155,7 @@ impl Open {
             (FindingKind::AmountDiffers, _, Some(hold)) => {
                 self.charges.remove(&hold);
             }
+            (FindingKind::Unit, ..) => self.units.restore(&found.name),
             _ => {}
         }
         Ok(())

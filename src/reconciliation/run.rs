@@ -324,6 +324,7 @@ impl Reconciler {
             &asked.rows,
             &holds,
             &differing,
+            self.settings.factor,
             now,
         );
         let mut records = self.told(state, &judged, summary);
@@ -394,6 +395,10 @@ impl Reconciler {
                 judge::explained(&state.open, &found.transaction, found.hold)
                     .map(|name| (name, "its other half was found")),
             );
+            let agrees = judge::agrees(&mut state.open, &found.transaction);
+            judged
+                .closed
+                .extend(agrees.map(|name| (name, "its rows agree again")));
             state.open.charges.remove(&found.hold);
             records.extend(own(&mut state.open, found));
             summary.matched += 1;

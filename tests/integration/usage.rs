@@ -1,15 +1,18 @@
 //! Our books beside the account's rows and its own sums, through real sockets.
 
+use std::time::Duration;
+
 use generect_guard::catalogue::Catalogue;
 use generect_guard::clock::Clock;
-use generect_guard::ledger::open_reader;
+use generect_guard::ledger::{FindingKind, open_reader};
 use generect_guard::reports::{Period, UsageReport, usage_report, usage_text};
 use generect_guard::simulator::Fault;
+use generect_guard::simulator::settings::LegacyAmounts;
 use generect_guard::transaction::TransactionSource;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 
-use crate::reconcile::{plan, reconcile, search};
+use crate::reconcile::{LONG_ENOUGH, plan, reconcile, search};
 use crate::support::{Plan, World, credits};
 
 const REALTIME: &str = "/api/v1/search/realtime/leads/";
@@ -49,7 +52,7 @@ async fn checked(world: &World, clock: &Clock, source: TransactionSource, days: 
         if report["checked"]["days"] == days {
             return report;
         }
-        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        tokio::time::sleep(Duration::from_millis(10)).await;
     }
     panic!("no sums were kept: {:?}", report(world, clock, source));
 }
@@ -163,6 +166,9 @@ async fn each_day_is_asked_about_once_also_across_restarts_and_after_a_failure()
         },
     );
     reconcile(&world).await;
+    while asked(&world) == 0 {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
     let world = world.restarted(plan(&clock)).await;
     reconcile(&world).await;
     checked(&world, &clock, TransactionSource::V1, 1).await;
@@ -214,7 +220,7 @@ async fn the_running_guard_keeps_its_last_reading_and_tells_when_the_account_is_
         if page.contains("guard_account_runs_out_seconds") {
             break;
         }
-        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        tokio::time::sleep(Duration::from_millis(10)).await;
     }
     assert!(page.contains("guard_account_runs_out_seconds"), "{page}");
     let reader = open_reader(&world.ledger_path()).unwrap();
@@ -224,4 +230,75 @@ async fn the_running_guard_keeps_its_last_reading_and_tells_when_the_account_is_
     assert!(kept.balance <= credits("0.8"), "{kept:?}");
     assert!(kept.started_at > Timestamp::UNIX_EPOCH);
     world.end().await;
+}
+
+/// The findings about the unit of the list: their words, and whether they are open.
+fn units(world: &World) -> Vec<(String, bool)> {
+    let reader = open_reader(&world.ledger_path()).unwrap();
+    let kept = reader.findings(Timestamp::MIN, Timestamp::MAX, false, None, 1_000);
+    let units = kept.unwrap().into_iter();
+    units
+        .filter(|kept| kept.finding.kind == FindingKind::Unit)
+        .map(|kept| (kept.finding.detail, kept.closed.is_none()))
+        .collect()
+}
+
+#[tokio::test]
+async fn a_list_in_another_unit_is_said_with_the_factor_that_would_be_right() {
+    let clock = evening();
+    let wrong = |factor: &str| plan(&clock).set("reconciliation", &format!("factor = {factor}"));
+    let world = wrong("0.5").start().await;
+    for rows in [3, 50, 7] {
+        search(&world, rows).await;
+        clock.advance(SignedDuration::from_mins(1));
+    }
+    clock.advance(LONG_ENOUGH);
+    reconcile(&world).await;
+    let said = units(&world);
+    assert_eq!(said.len(), 1, "{said:?}");
+    let (words, is_open) = &said[0];
+    assert!(
+        *is_open && words.contains("reconciliation.factor = 1 "),
+        "{words}"
+    );
+    assert!(words.contains("0.5 times"), "{words}");
+
+    // It is put right, and the rows agree again. What was kept before stays as it was.
+    clock.advance(SignedDuration::from_hours(4));
+    let world = world.restarted(wrong("1")).await;
+    for rows in [3, 50, 7] {
+        search(&world, rows).await;
+        clock.advance(SignedDuration::from_mins(1));
+    }
+    clock.advance(LONG_ENOUGH);
+    let summary = reconcile(&world).await;
+    assert!(summary.contains("3 tied to settled charges"), "{summary}");
+    assert_eq!(units(&world), [(words.clone(), false)]);
+    world.end_with_nothing_open().await;
+}
+
+#[tokio::test]
+async fn legacy_amounts_that_are_money_and_no_counts_are_said() {
+    let clock = evening();
+    let legacy = plan(&clock)
+        .set("reconciliation", "source = \"legacy\"")
+        .simulator(|settings| settings.legacy_amounts = LegacyAmounts::Money);
+    let world = legacy.start().await;
+    // Whole credits: what has a fraction is no count, and read as money anyway.
+    for rows in [25, 50, 75] {
+        let body = format!(r#"{{"limit_by":{rows},"job_titles":["matches:{rows}"]}}"#);
+        let answer = world.post("/api/linkedin/leads/by_icp/", &body).await;
+        assert_eq!(answer.status, 200, "{}", answer.text);
+        world
+            .budget_when("growth-month", |budget| budget.held == budget.in_doubt)
+            .await;
+        clock.advance(SignedDuration::from_mins(1));
+    }
+    clock.advance(LONG_ENOUGH);
+    reconcile(&world).await;
+    let said = units(&world);
+    assert_eq!(said.len(), 1, "{said:?}");
+    assert!(said[0].0.contains("catalogue.legacy_amounts"), "{said:?}");
+    assert!(said[0].0.contains("25 times"), "{said:?}");
+    world.end_with_nothing_open().await;
 }
