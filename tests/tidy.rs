@@ -130,6 +130,7 @@ const PURE: &[&str] = &[
     "src/alerts/rules.rs",
     "src/ledger/pace.rs",
     "src/reconciliation/unit.rs",
+    "src/reconciliation/usage.rs",
 ];
 
 /// The only files where an amount may meet a float, and why.

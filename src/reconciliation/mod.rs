@@ -10,6 +10,7 @@
 //! written goes through it in small pieces.
 
 mod balance_kind;
+mod cross_check;
 mod judge;
 pub mod matching;
 mod notes;
@@ -24,9 +25,10 @@ mod unit;
 mod usage;
 
 pub use balance_kind::{BalanceKind, Movement};
+pub use cross_check::{CrossCheck, kept_usage};
 pub use notes::{UndecidedNote, kinds, read_until, undecided};
 pub use prices::{is_expected, put_kept_prices, record_of_prices};
 pub use run::{InForce, OpenReader, ReconcileError, Reconciler, ReconcilerSettings};
 pub use service::{ReconcileNow, Service};
 pub use summary::Summary;
-pub use usage::{CrossCheck, RowSums, kept_usage, operations_of, usage_key};
+pub use usage::{RowSums, operations_of, usage_key};

@@ -6,10 +6,10 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 
+use super::cross_check::CrossCheck;
 use super::run::Reconciler;
 use super::summary::Summary;
 use super::telemetry;
-use super::usage::CrossCheck;
 use crate::account::Reading;
 
 /// Askers that may wait at one time.

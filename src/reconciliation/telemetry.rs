@@ -1,17 +1,14 @@
 //! What reconciliation says about itself: one line a finding, and its figures.
 
 use ::metrics::{counter, gauge};
-use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp};
 
 use super::matching::DoubtEnd;
 use super::run::ReconcileError;
 use super::summary::Summary;
 use crate::account::{PullReport, Stop};
-use crate::credits::Credits;
 use crate::ledger::Finding;
 use crate::metrics;
-use crate::transaction::TransactionSource;
 
 /// A finding is new.
 pub(super) fn found(finding: &Finding) {
@@ -81,24 +78,6 @@ pub(super) fn prices_departed(operations: usize) {
     tracing::warn!(
         operations,
         "charges are no multiples of the prices in force; the account's prices are asked for"
-    );
-}
-
-/// The account's own sums of a day are not those of its rows: key, its figure, its rows' figure.
-pub(super) fn usage_differs(
-    day: Date,
-    source: TransactionSource,
-    found: &[(String, Credits, Credits)],
-) {
-    let figure = |(key, said, rows): &(String, Credits, Credits)| {
-        format!("{key}: {said} by its sums, {rows} by its rows")
-    };
-    let figures: Vec<_> = found.iter().map(figure).collect();
-    tracing::warn!(
-        usage.day = %day,
-        usage.source = source.as_str(),
-        "the account's own sums of {day} are not those of its rows ({})",
-        figures.join("; ")
     );
 }
 

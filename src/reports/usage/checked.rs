@@ -61,30 +61,37 @@ pub(super) fn checked(
         .iter()
         .filter(|row| days.contains_key(&utc(row.day).date()));
     let taken = RowSums::of(source, rows, learned, catalogue);
-    let keys: BTreeSet<String> = (settled.keys().chain(said.keys()))
+    Ok(Some(Checked {
+        days: days.len(),
+        first: first.to_string(),
+        last: last.to_string(),
+        keys: keys(&settled, &said, &taken),
+    }))
+}
+
+/// The three figures of every key that any side has.
+fn keys(
+    settled: &BTreeMap<String, Credits>,
+    said: &BTreeMap<String, Credits>,
+    taken: &RowSums,
+) -> Vec<KeyLine> {
+    let keys: BTreeSet<&String> = (settled.keys().chain(said.keys()))
         .chain(taken.by_key.keys())
-        .cloned()
         .collect();
-    let mut keys: Vec<_> = (keys.into_iter())
-        .map(|key| KeyLine {
-            settled: settled.get(&key).copied().unwrap_or_default(),
-            taken: taken.by_key.get(&key).map(|sum| sum.1).unwrap_or_default(),
-            said: Some(said.get(&key).copied().unwrap_or_default()),
-            key: Some(key),
-        })
-        .collect();
+    let line = |key: &String| KeyLine {
+        key: Some(key.clone()),
+        settled: settled.get(key).copied().unwrap_or_default(),
+        taken: (taken.by_key.get(key)).map(|sum| sum.1).unwrap_or_default(),
+        said: Some(said.get(key).copied().unwrap_or_default()),
+    };
+    let mut lines: Vec<_> = keys.into_iter().map(line).collect();
     if taken.unknown.0 > 0 {
-        keys.push(KeyLine {
+        lines.push(KeyLine {
             key: None,
             settled: Credits::ZERO,
             taken: taken.unknown.1,
             said: None,
         });
     }
-    Ok(Some(Checked {
-        days: days.len(),
-        first: first.to_string(),
-        last: last.to_string(),
-        keys,
-    }))
+    lines
 }
