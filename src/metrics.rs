@@ -191,6 +191,9 @@ metrics! {
     ACCOUNT_BALANCE = "guard_account_balance_credits", Kind::Gauge, Count, [];
     /// How old the last reading of the account is, in seconds. Absent until there is one.
     ACCOUNT_READING_AGE = "guard_account_reading_age_seconds", Kind::Gauge, Seconds, [];
+    /// In how many seconds the account is empty, at the pace of the last 24 hours. Infinite if that is
+    /// never; absent until there is a reading.
+    ACCOUNT_RUNS_OUT = "guard_account_runs_out_seconds", Kind::Gauge, Seconds, [];
     /// Attempts to read the account that failed, by reason.
     ACCOUNT_ERRORS = "guard_account_errors_total", Kind::Counter, Count, [REASON];
     /// How often the upstream refused a call for want of funds, so that the account counts as empty

@@ -46,7 +46,14 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ),
     (
         "reports",
-        &["credits", "ids", "ledger", "reconciliation", "transaction"],
+        &[
+            "catalogue",
+            "credits",
+            "ids",
+            "ledger",
+            "reconciliation",
+            "transaction",
+        ],
     ),
     ("admin", &["metrics"]),
     ("control", &["credits", "ledger", "reconciliation"]),
@@ -121,7 +128,9 @@ const PURE: &[&str] = &[
     "src/proxy/outcome.rs",
     "src/reconciliation/matching",
     "src/alerts/rules.rs",
-    "src/alerts/forecast.rs",
+    "src/ledger/pace.rs",
+    "src/reconciliation/unit.rs",
+    "src/reconciliation/usage.rs",
 ];
 
 /// The only files where an amount may meet a float, and why.

@@ -89,7 +89,7 @@ pub struct Snapshot {
     pub budgets: Vec<BudgetStatus>,
     /// The account's last reading and when it was begun; `None` before the first one.
     pub balance: Option<(Credits, Timestamp)>,
-    /// When the account is empty at the last day's pace ([`runs_out_at`](super::runs_out_at));
+    /// When the account is empty at the last day's pace ([`runs_out_at`](crate::ledger::runs_out_at));
     /// `None` if never, or if there is no reading.
     pub runs_out_at: Option<Timestamp>,
     /// What was taken on the UTC day of this moment that no call of ours explains.

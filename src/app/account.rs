@@ -17,6 +17,7 @@ use crate::clock::Clock;
 use crate::config::Config;
 use crate::ledger::{Ledger, Reading};
 use crate::proxy::policy::Policy;
+use crate::reconciliation::record_of_prices;
 
 /// The shortest time that a question about the account is given.
 const TIMEOUT_MIN: Duration = Duration::from_secs(10);
@@ -62,9 +63,10 @@ pub(super) async fn keep_reading(watcher: Watcher, ledger: Ledger, ended: Cancel
     watcher.run(ended, tell).await;
 }
 
-/// Puts the account's own prices into the next quote, until `ended`.
+/// Puts the account's own prices into the next quote, and keeps them for reports, until `ended`.
 pub(super) async fn keep_prices(
     policy: Arc<ArcSwap<Policy>>,
+    ledger: Ledger,
     mut tier: watch::Receiver<Option<Arc<TierPrices>>>,
     ended: CancellationToken,
 ) {
@@ -72,6 +74,10 @@ pub(super) async fn keep_prices(
         let told = tier.borrow_and_update().clone();
         if let Some(told) = told {
             policy.rcu(|policy| priced(policy, &told));
+            let record = record_of_prices(&policy.load().prices);
+            if let Err(error) = ledger.keep(vec![record]).await {
+                tracing::warn!("reports will not know the account's own prices: {error}");
+            }
         }
     }
 }

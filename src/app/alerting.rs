@@ -2,24 +2,24 @@
 
 use std::path::{Path, PathBuf};
 
+use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use jiff::{SignedDuration, Timestamp};
 use tokio::sync::watch;
 use tokio::task::spawn_blocking;
 use tokio_util::sync::CancellationToken;
 
 use super::StartError;
 use crate::account::Reading;
-use crate::alerts::{self, Alerts, AlertsSettings, Snapshot, runs_out_at};
+use crate::alerts::{self, Alerts, AlertsSettings, Snapshot};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::credits::Credits;
-use crate::ledger::{FindingKind, Ledger, LedgerError, OpenError, Record, StoreError, open_reader};
+use crate::ledger::{
+    FindingKind, Ledger, LedgerError, OpenError, Pace, Record, StoreError, open_reader, runs_out_at,
+};
 
 /// The note that what was told is kept under.
 const STATE: &str = "alerts.state";
-/// Today's pace is that of the last day.
-const PACE: SignedDuration = SignedDuration::from_hours(24);
 
 /// Everything that is looked at.
 #[derive(Clone, Debug)]
@@ -60,6 +60,7 @@ enum WatchedError {
 struct Today {
     unattributed: Credits,
     drift: Credits,
+    /// What left the account in the last 24 hours.
     spent: Credits,
 }
 
@@ -139,7 +140,7 @@ fn read_today(path: &Path, now: Timestamp) -> Result<Today, WatchedError> {
     let mut today = Today {
         unattributed: Credits::ZERO,
         drift: Credits::ZERO,
-        spent: Credits::ZERO,
+        spent: Pace::read(&*reader, now)?.of_account(),
     };
     for sum in reader.found(from, Timestamp::MAX)? {
         let drift = sum.open_drift.magnitude();
@@ -148,10 +149,6 @@ fn read_today(path: &Path, now: Timestamp) -> Result<Today, WatchedError> {
         } else {
             today.drift = today.drift.saturating_add(drift);
         }
-    }
-    let day_ago = now.checked_sub(PACE).unwrap_or(Timestamp::MIN);
-    for spend in reader.spend(day_ago, now)? {
-        today.spent = today.spent.saturating_add(spend.settled);
     }
     Ok(today)
 }

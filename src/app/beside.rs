@@ -9,7 +9,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::{account, alerting, background, conditions, reconcile};
+use super::{account, alerting, background, conditions, forecast, reconcile};
 use crate::account::{AccountClient, Reading, TierWatcher, Watcher};
 use crate::admin::{self, AdminState};
 use crate::alerts::Alerts;
@@ -68,7 +68,8 @@ impl Beside<'_> {
         tasks.spawn(self.exporter.keep_up(ended()));
         tasks.spawn(show_budgets(self.ledger.clone(), ended()));
         let policy = Arc::clone(&self.stack.policy);
-        tasks.spawn(account::keep_prices(policy, tier.latest(), ended()));
+        let ledger = self.ledger.clone();
+        tasks.spawn(account::keep_prices(policy, ledger, tier.latest(), ended()));
         tasks.spawn(tier.run(ended()));
         let running = Running {
             ledger: self.ledger.clone(),
@@ -85,6 +86,13 @@ impl Beside<'_> {
             interval: self.config.account.job_poll_interval,
         });
         tasks.spawn(poller.run(self.draining.clone()));
+        let forecast = forecast::Forecast {
+            path: self.config.ledger.path.clone(),
+            clock: self.clock.clone(),
+            ledger: self.ledger.clone(),
+            readings: readings.clone(),
+        };
+        tasks.spawn(forecast.run(self.draining.clone()));
         let watched = alerting::Watched::new(self.config, self.clock, self.ledger, readings);
         tasks.spawn(watched.run(self.alerts, self.draining.clone()));
         Ok(reconcile_now)

@@ -7,6 +7,7 @@ mod account;
 mod alerting;
 mod background;
 mod beside;
+mod forecast;
 mod policy;
 mod reconcile;
 mod tls;

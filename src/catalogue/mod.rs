@@ -24,6 +24,7 @@ mod operation;
 mod price;
 mod quote;
 mod scan;
+mod usage;
 
 pub use charge::{Answer, Charge, ChargeReader};
 pub use classify::{Catalogue, Classified};
@@ -33,3 +34,4 @@ pub use operation::{
 };
 pub use price::{LegacyAmounts, PriceError, PriceName, Prices};
 pub use quote::{Quote, QuoteError, Unbounded, quote};
+pub use usage::{USAGE_KINDS, usage_kind};

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use crate::cli::{Context, books};
 use crate::reports::{
     Period, doubts_report, doubts_text, findings_report, findings_text, spend_report, spend_text,
+    usage_report, usage_text,
 };
 
 #[derive(Debug, clap::Args)]
@@ -14,11 +15,15 @@ pub(super) struct Args {
     #[arg(long)]
     json: bool,
     /// Where the account and the books do not agree, in place of spend
-    #[arg(long, conflicts_with = "in_doubt")]
+    #[arg(long, group = "part")]
     findings: bool,
     /// What is known of each call in doubt and what would decide it, in place of spend
-    #[arg(long)]
+    #[arg(long, group = "part")]
     in_doubt: bool,
+    /// The books beside the account's rows and sums by operation, and the dearest operations, in
+    /// place of spend
+    #[arg(long, group = "part")]
+    usage: bool,
     /// Spend from this date or time on (UTC) [default: the first of this month]
     #[arg(long, value_name = "MOMENT")]
     from: Option<String>,
@@ -34,6 +39,11 @@ pub(super) fn run(args: &Args, context: &Context, out: &mut dyn Write) -> anyhow
     if args.findings {
         let report = findings_report(&*reader, period, false)?;
         return show(args, out, &report, findings_text);
+    }
+    if args.usage {
+        let (catalogue, prices) = (&books.catalogue, &books.prices);
+        let report = usage_report(&*reader, catalogue, prices, books.source, period)?;
+        return show(args, out, &report, usage_text);
     }
     let report = spend_report(&*reader, &books.budgets, period, now)?;
     if args.in_doubt {

@@ -38,6 +38,9 @@ pub fn load_books(path: Option<&Path>, environment: &Environment) -> Result<Book
         ledger: config.ledger,
         budgets: config.budgets,
         teams: config.teams,
+        catalogue: config.catalogue,
+        prices: config.prices,
+        source: config.reconciliation.source,
     })
 }
 

@@ -100,6 +100,12 @@ pub struct Books {
     pub budgets: Vec<Budget>,
     /// Who pays.
     pub teams: Vec<TeamSettings>,
+    /// What the upstream does.
+    pub catalogue: Arc<Catalogue>,
+    /// What it takes for it, as long as the account's own prices are not known.
+    pub prices: Prices,
+    /// The account's list that the books are held against; `None`: none.
+    pub source: Option<TransactionSource>,
 }
 
 impl Books {

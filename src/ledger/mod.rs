@@ -54,6 +54,7 @@ mod entry;
 mod exhausted;
 mod handle;
 mod hold;
+mod pace;
 mod record;
 mod request;
 pub mod store;
@@ -65,6 +66,7 @@ pub use budget::{Budget, BudgetStatus, Filter};
 pub use entry::{Ending, Entry, EntryKind, Evidence, Fingerprint, HoldId, Note, NoteKind, Origin};
 pub use handle::Ledger;
 pub use hold::Hold;
+pub use pace::{Pace, runs_out_at};
 pub use record::{Finding, FindingKind, Match, MatchedBy, Record};
 pub use request::{
     AccountRule, AccountShort, BalanceIs, BudgetShort, Decision, HoldError, HoldRequest, Job,

@@ -12,6 +12,7 @@ use super::kinds::Kinds;
 use super::matching::{Answer, Differing, DoubtEnd, LeftBecause};
 use super::open::{Open, OpenCharge, Seen, changed};
 use super::question::Asked;
+use super::unit::{self, Pair};
 use crate::credits::Credits;
 use crate::ledger::{Finding, FindingKind, HoldId, MatchedBy, Record};
 use crate::transaction::{Transaction, TransactionId, TransactionStatus};
@@ -35,6 +36,8 @@ pub(super) struct Matched<'a> {
     /// What belongs together but for its amount.
     pub(super) differing: &'a [Differing],
     pub(super) kinds: Kinds<'a>,
+    /// What one unit of the list is in the account's credits.
+    pub(super) factor: Credits,
     /// Up to when the list is complete, if it ever was.
     pub(super) complete_until: Option<Timestamp>,
 }
@@ -53,6 +56,7 @@ pub(super) fn left(open: &mut Open, matched: Matched<'_>, now: Timestamp) -> Jud
         let rows = pair.rows.iter();
         let theirs: Vec<_> = rows.filter_map(|row| asked.rows.get(*row)).collect();
         if let (Some(charge), Some(first)) = (asked.charges.get(pair.charge), theirs.first()) {
+            judged.unit(open, first, pair, charge.hold, matched.factor, now);
             judged.differs(
                 open,
                 &theirs,
@@ -83,6 +87,30 @@ pub(super) fn left(open: &mut Open, matched: Matched<'_>, now: Timestamp) -> Jud
 }
 
 impl Judged {
+    /// The pair is a witness for the unit of the list.
+    fn unit(
+        &mut self,
+        open: &mut Open,
+        first: &Transaction,
+        pair: &Differing,
+        hold: HoldId,
+        factor: Credits,
+        now: Timestamp,
+    ) {
+        let Some(ours) = open.charges.get(&hold) else {
+            return;
+        };
+        let pair = Pair {
+            ours: ours.amount,
+            theirs: pair.theirs,
+            rows: pair.rows.len(),
+        };
+        let wanted = open.units.differs(&first.kind, pair, factor);
+        let source = first.id.source;
+        self.found
+            .extend(wanted.map(|wanted| unit::finding(source, &first.kind, pair, wanted, now)));
+    }
+
     /// The rows are the hold's, and tell another amount.
     fn differs(
         &mut self,
@@ -306,6 +334,13 @@ impl Judged {
         let owned = self.owned.iter().cloned();
         owned.chain(closed).chain(found).collect()
     }
+}
+
+/// A row has its charge's amount: the finding about its unit that this takes back.
+pub(super) fn agrees(open: &mut Open, row: &TransactionId) -> Option<Arc<str>> {
+    let kind = Arc::clone(&open.rows.get(row)?.row.kind);
+    let taken_back = open.units.agrees(&kind);
+    taken_back.then(|| unit::name(row.source, &kind))
 }
 
 /// The findings that are explained once this row and this hold's charge have found each other.

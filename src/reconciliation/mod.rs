@@ -10,6 +10,7 @@
 //! written goes through it in small pieces.
 
 mod balance_kind;
+mod cross_check;
 mod judge;
 mod kinds;
 mod list;
@@ -23,10 +24,14 @@ mod run;
 mod service;
 mod summary;
 mod telemetry;
+mod unit;
+mod usage;
 
 pub use balance_kind::{BalanceKind, Movement};
+pub use cross_check::{CrossCheck, kept_usage};
 pub use notes::{UndecidedNote, kinds, read_until, undecided};
-pub use prices::is_expected;
+pub use prices::{is_expected, put_kept_prices, record_of_prices};
 pub use run::{Depth, InForce, OpenReader, ReconcileError, Reconciler, ReconcilerSettings};
 pub use service::{ReconcileNow, Service};
 pub use summary::Summary;
+pub use usage::{RowSums, operations_of, usage_key};

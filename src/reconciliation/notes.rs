@@ -207,6 +207,13 @@ pub fn read_until(reader: &dyn Reader) -> Result<Option<Timestamp>, StoreError> 
     Ok(text.and_then(|text| text.parse().ok()))
 }
 
+/// Since when the account's list is the ledger's business, and how far it has been read; `None`: it
+/// never was.
+pub(super) fn span(reader: &dyn Reader) -> Result<Option<(Timestamp, Timestamp)>, StoreError> {
+    let start = reader.note(START)?.and_then(|text| text.parse().ok());
+    Ok(start.zip(read_until(reader)?))
+}
+
 /// The operations a kind of row has been seen to stand for, most often first.
 ///
 /// # Errors

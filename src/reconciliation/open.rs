@@ -9,6 +9,7 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 
 use super::balance_kind::Movement;
+use super::unit::Units;
 use crate::credits::Credits;
 use crate::ids::{KeyId, OperationName, TeamId};
 use crate::ledger::store::Reader;
@@ -46,6 +47,8 @@ pub(super) struct Open {
     /// more they take now.
     changed: BTreeMap<TransactionId, (Timestamp, Credits)>,
     pub(super) times: Times,
+    /// Whether the list is in the unit that the settings say.
+    pub(super) units: Units,
 }
 
 /// What is known of how calls and rows lie in time.
@@ -165,6 +168,7 @@ impl Open {
             (FindingKind::AmountDiffers, Some(row), _) if *found.name == *changed(row) => {
                 self.changed.insert(row.clone(), (found.at, found.drift));
             }
+            (FindingKind::Unit, ..) => self.units.restore(&found.name),
             _ => {}
         }
         Ok(())

@@ -13,10 +13,41 @@ use jiff::tz::TimeZone;
 use super::open::StatedCharge;
 use crate::catalogue::{Catalogue, Count, Operation, Prices};
 use crate::credits::Credits;
-use crate::ledger::{Finding, FindingKind};
+use crate::ledger::store::Reader;
+use crate::ledger::{Finding, FindingKind, Record, StoreError};
 
 /// Charges are known to be rounded to four decimals in places (dossier section 4.2).
 const ROUNDING: i64 = 50;
+
+/// The note that the prices in force are kept under.
+const IN_FORCE: &str = "account.prices";
+
+/// The prices in force, to be kept for those who read the books without a guard. They decide nothing.
+pub fn record_of_prices(prices: &Prices) -> Record {
+    let by_name: BTreeMap<&str, Credits> = prices
+        .iter()
+        .map(|(name, price)| (name.as_str(), price))
+        .collect();
+    Record::Note {
+        name: IN_FORCE.to_owned(),
+        // Texts only: nothing in them can fail to be written.
+        value: serde_json::to_string(&by_name).ok(),
+    }
+}
+
+/// Puts the prices that were kept last in the place of those in `prices`.
+///
+/// # Errors
+/// What the store says.
+pub fn put_kept_prices(reader: &dyn Reader, prices: &mut Prices) -> Result<(), StoreError> {
+    let text = reader.note(IN_FORCE)?.unwrap_or_default();
+    let kept = serde_json::from_str::<BTreeMap<String, Credits>>(&text);
+    for (name, price) in kept.unwrap_or_default() {
+        // A name that the catalogue no longer has is nobody's.
+        let _ = prices.set(&name, price);
+    }
+    Ok(())
+}
 
 /// The stated charges that none of the prices `in_force` can make: one finding for an operation and
 /// day, about the first of them.

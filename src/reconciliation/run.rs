@@ -271,6 +271,7 @@ impl Reconciler {
                 operations: &operations,
                 known: &answer.known,
             },
+            factor: self.settings.factor,
             complete_until,
         };
         let mut judged = judge::left(&mut state.open, matched, now);
@@ -357,6 +358,10 @@ impl Reconciler {
                 judge::explained(&state.open, &found.transaction, found.hold)
                     .map(|name| (name, "its other half was found")),
             );
+            let agrees = judge::agrees(&mut state.open, &found.transaction);
+            judged
+                .closed
+                .extend(agrees.map(|name| (name, "its rows agree again")));
             if let Some(charge) = state.open.charges.remove(&found.hold) {
                 state.notes.shown.insert(charge.operation);
             }

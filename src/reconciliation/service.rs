@@ -6,6 +6,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 
+use super::cross_check::CrossCheck;
 use super::run::{Depth, Reconciler};
 use super::summary::Summary;
 use super::telemetry;
@@ -35,6 +36,7 @@ impl ReconcileNow {
 /// See the module.
 pub struct Service {
     reconciler: Reconciler,
+    cross_check: CrossCheck,
     interval: Duration,
     readings: watch::Receiver<Option<Reading>>,
     asked: mpsc::Receiver<oneshot::Sender<Result<Summary, String>>>,
@@ -49,6 +51,7 @@ impl Service {
     ) -> (Self, ReconcileNow) {
         let (sender, asked) = mpsc::channel(ASKERS_MAX);
         let service = Self {
+            cross_check: reconciler.cross_check(),
             reconciler,
             interval,
             readings,
@@ -73,12 +76,18 @@ impl Service {
                     if ended.run_until_cancelled(self.reconcile(Depth::Quick)).await.is_none() {
                         return;
                     }
+                    if ended.run_until_cancelled(self.cross_check.run()).await.is_none() {
+                        return;
+                    }
                 }
                 Some(reply) = self.asked.recv() => {
                     let Some(run) = ended.run_until_cancelled(self.reconcile(Depth::Full)).await else {
                         return;
                     };
                     let _ = reply.send(run);
+                    if ended.run_until_cancelled(self.cross_check.run()).await.is_none() {
+                        return;
+                    }
                 }
                 changed = self.readings.changed(), if !no_more_readings => {
                     no_more_readings = changed.is_err();

@@ -10,10 +10,16 @@ mod findings;
 mod period;
 mod spend;
 mod text;
+mod usage;
 
 pub use doubts::{Candidate, DoubtLine, DoubtsReport, doubts_report, doubts_text};
 pub use export::{ExportError, Format, export};
 pub use findings::{FindingLine, FindingsReport, KindLine, findings_report, findings_text};
 pub use period::{ParsePeriodError, Period};
-pub use spend::{BudgetLine, HoldLine, HoldState, SpendLine, SpendReport, spend_report};
+pub use spend::{
+    AccountLine, BudgetLine, HoldLine, HoldState, SpendLine, SpendReport, spend_report,
+};
 pub use text::{TeamNames, spend_text};
+pub use usage::{
+    Checked, DearLine, KeyLine, UsageLine, UsageReport, UsageSums, usage_report, usage_text,
+};

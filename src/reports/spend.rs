@@ -9,7 +9,9 @@ use super::period::Period;
 use crate::credits::Credits;
 use crate::ids::{BudgetId, KeyId, OperationName, TeamId};
 use crate::ledger::store::{OpenHold, Reader, Spend};
-use crate::ledger::{Budget, BudgetStatus, EntryKind, HoldId, StoreError};
+use crate::ledger::{
+    Budget, BudgetStatus, EntryKind, HoldId, Pace, Reading, StoreError, WindowRule, runs_out_at,
+};
 
 /// Entries read at a time while looking for the reasons of doubts.
 const PAGE: usize = 1000;
@@ -21,12 +23,27 @@ pub struct SpendReport {
     pub as_of: Timestamp,
     /// The span spend is told of.
     pub period: Period,
+    /// What the account has left; absent if no guard has read it yet.
+    pub account: Option<AccountLine>,
     /// How each budget stands, in the order of the configuration.
     pub budgets: Vec<BudgetLine>,
     /// What was recorded in the period.
     pub spend: Vec<SpendLine>,
     /// The calls that have not ended, oldest first.
     pub holds: Vec<HoldLine>,
+}
+
+/// How the account stands, as far as the guard has kept it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct AccountLine {
+    /// What it had left, in credits.
+    pub balance: Credits,
+    /// When that was read. While a guard runs it is a minute or two ago.
+    pub read_at: Timestamp,
+    /// What left it in the last 24 hours: through the guard, and around it as far as that was found.
+    pub spent_last_day: Credits,
+    /// When it is empty at that pace; absent: never.
+    pub runs_out_at: Option<Timestamp>,
 }
 
 /// How one budget stands.
@@ -56,6 +73,9 @@ pub struct BudgetLine {
     pub in_doubt: Credits,
     /// What may still be held; below zero after an overrun or a lowered limit.
     pub remaining: Credits,
+    /// When that is used up at the pace of the last 24 hours. Absent if it is not, before the window
+    /// ends; and where the window is rolling, for it gives back what it takes.
+    pub runs_out_at: Option<Timestamp>,
 }
 
 /// What one key spent on one operation.
@@ -131,13 +151,20 @@ pub fn spend_report(
     let mut report = SpendReport {
         as_of: now,
         period,
+        account: None,
         budgets: Vec::new(),
         spend: Vec::new(),
         holds: Vec::new(),
     };
     reader.in_one_view(&mut || {
+        let pace = Pace::read(reader, now)?;
+        let reading = Reading::kept(reader)?;
+        report.account = reading.map(|reading| account_line(reading, &pace, now));
         let statuses = reader.budget_statuses(budgets, now)?;
-        report.budgets = statuses.into_iter().map(BudgetLine::from).collect();
+        let lines = statuses.into_iter().zip(budgets);
+        report.budgets = lines
+            .map(|(status, budget)| budget_line(status, budget, &pace, now))
+            .collect();
         let spend = reader.spend(period.from, period.to)?;
         report.spend = spend.into_iter().map(SpendLine::from).collect();
         let open = reader.open_holds()?;
@@ -153,23 +180,38 @@ pub fn spend_report(
     Ok(report)
 }
 
-impl From<BudgetStatus> for BudgetLine {
-    fn from(status: BudgetStatus) -> Self {
-        let remaining = status.headroom();
-        Self {
-            id: status.id,
-            team: status.filter.team,
-            key: status.filter.key,
-            operations: status.filter.operations,
-            window_start: status.window.start,
-            resets_at: status.resets_at,
-            limit: status.limit,
-            granted: status.granted,
-            settled: status.settled,
-            held: status.held,
-            in_doubt: status.in_doubt,
-            remaining,
-        }
+fn account_line(reading: Reading, pace: &Pace, now: Timestamp) -> AccountLine {
+    let spent = pace.of_account();
+    AccountLine {
+        balance: reading.balance,
+        read_at: reading.started_at,
+        spent_last_day: spent,
+        runs_out_at: runs_out_at(reading.balance, spent, now),
+    }
+}
+
+/// `status` is that of `budget`.
+fn budget_line(status: BudgetStatus, budget: &Budget, pace: &Pace, now: Timestamp) -> BudgetLine {
+    let remaining = status.headroom();
+    let runs_out = match budget.window {
+        WindowRule::Rolling(_) => None,
+        _ => runs_out_at(remaining, pace.of(&status.filter), now),
+    };
+    let end = status.window.end.unwrap_or(Timestamp::MAX);
+    BudgetLine {
+        id: status.id,
+        team: status.filter.team,
+        key: status.filter.key,
+        operations: status.filter.operations,
+        window_start: status.window.start,
+        resets_at: status.resets_at,
+        limit: status.limit,
+        granted: status.granted,
+        settled: status.settled,
+        held: status.held,
+        in_doubt: status.in_doubt,
+        remaining,
+        runs_out_at: runs_out.filter(|at| *at < end),
     }
 }
 

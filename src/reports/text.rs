@@ -8,7 +8,7 @@ use comfy_table::{Cell, CellAlignment, ContentArrangement, LineStyle, Table, Tab
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use super::spend::{BudgetLine, HoldLine, HoldState, SpendLine, SpendReport};
+use super::spend::{AccountLine, BudgetLine, HoldLine, HoldState, SpendLine, SpendReport};
 use crate::credits::Credits;
 use crate::ids::{BudgetId, TeamId};
 use crate::ledger::{Budget, WindowRule};
@@ -27,12 +27,25 @@ pub type TeamNames = BTreeMap<TeamId, String>;
 /// spend of a team is written under beside its id.
 pub fn spend_text(report: &SpendReport, budgets: &[Budget], names: &TeamNames) -> String {
     let mut out = String::new();
+    if let Some(account) = &report.account {
+        let _ = writeln!(out, "{}\n", account_text(account));
+    }
     let _ = writeln!(out, "Budgets at {}", utc(report.as_of));
     if report.budgets.is_empty() {
         out.push_str("No budget is configured.\n");
     } else {
         let _ = writeln!(out, "{}", budget_table(&report.budgets, budgets).trim_fmt());
         out.push_str("▓ settled  ▒ held, in doubt included  ░ free\n");
+        for line in &report.budgets {
+            if let Some(at) = line.runs_out_at.filter(|_| line.remaining > Credits::ZERO) {
+                let at = utc(at);
+                let _ = writeln!(
+                    out,
+                    "At the pace of the last 24 hours {} is used up on {at}.",
+                    line.id
+                );
+            }
+        }
     }
     let period = report.period;
     let _ = writeln!(
@@ -94,6 +107,20 @@ fn budget_table(lines: &[BudgetLine], budgets: &[Budget]) -> Table {
         ]);
     }
     table
+}
+
+fn account_text(line: &AccountLine) -> String {
+    let ends = match line.runs_out_at {
+        _ if line.balance <= Credits::ZERO => "it is empty".to_owned(),
+        Some(at) => format!("at that pace it is empty on {}", utc(at)),
+        None => "at that pace it does not run out".to_owned(),
+    };
+    format!(
+        "The account had {} credits at {}.\n{} went in the last 24 hours; {ends}.",
+        line.balance,
+        utc(line.read_at),
+        line.spent_last_day
+    )
 }
 
 fn covers(line: &BudgetLine) -> String {
@@ -285,7 +312,7 @@ fn hold_table(out: &mut String, lines: &[HoldLine]) {
 }
 
 /// Reasons may quote what came off the wire: nothing in them may steer a terminal.
-fn printable(text: &str) -> String {
+pub(super) fn printable(text: &str) -> String {
     text.chars()
         .map(|letter| if letter.is_control() { ' ' } else { letter })
         .collect()
@@ -311,6 +338,7 @@ mod tests {
             held: Credits::from_micros(held),
             in_doubt: Credits::ZERO,
             remaining: Credits::from_micros(limit - settled - held),
+            runs_out_at: None,
         }
     }
 

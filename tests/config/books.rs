@@ -60,24 +60,24 @@ per = "year"
 const START: &str = "2025-11-30T23:00:00Z";
 
 /// A ledger that is open, as a running guard has it.
-struct Books {
+pub struct Books {
     folder: Folder,
-    clock: Clock,
-    ledger: Ledger,
+    pub clock: Clock,
+    pub ledger: Ledger,
     writer: JoinHandle<()>,
     _lock: LedgerLock,
 }
 
-fn credits(text: &str) -> Credits {
+pub fn credits(text: &str) -> Credits {
     text.parse().unwrap()
 }
 
-fn stated(raw: &str) -> Evidence {
+pub fn stated(raw: &str) -> Evidence {
     Evidence::Stated { raw: raw.into() }
 }
 
 impl Books {
-    fn open() -> Self {
+    pub fn open() -> Self {
         let folder = Folder::with(CONFIG);
         let clock = Clock::manual(START.parse().unwrap());
         let path = folder.dir.path().join("books.db");
@@ -96,15 +96,15 @@ impl Books {
         }
     }
 
-    fn configured(folder: &Folder) -> config::Books {
+    pub fn configured(folder: &Folder) -> config::Books {
         config::load_books(Some(&folder.config()), &environment(&[])).unwrap()
     }
 
-    fn pass(&self, seconds: i64) {
+    pub fn pass(&self, seconds: i64) {
         self.clock.advance(SignedDuration::from_secs(seconds));
     }
 
-    async fn hold(&self, team: &str, operation: &str, quote: &str) -> Hold {
+    pub async fn hold(&self, team: &str, operation: &str, quote: &str) -> Hold {
         let key = if team == "growth" { "crm" } else { "notebook" };
         let request = HoldRequest {
             team: team.into(),
@@ -118,7 +118,7 @@ impl Books {
     }
 
     /// Two calls charged, one given back, one in doubt, one a job; the one that is returned is live.
-    async fn filled() -> (Self, Hold) {
+    pub async fn filled() -> (Self, Hold) {
         let books = Self::open();
         let find = books.hold("growth", "email_find", "0.02").await;
         find.settle(credits("0.02"), stated("2e-2"));
@@ -144,23 +144,23 @@ impl Books {
         (books, live)
     }
 
-    fn report(&self) -> SpendReport {
+    pub fn report(&self) -> SpendReport {
         let books = Self::configured(&self.folder);
         let reader = open_reader(&self.folder.dir.path().join("books.db")).unwrap();
         let now = self.clock.now();
         spend_report(&*reader, &books.budgets, Period::month_of(now), now).unwrap()
     }
 
-    fn text(&self) -> String {
+    pub fn text(&self) -> String {
         let books = Self::configured(&self.folder);
         spend_text(&self.report(), &books.budgets, &books.team_names())
     }
 
-    fn run(&self, arguments: &[&str]) -> Ran {
+    pub fn run(&self, arguments: &[&str]) -> Ran {
         self.folder.run(arguments)
     }
 
-    async fn close(self) {
+    pub async fn close(self) {
         self.ledger.close().await.unwrap();
         self.writer.join().unwrap();
     }
@@ -176,7 +176,7 @@ async fn a_report_tells_budgets_spend_and_open_calls() {
             "id": "growth-month", "team": "growth", "key": null, "operations": null,
             "window_start": "2025-11-30T22:00:00Z", "resets_at": "2025-12-31T22:00:00Z",
             "limit": "10", "granted": "0", "settled": "0.02", "held": "5.2", "in_doubt": "4",
-            "remaining": "4.78",
+            "remaining": "4.78", "runs_out_at": null,
         })
     );
     assert_eq!(report["budgets"][1]["remaining"], "0.04");
@@ -185,6 +185,7 @@ async fn a_report_tells_budgets_spend_and_open_calls() {
         json!(["email_find", "email_find_bulk"])
     );
     assert_eq!(report["budgets"][2]["window_start"], Value::Null);
+    assert_eq!(report["account"], Value::Null);
     assert_eq!(
         report["spend"],
         json!([

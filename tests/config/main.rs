@@ -16,3 +16,4 @@ mod properties;
 mod secrets;
 mod sections;
 mod support;
+mod usage;

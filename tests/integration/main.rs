@@ -55,4 +55,5 @@ mod slow_clients;
 mod team_view;
 mod team_view_lists;
 mod upstream;
+mod usage;
 mod who_pays;

@@ -44,6 +44,7 @@ pub fn is_own_question(path: &str) -> bool {
     [
         "/api/v1/accounts/me/",
         "/api/v1/accounts/transactions/",
+        "/api/v1/accounts/usage/",
         "/api/auth/tiers/my-tier/",
     ]
     .contains(&path)

@@ -13,21 +13,13 @@ use serde_json::value::RawValue;
 use super::left::{Left, UNLIMITED};
 use super::query::{PLATFORM, UsageSpan};
 use super::rows::Row;
-use crate::catalogue::Prices;
+use crate::catalogue::{Prices, USAGE_KINDS, usage_kind};
 use crate::credits::Credits;
 use crate::ids::{BudgetId, KeyId, OperationName, TeamId};
 use crate::ledger::store::Spend;
 
 /// What stands where the account has the name of its plan or tier.
 const PLAN: &str = "generect-guard";
-/// The kinds of usage the upstream documents; they are always there.
-const USAGE_KINDS: [&str; 5] = [
-    "search_database",
-    "search_realtime",
-    "enrich_database",
-    "enrich_realtime",
-    "email_find",
-];
 /// The counters of `users/me`, and the operations they are about.
 const COUNTERS: [(&str, &str); 6] = [
     ("balance_companies_by_icp", "legacy_companies_by_icp"),
@@ -164,7 +156,7 @@ pub(super) fn usage(span: &UsageSpan, spend: &[Spend]) -> Vec<u8> {
         sums.insert(kind, Credits::ZERO);
     }
     for one in spend {
-        let sum = sums.entry(usage_kind(&one.operation)).or_default();
+        let sum = sums.entry(usage_kind(one.operation.as_str())).or_default();
         *sum = sum.saturating_add(one.settled);
     }
     written(&Data {
@@ -177,16 +169,6 @@ pub(super) fn usage(span: &UsageSpan, spend: &[Spend]) -> Vec<u8> {
                 .collect(),
         },
     })
-}
-
-/// The kind of usage an operation is; its own name where none is documented for it.
-fn usage_kind(operation: &OperationName) -> &str {
-    let name = operation.as_str();
-    let of_kind = |kind: &&str| {
-        let rest = name.strip_prefix(*kind);
-        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('_'))
-    };
-    USAGE_KINDS.into_iter().find(of_kind).unwrap_or(name)
 }
 
 #[derive(Serialize)]
@@ -400,7 +382,7 @@ mod tests {
         let catalogue = Catalogue::built_in().unwrap();
         for operation in catalogue.operations().filter(|one| one.class.is_charged()) {
             let name = operation.name.as_str();
-            let kind = usage_kind(&operation.name);
+            let kind = usage_kind(operation.name.as_str());
             assert!(name.starts_with(kind), "{name}: {kind}");
             let documented = USAGE_KINDS.contains(&kind);
             let searches = name.starts_with("search_") || name.starts_with("enrich_");
