@@ -7,9 +7,7 @@
 )]
 
 mod between;
-mod changes;
 mod clocks;
 mod hostile;
-mod jobs;
 mod restarts;
 mod support;
