@@ -72,7 +72,7 @@ impl Notes {
     /// What the last run left; for a ledger that was never reconciled, its beginning.
     pub(super) fn read(
         reader: &dyn Reader,
-        now: Timestamp,
+        made_at: Timestamp,
         tolerance: SignedDuration,
     ) -> Result<Self, StoreError> {
         let moment = |name: &str| -> Result<Option<Timestamp>, StoreError> {
@@ -84,7 +84,7 @@ impl Notes {
                 let first = reader
                     .entries(0, 1)?
                     .pop()
-                    .map_or(now, |first| first.began_at);
+                    .map_or(made_at, |first| first.began_at.min(made_at));
                 first.checked_sub(tolerance).unwrap_or(first)
             }
         };
