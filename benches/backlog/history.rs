@@ -144,6 +144,7 @@ impl History {
         let notes = [
             note("start", start.to_string()),
             note("read_until", read_until.to_string()),
+            note("full_until", read_until.to_string()),
         ];
         store.keep(&notes).unwrap();
     }
