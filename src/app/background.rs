@@ -4,10 +4,10 @@ use std::io;
 
 use tokio::sync::oneshot;
 
-/// What the system gives the thread less of, when calls want the processor too: about a tenth of
+/// What the system gives the thread less of, when calls want the processor too: about a thirtieth of
 /// what a thread of the proxy gets (nice, from 0 to 19).
 #[cfg(target_os = "linux")]
-const NICENESS: i32 = 10;
+const NICENESS: i32 = 15;
 
 /// Runs `work` to its end on a thread and a runtime of its own, called `name`. The future that is
 /// returned is ready when `work` has ended; what it left running elsewhere is not waited for.
