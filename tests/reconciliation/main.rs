@@ -7,7 +7,9 @@
 )]
 
 mod between;
+mod changes;
 mod clocks;
 mod hostile;
+mod jobs;
 mod restarts;
 mod support;

@@ -9,6 +9,7 @@ use generect_guard::account::{AccountClient, AccountClientSettings, PullSettings
 use generect_guard::catalogue::Catalogue;
 use generect_guard::clock::Clock;
 use generect_guard::credits::Credits;
+use generect_guard::ids::JobId;
 use generect_guard::ledger::store::Reader;
 use generect_guard::ledger::{
     Entry, EntryKind, Evidence, FindingKind, Hold, HoldRequest, Ledger, Settings, SqliteStore,
@@ -230,10 +231,18 @@ impl Books {
     }
 
     pub async fn hold(&self, quote: &str) -> Hold {
+        self.hold_of("growth", quote).await
+    }
+
+    pub async fn hold_of(&self, team: &str, quote: &str) -> Hold {
+        self.hold_for(team, SEARCH, quote).await
+    }
+
+    pub async fn hold_for(&self, team: &str, operation: &str, quote: &str) -> Hold {
         let request = HoldRequest {
-            team: "growth".into(),
-            key: "growth-key".into(),
-            operation: SEARCH.into(),
+            team: team.into(),
+            key: format!("{team}-key").as_str().into(),
+            operation: operation.into(),
             quote: credits(quote),
             floor: None,
             fingerprint: None,
@@ -245,6 +254,22 @@ impl Books {
     pub async fn call(&self, charge: &str) {
         settle(self.hold(charge).await, charge);
         self.written().await;
+    }
+
+    /// The list shows a charge of a search, so that its silence about others says something.
+    pub async fn show(&mut self) {
+        self.list.took("txn_shown", self.clock.now(), "1");
+        self.call("1").await;
+        self.pass(LONG_ENOUGH);
+        assert_eq!(self.run().await.matched, 1);
+    }
+
+    /// A job of the given most.
+    pub async fn submit(&self, quote: &str, job: &str) -> JobId {
+        let job = JobId::from(job);
+        let hold = self.hold(quote).await;
+        hold.bind_job(job.clone()).await.unwrap();
+        job
     }
 
     /// A call whose answer never came.
@@ -268,6 +293,13 @@ impl Books {
         }
         // The answer of another request says that the turns before it are on disk.
         self.ledger.set_budgets(Vec::new()).await.unwrap();
+    }
+
+    /// Waits until fewer calls are open.
+    pub async fn ended(&self, open: usize) {
+        while self.ledger.open_calls().await.unwrap().len() >= open {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
     }
 
     /// Kind, name and drift of the open findings, in their order.
@@ -311,6 +343,19 @@ impl Books {
         let settled = entries.iter().map(charged).sum();
         let drift = self.reader().found(Timestamp::MIN, Timestamp::MAX).unwrap();
         (settled, drift.iter().map(|sum| sum.open_drift).sum())
+    }
+
+    /// All of what the account took, by our books: settled or found.
+    pub fn accounted(&self) -> Credits {
+        let (settled, drift) = self.settled_and_drift();
+        settled.saturating_add(drift)
+    }
+
+    /// The drift of the open findings of a kind.
+    pub fn drift_of(&self, kind: FindingKind) -> Credits {
+        let found = self.open_findings().into_iter();
+        let found = found.filter(|(of, ..)| *of == kind);
+        found.map(|(.., drift)| credits(&drift)).sum()
     }
 
     pub fn assert_sound(&self) {
