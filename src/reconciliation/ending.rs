@@ -49,13 +49,13 @@ impl Reconciler {
                 Err(_) => continue,
             }
             telemetry::doubt_ended(end);
-            if !end.matches.is_empty() && !end.allocated {
-                let doubt = asked.doubts.iter().find(|doubt| doubt.hold == end.hold);
-                let operation = doubt.map(|doubt| doubt.operation.clone());
-                state.notes.shown.extend(operation);
-            }
             let rows = end.matches.iter().cloned();
             let mut judged = state.open.tie(rows, "its call was found");
+            if !end.matches.is_empty() && !end.allocated {
+                let doubt = asked.doubts.iter().find(|doubt| doubt.hold == end.hold);
+                let shown = doubt.and_then(|doubt| state.notes.show(&doubt.operation));
+                judged.records.extend(shown);
+            }
             judged.found.extend(allocated(end, self.clock.now()));
             self.keep(state, vec![judged], summary).await?;
             match (end.allocated, end.matches.is_empty()) {

@@ -154,7 +154,7 @@ impl Reconciler {
             summary.rows += 1;
             let kinds = Kinds {
                 operations: &operations,
-                known: &state.known,
+                known: &state.notes.known,
             };
             let is_operation = kinds.is_known(&seen.row.kind);
             judged.push(judge::seen(&seen, is_operation, now));

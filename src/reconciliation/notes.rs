@@ -202,11 +202,25 @@ impl Notes {
         ]
     }
 
+    /// What is known of the kinds of rows, if that is new.
+    pub(super) fn learned(&mut self, known: &Known) -> Vec<Record> {
+        if self.known == *known {
+            return Vec::new();
+        }
+        self.known = known.clone();
+        vec![written(KNOWN, known)]
+    }
+
+    /// The list has shown a charge of this operation.
+    pub(super) fn show(&mut self, operation: &OperationName) -> Option<Record> {
+        let is_new = self.shown.insert(operation.clone());
+        is_new.then(|| written(SHOWN, &self.shown))
+    }
+
     /// What a run that ended leaves for the next.
     pub(super) fn after_a_run(
         &self,
         (seq, priced): (i64, i64),
-        known: &Known,
         mut undecided: Vec<UndecidedNote>,
     ) -> Vec<Record> {
         let count = undecided.len();
@@ -219,8 +233,6 @@ impl Notes {
         vec![
             note(SEQ, seq.to_string()),
             note(PRICED, priced.to_string()),
-            written(KNOWN, known),
-            written(SHOWN, &self.shown),
             written(UNDECIDED, &undecided),
             written(BLIND, &self.blind),
         ]

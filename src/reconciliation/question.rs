@@ -151,6 +151,7 @@ impl Asked {
             hold: call.hold,
             operation: call.origin.operation,
             most: call.quote,
+            began_at: call.began_at,
             from,
             to,
             group: *groups.entry(moves).or_insert(next),

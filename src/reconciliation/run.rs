@@ -199,7 +199,6 @@ impl Reconciler {
             let (open, told) = Open::restore(&*reader, beginning)?;
             let twins = Twins::restore(&*reader, &notes, &open, now)?;
             Ok::<_, StoreError>(State {
-                known: notes.known.clone(),
                 told,
                 skew: SignedDuration::ZERO,
                 notes,
@@ -218,7 +217,7 @@ impl Reconciler {
         summary: &mut Summary,
     ) -> Result<(), ReconcileError> {
         let asked = self.ask(state, summary).await?;
-        let known = state.known.clone();
+        let known = state.notes.known.clone();
         let complete_until = state.notes.complete_until(self.settings.rows_late);
         let operations = self.charged_operations();
         let look = move || {
@@ -256,10 +255,9 @@ impl Reconciler {
         let mut undecided: Vec<_> = answer.undecided.iter().map(UndecidedNote::from).collect();
         undecided.extend(kept);
         summary.undecided = undecided.len();
-        state.known = answer.known;
         state.forget(now, asked.doubts.iter().map(|doubt| doubt.from).min());
         let looked_at = (state.open.settled_up_to(), state.open.priced);
-        let notes = state.notes.after_a_run(looked_at, &state.known, undecided);
+        let notes = state.notes.after_a_run(looked_at, undecided);
         self.ledger.keep_together(notes).await?;
         Ok(())
     }
@@ -327,8 +325,12 @@ impl Reconciler {
         answer: &Answer,
         summary: &mut Summary,
     ) -> Result<(), ReconcileError> {
-        let mut judged = Vec::new();
-        // A charge of several rows has all of them or none.
+        // What was learned first: from rows that have their calls nothing is learned again. And a charge
+        // of several rows has all of them or none.
+        let mut judged = vec![Judged {
+            records: state.notes.learned(&answer.known),
+            ..Judged::default()
+        }];
         for found in answer.matches.chunk_by(|one, other| one.hold == other.hold) {
             let agree = found
                 .iter()
@@ -337,10 +339,10 @@ impl Reconciler {
             let charge = found
                 .first()
                 .and_then(|found| state.open.charges.get(&found.hold));
-            let operation = charge.map(|charge| charge.operation.clone());
-            state.notes.shown.extend(operation);
+            let shown = charge.and_then(|charge| state.notes.show(&charge.operation));
             let rows = found.iter().cloned();
             let mut tied = state.open.tie(rows, "its other half was found");
+            tied.records.extend(shown);
             let agree = agree.into_iter().map(|name| (name, "its rows agree again"));
             tied.closed.extend(agree);
             judged.push(tied);

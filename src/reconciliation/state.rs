@@ -2,7 +2,6 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::matching::Known;
 use super::notes::Notes;
 use super::open::{Open, REMEMBERED};
 use super::restore::Told;
@@ -19,7 +18,6 @@ pub(super) struct State {
     pub(super) twins: Twins,
     /// Whether the list was last seen to look at the times it is asked for.
     pub(super) is_bounded: bool,
-    pub(super) known: Known,
     /// Findings that were told already.
     pub(super) told: Told,
     /// How far the account's clock is ahead of ours.

@@ -82,11 +82,25 @@ async fn reconcile_and_its_reports_beside_a_guard_and_without_one() {
     guard.end().await;
 
     simulator.spend_elsewhere("search_database_leads", "0.7".parse().unwrap());
-    let told = output(&home, &["reconcile"]);
-    assert!(told.contains("1 rows read"), "{told}");
+    let told = block_in_place(|| home.run(&["reconcile", "--json"]));
+    let (told, aside) = (told.stdout, String::from_utf8(told.stderr).unwrap());
+    let told: Value = serde_json::from_slice(&told).unwrap();
+    assert_eq!(told["run"]["rows"], 1, "{told}");
+    let found = &told["run"]["findings"];
+    assert_eq!(found[0]["kind"], "theirs_only", "{told}");
+    assert_eq!(
+        (&found[0]["count"], &found[0]["drift"]),
+        (&1.into(), &"0.7".into())
+    );
+    assert!(aside.contains("list is read up to"), "{aside}");
     let alone = json(&home, &["report", "--findings", "--json"]);
     assert_eq!(alone["findings"].as_array().unwrap().len(), 2);
     assert_eq!(alone["kinds"][0]["drift"], "2.2");
+    let told = json(&home, &["reconcile", "--json"]);
+    assert_eq!(told["run"]["rows"], 0, "{told}");
+    assert_eq!(told["run"]["undecided"], 1);
+    assert!(told["run"]["complete_until"].is_string(), "{told}");
+    assert_eq!(told["open"]["findings"], alone["findings"]);
     let again = output(&home, &["reconcile"]);
     assert!(again.contains("0 rows read"), "{again}");
     assert!(again.contains("nothing new disagrees"), "{again}");
@@ -96,6 +110,13 @@ async fn reconcile_and_its_reports_beside_a_guard_and_without_one() {
 
     // What a command has found is known to the next guard.
     let guard = home.serve().await;
+    let beside = json(&home, &["reconcile", "--json"]);
+    assert_eq!(
+        beside["run"]["findings"],
+        Value::Array(Vec::new()),
+        "{beside}"
+    );
+    assert_eq!(beside["open"]["kinds"][0]["drift"], "2.2", "{beside}");
     let told = output(&home, &["reconcile"]);
     assert!(told.contains("nothing new disagrees"), "{told}");
     guard.end().await;

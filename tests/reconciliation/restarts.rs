@@ -1,7 +1,6 @@
 //! What a process that died had decided, and what the next makes of it.
 
 use generect_guard::ledger::{Decision, EntryKind, FindingKind, Note, NoteKind};
-use generect_guard::transaction::TransactionSource;
 use jiff::SignedDuration;
 
 use crate::support::{Books, LONG_ENOUGH, credits};
@@ -74,31 +73,4 @@ async fn a_row_that_changes_after_a_restart_is_still_its_calls() {
         assert_eq!(books.endings(), [ended]);
         books.assert_sound();
     }
-}
-
-/// Both lists tell of the same charges under other names. What one has told is not told again by the
-/// other.
-#[tokio::test]
-async fn another_list_begins_where_the_first_was_read_to() {
-    let mut books = Books::new().await;
-    for (number, charge) in ["0.04", "0.06"].into_iter().enumerate() {
-        books.call(charge).await;
-        let id = format!("txn_{number}");
-        books.list.took(&id, books.clock.now(), charge);
-        books.pass(SignedDuration::from_mins(2));
-    }
-    assert_eq!(books.run().await.rows, 2);
-    books.source = TransactionSource::Legacy;
-    books.restart().await;
-    books.pass(SignedDuration::from_mins(2));
-    books.call("0.08").await;
-    books.list.took("txn_9", books.clock.now(), "0.08");
-    books.pass(LONG_ENOUGH);
-    assert_eq!(books.run().await.rows, 1);
-    books.run().await;
-    assert_eq!(books.open_findings(), []);
-    books.restart().await;
-    books.run().await;
-    assert_eq!(books.open_findings(), []);
-    books.assert_sound();
 }

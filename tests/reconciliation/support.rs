@@ -10,12 +10,14 @@ use generect_guard::catalogue::Catalogue;
 use generect_guard::clock::Clock;
 use generect_guard::credits::Credits;
 use generect_guard::ids::JobId;
-use generect_guard::ledger::store::Reader;
+use generect_guard::ledger::store::{Reader, Store, Tail};
 use generect_guard::ledger::{
-    Entry, EntryKind, Evidence, FindingKind, Hold, HoldRequest, Ledger, Settings, SqliteStore,
-    StoreError, open_reader,
+    Entry, EntryKind, Evidence, FindingKind, Hold, HoldRequest, Ledger, Record, Settings,
+    SqliteStore, StoreError, open_reader,
 };
-use generect_guard::reconciliation::{OpenReader, Reconciler, ReconcilerSettings, Summary};
+use generect_guard::reconciliation::{
+    Depth, OpenReader, ReconcileError, Reconciler, ReconcilerSettings, Summary,
+};
 use generect_guard::transaction::TransactionSource;
 use jiff::{SignedDuration, Timestamp};
 use tempfile::TempDir;
@@ -163,6 +165,8 @@ pub struct Books {
     pub list: List,
     pub reconciler: Reconciler,
     pub source: TransactionSource,
+    /// How often records are kept before the process dies.
+    pub keeps: Arc<AtomicI64>,
     base_url: String,
     _server: AbortOnDropHandle<()>,
 }
@@ -175,7 +179,8 @@ impl Books {
         let base_url = format!("http://{}", listener.local_addr().unwrap());
         let list = List::new(&clock);
         let server = AbortOnDropHandle::new(tokio::spawn(list.clone().serve(listener)));
-        let ledger = open(&folder, &clock);
+        let keeps = Arc::new(AtomicI64::new(i64::MAX));
+        let ledger = open(&folder, &clock, &keeps);
         let reader = reader_of(&folder);
         let reconciler = reconciler(&base_url, &ledger, &clock, reader, TransactionSource::V1);
         let mut books = Self {
@@ -185,6 +190,7 @@ impl Books {
             list,
             reconciler,
             source: TransactionSource::V1,
+            keeps,
             base_url,
             _server: server,
         };
@@ -195,7 +201,8 @@ impl Books {
     /// The guard ends without a word and another begins.
     pub async fn restart(&mut self) {
         self.ledger.close().await.unwrap();
-        self.ledger = open(&self.folder, &self.clock);
+        self.keeps.store(i64::MAX, Ordering::Relaxed);
+        self.ledger = open(&self.folder, &self.clock, &self.keeps);
         self.begin_anew();
         self.reconciler.begin().await.unwrap();
     }
@@ -224,10 +231,11 @@ impl Books {
     }
 
     pub async fn run(&mut self) -> Summary {
-        self.reconciler
-            .run(generect_guard::reconciliation::Depth::Full, &mut |_| {})
-            .await
-            .unwrap()
+        self.try_run().await.unwrap()
+    }
+
+    pub async fn try_run(&mut self) -> Result<Summary, ReconcileError> {
+        self.reconciler.run(Depth::Full, &mut |_| {}).await
     }
 
     pub async fn hold(&self, quote: &str) -> Hold {
@@ -379,12 +387,46 @@ fn path(folder: &TempDir) -> PathBuf {
     folder.path().join("ledger.db")
 }
 
-fn open(folder: &TempDir, clock: &Clock) -> Ledger {
-    let store = SqliteStore::open(&path(folder)).unwrap();
+fn open(folder: &TempDir, clock: &Clock, keeps: &Arc<AtomicI64>) -> Ledger {
+    let store = Dying {
+        store: SqliteStore::open(&path(folder)).unwrap(),
+        keeps: Arc::clone(keeps),
+    };
     let (ledger, writer) =
         Ledger::open(Box::new(store), Settings::default(), clock.clone()).unwrap();
     writer.spawn().unwrap();
     ledger
+}
+
+/// A store that keeps records so many times more and then no more, as if the process died there.
+struct Dying {
+    store: SqliteStore,
+    keeps: Arc<AtomicI64>,
+}
+
+impl Store for Dying {
+    fn reader(&self) -> &dyn Reader {
+        self.store.reader()
+    }
+
+    fn append(&mut self, batch: &[Entry]) -> Result<(), StoreError> {
+        self.store.append(batch)
+    }
+
+    fn keep(&mut self, records: &[Record]) -> Result<(), StoreError> {
+        if self.keeps.fetch_sub(1, Ordering::Relaxed) <= 0 {
+            return Err(StoreError::Failed("a test".into()));
+        }
+        self.store.keep(records)
+    }
+
+    fn reread(&mut self) -> Result<Tail, StoreError> {
+        self.store.reread()
+    }
+
+    fn probe(&mut self) -> Result<(), StoreError> {
+        self.store.probe()
+    }
 }
 
 pub fn reader_of(folder: &TempDir) -> OpenReader {

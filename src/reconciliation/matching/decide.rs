@@ -218,6 +218,7 @@ impl Decider<'_, '_> {
         let ends = &self.decisions.ends;
         let is_undecided = |doubt: &u32| matches!(ends[*doubt as usize], End::Undecided(_));
         let is_open = contest.doubts.iter().any(is_undecided);
+        let most = self.most(contest);
         for piece in &contest.pieces {
             let (now, rows) = match self.owners.of(*piece) {
                 Owner::Charge(charge) => {
@@ -228,7 +229,8 @@ impl Decider<'_, '_> {
                 }
                 Owner::Nobody => {
                     let rows = field.pieces.rows(*piece);
-                    if is_open || !contest.live.is_empty() {
+                    let may_be = field.pieces.all[*piece as usize].least <= most;
+                    if may_be && (is_open || !contest.live.is_empty()) {
                         self.decisions.contested_rows.extend(rows);
                     }
                     (NONE, rows)
@@ -244,11 +246,24 @@ impl Decider<'_, '_> {
         }
     }
 
+    /// The pieces that nobody has, and somebody could.
     pub(super) fn free(&self, contest: &Contest) -> Vec<u32> {
+        let most = self.most(contest);
         let pieces = contest.pieces.iter().copied();
         pieces
+            .filter(|piece| self.field.pieces.all[*piece as usize].least <= most)
             .filter(|piece| self.owners.of(*piece) == Owner::Nobody)
             .collect()
+    }
+
+    /// The most that anybody in the contest could have taken: a row of more is nobody's.
+    fn most(&self, contest: &Contest) -> i64 {
+        let board = self.field.board;
+        let doubts = contest.doubts.iter();
+        let doubts = doubts.map(|doubt| board.doubts[*doubt as usize].amount);
+        let live = contest.live.iter();
+        let live = live.map(|live| board.live[*live as usize].amount);
+        doubts.chain(live).max().unwrap_or(i64::MIN)
     }
 
     fn group(&self, doubt: u32) -> u32 {

@@ -73,6 +73,8 @@ pub struct Doubt {
     pub operation: OperationName,
     /// The most it can have taken.
     pub most: Credits,
+    /// When it began.
+    pub began_at: Timestamp,
     /// The earliest its row can have been written.
     pub from: Timestamp,
     /// The latest.

@@ -48,7 +48,9 @@ fn by_distance(decider: &mut Decider, overdue: &[u32]) {
         let parts = field.pieces.reach_parts(span, field.kinds(span));
         for piece in direct.chain(parts) {
             if decider.owners.of(piece) == Owner::Nobody {
-                let distance = distance(span, field.pieces.all[piece as usize].at);
+                let began_at = field.board.question.doubts[span.place as usize].began_at;
+                let at = field.pieces.all[piece as usize].at;
+                let distance = distance(span, began_at.as_microsecond(), at);
                 pairs.push((distance, piece, *doubt));
             }
         }
@@ -80,11 +82,11 @@ fn by_distance(decider: &mut Decider, overdue: &[u32]) {
     }
 }
 
-/// How far a moment is from a time, and then from its beginning: most rows are written when a call
-/// begins.
-fn distance(span: Span, at: i64) -> (i64, i64) {
+/// How far a moment is outside of a doubt's time, and then from the beginning of its call: most rows
+/// are written then.
+fn distance(span: Span, began_at: i64, at: i64) -> (i64, i64) {
     let outside = (span.from - at).max(at - span.to).max(0);
-    (outside, (at - span.from).abs())
+    (outside, (at - began_at).abs())
 }
 
 /// As many rows of a piece as fit under `most`.
