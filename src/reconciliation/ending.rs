@@ -5,7 +5,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use tokio::task::spawn_blocking;
 
-use super::judge::Late;
+use super::judge::{self, Late};
 use super::matching::{Answer, DoubtEnd};
 use super::notes::UndecidedNote;
 use super::open::ABSENT;
@@ -88,8 +88,7 @@ impl Reconciler {
             if let Some(row) = row.filter(|_| is_certain)
                 && self.correct(hold, finding.drift, &row).await?
             {
-                finding.drift = Credits::ZERO;
-                finding.detail += "; its team is charged by a correction";
+                finding = judge::charged(finding);
             }
             judged.found.push(finding);
             self.keep(state, vec![judged], summary).await?;

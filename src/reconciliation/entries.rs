@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use jiff::Timestamp;
 
 use super::balance_kind::Movement;
+use super::judge;
 use super::keeping::Judged;
 use super::open::{ABSENT, Open, OpenCharge};
 use crate::credits::Credits;
@@ -164,17 +165,28 @@ impl Open {
         let text = entry.evidence.as_ref().map(|note| note.text.as_str());
         let ids = text.unwrap_or_default().split_whitespace();
         let mut left_out = Vec::new();
+        let mut came_late = Vec::new();
         for transaction in ids.filter_map(|id| id.parse().ok()) {
-            if !is_known(&transaction) && reader.transaction(&transaction)?.is_some() {
-                left_out.push(Match {
-                    transaction,
-                    hold: entry.hold,
-                    how,
-                });
+            let Some(row) = reader.transaction(&transaction)? else {
+                continue;
+            };
+            if is_known(&transaction) {
+                continue;
             }
+            if entry.kind == EntryKind::Corrected {
+                let call = OpenCharge::of(entry, is_job);
+                let late = judge::late(entry.hold, call, &row, entry.recorded_at);
+                came_late.push(judge::charged(late));
+            }
+            left_out.push(Match {
+                transaction,
+                hold: entry.hold,
+                how,
+            });
         }
         if !left_out.is_empty() {
-            let tied = self.tie(left_out, "it decided a call");
+            let mut tied = self.tie(left_out, "it decided a call");
+            tied.found = came_late;
             news.left_out.push(tied);
         }
         Ok(())

@@ -232,7 +232,8 @@ impl Late {
     }
 }
 
-fn late(hold: HoldId, call: OpenCharge, row: &Transaction, now: Timestamp) -> Finding {
+/// What is said of a row that came late.
+pub(super) fn late(hold: HoldId, call: OpenCharge, row: &Transaction, now: Timestamp) -> Finding {
     let charge = row.charge();
     Finding {
         name: format!("late:{}", row.id).into(),
@@ -246,6 +247,13 @@ fn late(hold: HoldId, call: OpenCharge, row: &Transaction, now: Timestamp) -> Fi
         transaction: Some(row.id.clone()),
         detail: format!("hold {hold} had been released, and then a row of {charge} came for it"),
     }
+}
+
+/// What is said of one whose team is charged for it after all.
+pub(super) fn charged(mut late: Finding) -> Finding {
+    late.drift = Credits::ZERO;
+    late.detail += "; its team is charged by a correction";
+    late
 }
 
 /// Judges a row that is new or has changed: money that was given, and what a matched or a found row
