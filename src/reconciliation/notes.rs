@@ -306,3 +306,41 @@ pub fn kinds(reader: &dyn Reader) -> Result<Vec<(String, Vec<OperationName>)>, S
     });
     Ok(kinds.collect())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ledger::store::{MemoryStore, Store};
+
+    #[test]
+    fn of_thousands_of_undecided_doubts_the_oldest_are_explained_and_all_are_counted() {
+        let mut store = MemoryStore::new();
+        let note = |hold| UndecidedNote {
+            hold,
+            why: "a test".into(),
+            candidates: vec!["v1:txn_1".into(); 20],
+        };
+        let (source, none) = (TransactionSource::V1, SignedDuration::ZERO);
+        let notes = Notes::read(store.reader(), Timestamp::UNIX_EPOCH, none, source).unwrap();
+        let records = notes.after_a_run((0, 0), (1..=5_000).rev().map(note).collect());
+        store.keep(&records).unwrap();
+        let kept = undecided(store.reader()).unwrap();
+        assert_eq!(kept.len(), UNDECIDED_MAX);
+        assert_eq!((kept[0].hold, kept[199].hold), (1, 200));
+        assert_eq!(undecided_count(store.reader()).unwrap(), 5_000);
+    }
+
+    #[test]
+    fn the_times_of_unreadable_rows_are_forgotten_with_what_they_could_be() {
+        let store = MemoryStore::new();
+        let (source, none) = (TransactionSource::V1, SignedDuration::ZERO);
+        let mut notes = Notes::read(store.reader(), Timestamp::UNIX_EPOCH, none, source).unwrap();
+        let at = |second| Timestamp::from_second(second).unwrap();
+        notes.blind = vec![(at(10), at(10)), (at(10), at(30)), (at(40), at(40))];
+        notes.forget(at(20));
+        assert!(notes.is_blind(at(15), at(25)));
+        notes.forget(at(35));
+        assert!(!notes.is_blind(at(0), at(39)));
+        assert!(notes.is_blind(at(40), at(40)));
+    }
+}

@@ -298,3 +298,51 @@ pub(super) struct Seen {
     /// If its match is older than its change: how much more it takes now than it did then.
     pub(super) changed: Option<Credits>,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::transaction::TransactionSource;
+
+    fn row(number: i64, status: TransactionStatus, micros: i64) -> Transaction {
+        Transaction {
+            id: TransactionId {
+                source: TransactionSource::V1,
+                id: number.to_string().into(),
+            },
+            at: Timestamp::from_second(1_790_000_000 + number).unwrap(),
+            kind: "platform".into(),
+            amount: Credits::from_micros(micros),
+            status,
+        }
+    }
+
+    /// Rows that never end, took nothing, or gave something are not kept for ever; those that may yet
+    /// be somebody's are.
+    #[test]
+    fn rows_that_nothing_will_explain_are_forgotten() {
+        use TransactionStatus::{Error, Pending, Success, Unknown};
+        for (status, micros, kept, later) in [
+            (Success, 0, 0, 0),
+            (Success, 500, 0, 0),
+            (Error, -500, 0, 0),
+            (Pending, -500, 100, 50),
+            (Unknown, 0, 100, 50),
+            (Success, -500, 100, 100),
+        ] {
+            let mut open = Open::default();
+            for number in 0..100 {
+                let row = row(number, status, micros);
+                open.take_row(row, None, Timestamp::MAX).unwrap();
+            }
+            assert_eq!(open.rows.len(), kept, "{status:?} {micros}");
+            open.forget(Timestamp::from_second(1_790_000_050).unwrap());
+            assert_eq!(open.rows.len(), later, "{status:?} {micros}");
+            for open in open.rows.values_mut() {
+                open.finding = Some("found".into());
+            }
+            open.forget(Timestamp::from_second(1_790_000_090).unwrap());
+            assert_eq!(open.rows.len(), later.min(10), "{status:?} {micros}");
+        }
+    }
+}

@@ -82,25 +82,11 @@ async fn reconcile_and_its_reports_beside_a_guard_and_without_one() {
     guard.end().await;
 
     simulator.spend_elsewhere("search_database_leads", "0.7".parse().unwrap());
-    let told = block_in_place(|| home.run(&["reconcile", "--json"]));
-    let (told, aside) = (told.stdout, String::from_utf8(told.stderr).unwrap());
-    let told: Value = serde_json::from_slice(&told).unwrap();
-    assert_eq!(told["run"]["rows"], 1, "{told}");
-    let found = &told["run"]["findings"];
-    assert_eq!(found[0]["kind"], "theirs_only", "{told}");
-    assert_eq!(
-        (&found[0]["count"], &found[0]["drift"]),
-        (&1.into(), &"0.7".into())
-    );
-    assert!(aside.contains("list is read up to"), "{aside}");
+    let told = output(&home, &["reconcile"]);
+    assert!(told.contains("1 rows read"), "{told}");
     let alone = json(&home, &["report", "--findings", "--json"]);
     assert_eq!(alone["findings"].as_array().unwrap().len(), 2);
     assert_eq!(alone["kinds"][0]["drift"], "2.2");
-    let told = json(&home, &["reconcile", "--json"]);
-    assert_eq!(told["run"]["rows"], 0, "{told}");
-    assert_eq!(told["run"]["undecided"], 1);
-    assert!(told["run"]["complete_until"].is_string(), "{told}");
-    assert_eq!(told["open"]["findings"], alone["findings"]);
     let again = output(&home, &["reconcile"]);
     assert!(again.contains("0 rows read"), "{again}");
     assert!(again.contains("nothing new disagrees"), "{again}");
@@ -110,13 +96,6 @@ async fn reconcile_and_its_reports_beside_a_guard_and_without_one() {
 
     // What a command has found is known to the next guard.
     let guard = home.serve().await;
-    let beside = json(&home, &["reconcile", "--json"]);
-    assert_eq!(
-        beside["run"]["findings"],
-        Value::Array(Vec::new()),
-        "{beside}"
-    );
-    assert_eq!(beside["open"]["kinds"][0]["drift"], "2.2", "{beside}");
     let told = output(&home, &["reconcile"]);
     assert!(told.contains("nothing new disagrees"), "{told}");
     guard.end().await;
@@ -154,4 +133,33 @@ async fn a_command_that_cannot_reconcile_says_why_and_fails() {
     refused(&none, "reconciliation.source is \"none\"");
     guard.end().await;
     refused(&none, "reconciliation.source is \"none\"");
+}
+
+/// Beside a guard and without one: the same form, and how far it is goes elsewhere.
+#[tokio::test(flavor = "multi_thread")]
+async fn reconcile_tells_in_json_what_it_did_and_what_is_open() {
+    let plan = plan();
+    let simulator = simulator(&plan).await;
+    let home = plan.home(&simulator.base_url());
+    let guard = home.serve().await;
+    search(&guard, &home, 3, 200).await;
+    simulator.spend_elsewhere("search_database_leads", "1.5".parse().unwrap());
+    let beside = json(&home, &["reconcile", "--json"]);
+    guard.end().await;
+    simulator.spend_elsewhere("search_database_leads", "0.7".parse().unwrap());
+    let alone = block_in_place(|| home.run(&["reconcile", "--json"]));
+    let aside = String::from_utf8(alone.stderr).unwrap();
+    assert!(aside.contains("list is read up to"), "{aside}");
+    let alone: Value = serde_json::from_slice(&alone.stdout).unwrap();
+    for (told, rows, drift, open) in [(&beside, 2, "1.5", "1.5"), (&alone, 1, "0.7", "2.2")] {
+        assert_eq!(told["run"]["rows"], rows, "{told}");
+        let found = &told["run"]["findings"][0];
+        assert_eq!(found["kind"], "theirs_only", "{told}");
+        assert_eq!(found["count"], 1, "{told}");
+        assert_eq!(found["drift"], drift, "{told}");
+        assert_eq!(told["open"]["kinds"][0]["drift"], open, "{told}");
+    }
+    assert_eq!(alone["open"]["findings"].as_array().unwrap().len(), 2);
+    let help = output(&home, &["reconcile", "--help"]);
+    assert!(help.contains("--json"), "{help}");
 }
