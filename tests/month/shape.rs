@@ -84,7 +84,7 @@ impl Shape {
                     *[0, 0, 90, 400, -200].choose(random).unwrap(),
                 ),
                 page_max: *[100, 30].choose(random).unwrap(),
-                page_shift: *[0, 0, 1].choose(random).unwrap(),
+                page_shift: *[0, 0, 1, 3].choose(random).unwrap(),
                 filters_read: random.random_bool(0.8),
                 kinds: *kinds.choose(random).unwrap(),
             },
