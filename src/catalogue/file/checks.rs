@@ -52,6 +52,9 @@ impl Draft {
                 "only a billable operation may have another charge_from than meta",
             );
         }
+        if operation.slots.is_some() && operation.class == Class::Poll {
+            self.complain(at, "a poll waits for no slot: its job would wait with it");
+        }
         let shows = matches!(operation.class, Class::Account | Class::Free);
         let asks = operation.method == "GET" && operation.placeholder().is_none();
         if operation.own_page.is_some() && !(shows && asks) {
