@@ -243,6 +243,11 @@ mod tests {
                 "only a submit",
             ),
             ("/find/", "/find/{job_id}/", "a poll"),
+            (
+                "flat = 1",
+                "flat = 1\n[[operation]]\nname = \"b\"\nmethod = \"GET\"\npath = \"/b/{job_id}/\"\nclass = \"poll\"\nexplanation = \"B.\"\nslots = \"jobs\"\n[slots]\njobs = 3",
+                "waits for no slot",
+            ),
             ("/find/", "/{id}/find/{id}/", "not a path"),
             ("/find/", "/find//", "not a path"),
             ("/find/", "/f%69nd/", "not a path"),

@@ -4,8 +4,9 @@
 //! within a team the call that came first goes first. A team that begins to wait goes to the end of
 //! the rotation, so its first call waits for at most one call of each other team of its priority.
 //!
-//! A higher priority goes first, but not always: while calls of a lower one wait, one of every
-//! [`TURNS`] turns goes to them. With all three waiting, of 16 turns 12 are high, 3 normal, 1 low.
+//! A higher priority has more turns, but not all: while calls of all three wait, of 21 turns 16 are
+//! high, 4 normal and 1 low ([`SHARES`]); where one of them does not wait, the others share its turns
+//! as they share their own. So even a low call waits for at most 22 turns of other priorities.
 //!
 //! Pure: no clock, no lock, no task. A turn, and leaving, take time that grows with the logarithm of
 //! the teams and calls that wait.
@@ -17,14 +18,16 @@ use ahash::RandomState;
 use crate::identity::Priority;
 use crate::ids::TeamId;
 
-/// Of so many turns one goes to the next lower priority in which somebody waits.
-pub const TURNS: u32 = 4;
+/// How many turns each priority has beside the others, lowest first.
+pub const SHARES: [u64; Priority::ALL.len()] = [1, 4, 16];
 
 /// Calls that wait, each with what it takes to wake it.
 #[derive(Debug)]
 pub struct FairQueue<T> {
     /// By priority, lowest first.
     classes: [Class<T>; Priority::ALL.len()],
+    /// How far the shares have been used up: what the class served last had used of its own.
+    used: u64,
     /// Numbers turns and calls alike: the lower one came first.
     numbers: u64,
     waiting: usize,
@@ -44,8 +47,9 @@ struct Class<T> {
     teams: HashMap<TeamId, Line<T>, RandomState>,
     /// The rotation: who is next stands first.
     turns: BTreeMap<u64, TeamId>,
-    /// Turns in a row that went to higher priorities while somebody waited here.
-    passed_over: u32,
+    /// What it has used of its share: each turn adds the more, the smaller the share. The class that
+    /// has used least is next. Who did not wait has no turns saved up.
+    used: u64,
 }
 
 /// The calls of one team. Never empty.
@@ -61,8 +65,9 @@ impl<T> Default for FairQueue<T> {
             classes: Priority::ALL.map(|_| Class {
                 teams: HashMap::default(),
                 turns: BTreeMap::new(),
-                passed_over: 0,
+                used: 0,
             }),
+            used: 0,
             numbers: 0,
             waiting: 0,
         }
@@ -84,6 +89,9 @@ impl<T> FairQueue<T> {
     pub fn push(&mut self, team: &TeamId, priority: Priority, call: T) -> Ticket {
         let number = self.number();
         let class = &mut self.classes[priority as usize];
+        if class.teams.is_empty() {
+            class.used = class.used.max(self.used);
+        }
         match class.teams.get_mut(team) {
             Some(line) => {
                 line.calls.insert(number, call);
@@ -108,8 +116,13 @@ impl<T> FairQueue<T> {
     /// The call whose turn it is.
     pub fn pop(&mut self) -> Option<T> {
         let number = self.number();
-        let class = self.class_in_turn()?;
-        let call = self.classes[class].pop(number)?;
+        let classes = SHARES.iter().zip(&mut self.classes);
+        let waiting = classes.filter(|(_, class)| !class.teams.is_empty());
+        // Of several that have used as little, the highest.
+        let (share, class) = waiting.rev().min_by_key(|(_, class)| class.used)?;
+        self.used = class.used;
+        class.used += SHARES[SHARES.len() - 1] / share;
+        let call = class.pop(number)?;
         self.waiting -= 1;
         Some(call)
     }
@@ -125,24 +138,6 @@ impl<T> FairQueue<T> {
         self.numbers += 1;
         self.numbers
     }
-
-    /// The highest priority in which somebody waits, or the next lower one if it was passed over
-    /// often enough; and so on downwards.
-    fn class_in_turn(&mut self) -> Option<usize> {
-        let mut chosen = None;
-        let classes = self.classes.iter_mut().enumerate().rev();
-        for (index, class) in classes.filter(|(_, class)| !class.teams.is_empty()) {
-            if chosen.is_some() {
-                class.passed_over += 1;
-                if class.passed_over < TURNS {
-                    break;
-                }
-                class.passed_over = 0;
-            }
-            chosen = Some(index);
-        }
-        chosen
-    }
 }
 
 impl<T> Class<T> {
@@ -152,7 +147,7 @@ impl<T> Class<T> {
         let line = self.teams.get_mut(&team)?;
         let (_, call) = line.calls.pop_first()?;
         if line.calls.is_empty() {
-            self.forget(&team);
+            self.teams.remove(&team);
         } else {
             line.turn = turn;
             self.turns.insert(turn, team);
@@ -165,16 +160,9 @@ impl<T> Class<T> {
         let call = line.calls.remove(&ticket.number)?;
         if line.calls.is_empty() {
             self.turns.remove(&line.turn);
-            self.forget(&ticket.team);
+            self.teams.remove(&ticket.team);
         }
         Some(call)
-    }
-
-    fn forget(&mut self, team: &TeamId) {
-        self.teams.remove(team);
-        if self.teams.is_empty() {
-            self.passed_over = 0;
-        }
     }
 }
 
@@ -196,15 +184,21 @@ mod tests {
     }
 
     #[test]
-    fn one_of_four_turns_goes_to_the_next_lower_priority() {
+    fn turns_are_shared_among_the_priorities_that_wait() {
         let mut queue = FairQueue::default();
-        for _ in 0..40 {
-            let _ = queue.push(&"h".into(), Priority::High, "h");
-            let _ = queue.push(&"n".into(), Priority::Normal, "n");
-            let _ = queue.push(&"l".into(), Priority::Low, "l");
+        for _ in 0..100 {
+            let _ = queue.push(&"h".into(), Priority::High, 'h');
+            let _ = queue.push(&"n".into(), Priority::Normal, 'n');
+            let _ = queue.push(&"l".into(), Priority::Low, 'l');
         }
-        let first: String = (0..16).filter_map(|_| queue.pop()).collect();
-        assert_eq!(first, "hhhnhhhnhhhnhhhl");
+        let first: String = (0..21).filter_map(|_| queue.pop()).collect();
+        assert_eq!(first, "hnlhhhhnhhhhnhhhhnhhh", "16 high, 4 normal, 1 low");
+        for _ in 0..84 {
+            let _ = queue.pop();
+        }
+        let rest: String = std::iter::from_fn(|| queue.pop()).collect();
+        let without_high = rest.trim_start_matches(|call| call != 'l').len();
+        assert!(rest.ends_with("lllll") && without_high > 5, "{rest}");
     }
 
     #[test]
