@@ -5,8 +5,10 @@ use std::time::Duration;
 
 use generect_guard::simulator::{Fault, Scope};
 use reqwest::Method;
+use serde_json::Value;
 use tokio::task::JoinSet;
 
+use crate::support::traffic::set_up;
 use crate::support::{Answered, Plan, World, client, secret_of, send};
 
 const SEARCH: &str = "/api/v1/search/database/companies/";
@@ -332,4 +334,40 @@ async fn a_429_of_the_upstream_is_passed_on_with_a_time_to_come_again() {
         assert_eq!(answer.header("retry-after"), "1", "{path}");
     }
     world.end_with_nothing_open().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_spend_line_tells_how_long_a_call_waited_if_it_did() {
+    let plan = one_slot(Plan::one_team("900")).set("slots", "wait_max = \"2s\"");
+    let (simulator, home) = set_up(&plan).await;
+    let child = home.serve().await;
+    let slow = |pause| Fault::SlowHeaders(Duration::from_millis(pause));
+    simulator.faults().next_on(1, SEARCH, slow(600));
+    simulator.faults().next_on(1, SEARCH, slow(4_000));
+    let mut calls = JoinSet::new();
+    for number in 0..3 {
+        let request = child.request(Method::POST, SEARCH, "growth-crm");
+        let request = request.header("content-type", "application/json");
+        calls.spawn(send(request.body(ask(number))));
+        // In this order: one at once, one that waits for it, one that waits for that in vain.
+        tokio::time::sleep(Duration::from_millis(150)).await;
+    }
+    calls.join_all().await;
+    child.logs("slots_full").await;
+    let log = child.log();
+    child.end().await;
+    let lines = log
+        .lines()
+        .filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let spend = lines.filter(|line| line["target"] == "spend");
+    let told: Vec<(String, bool)> = spend
+        .map(|line| (line["outcome"].to_string(), line["slot.wait_us"].is_u64()))
+        .collect();
+    let outcome = |word: &str, waited| (format!("\"{word}\""), waited);
+    let expected = [
+        outcome("settled", false),
+        outcome("refused", true),
+        outcome("settled", true),
+    ];
+    assert_eq!(told, expected, "{log}");
 }
