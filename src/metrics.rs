@@ -27,6 +27,8 @@ pub const OPERATION: &str = "operation";
 pub const OUTCOME: &str = "outcome";
 /// Label: why not, for refusals and account errors (the same word as in the log and the answer).
 pub const REASON: &str = "reason";
+/// Label: the operations that share one cap on calls in flight, by the catalogue's name for them.
+pub const FAMILY: &str = "family";
 /// Label: a budget's id.
 pub const BUDGET: &str = "budget";
 /// Label: by what a doubt ended.
@@ -156,7 +158,7 @@ metrics! {
     REFUSALS = "guard_refusals_total", Kind::Counter, Count, [REASON, TEAM, OPERATION];
     /// From the first byte of a request to the last byte of its answer, in seconds.
     EXCHANGE_TIME = "guard_exchange_seconds", Kind::Histogram(EXCHANGE_SECONDS), Seconds, [TEAM, OPERATION];
-    /// The part of an exchange that the guard itself added (all but waiting for the upstream), in seconds.
+    /// The part of an exchange that the guard itself added (all but waiting for the upstream or for one of its slots), in seconds.
     OWN_TIME = "guard_own_seconds", Kind::Histogram(OWN_SECONDS), Seconds, [TEAM, OPERATION];
     /// Credits charged since the start. It only rises and may be used with `rate`, but is exposed
     /// as a gauge because a Prometheus counter of this exporter counts whole things only.
@@ -220,6 +222,14 @@ metrics! {
     ALERTS = "guard_alerts_total", Kind::Counter, Count, [ALERT, KIND];
     /// Messages of alerts to their webhooks, by what became of them; attempts that failed count too.
     ALERT_DELIVERIES = "guard_alert_deliveries_total", Kind::Counter, Count, [ALERT, DELIVERY];
+    /// Calls in flight that have one of their family's slots.
+    SLOTS_IN_USE = "guard_slots_in_use", Kind::Gauge, Count, [FAMILY];
+    /// Calls in flight that a family may have now: the setting, or less while the upstream says less.
+    SLOT_CAP = "guard_slots_cap", Kind::Gauge, Count, [FAMILY];
+    /// Calls that wait for a slot.
+    SLOTS_WAITING = "guard_slots_waiting", Kind::Gauge, Count, [FAMILY];
+    /// How long calls waited that had to wait for a slot, in seconds, those that got none included.
+    SLOT_WAIT = "guard_slot_wait_seconds", Kind::Histogram(EXCHANGE_SECONDS), Seconds, [FAMILY];
     /// 1 while calls are refused because the upstream keeps failing, else 0.
     BREAKER_OPEN = "guard_breaker_open", Kind::Gauge, Count, [];
 }

@@ -38,6 +38,7 @@ use crate::proxy::forward::ForwardSettings;
 use crate::proxy::policy::Policy;
 use crate::proxy::redact::Redactor;
 use crate::proxy::server::{self, ServerSettings};
+use crate::proxy::slots::Slots;
 use crate::proxy::stack::{StackSettings, stack};
 use crate::proxy::team_view::{Books, OpenReader};
 use crate::proxy::upstream::{Upstream, UpstreamSettings};
@@ -292,6 +293,7 @@ fn stack_settings(
         draining: draining.clone(),
         balance: watcher.latest(),
         books: Arc::new(Books::new(ledger.clone(), open, clock.clone())),
+        slots: Arc::new(Slots::new(policy::slots(config))),
         body_bytes_max: server.body_bytes_max,
         body_read_timeout: server.body_read_timeout,
         token: Token::new(token).map_err(|error| wrong(&error))?,

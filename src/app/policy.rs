@@ -8,6 +8,7 @@ use crate::credits::Credits;
 use crate::identity::{Directory, Priority};
 use crate::proxy::policy::{Policy, RefuseBelow, TeamRules};
 use crate::proxy::rates::{self, RateRule, Rates, SlowRule, Slowing};
+use crate::proxy::slots::SlotSettings;
 
 pub(super) fn build(config: &Config) -> Result<Policy, StartError> {
     let directory = Directory::new(config.clients.iter().cloned())?;
@@ -33,6 +34,15 @@ pub(super) fn build(config: &Config) -> Result<Policy, StartError> {
             high: floor(Priority::High),
         },
     })
+}
+
+pub(super) fn slots(config: &Config) -> SlotSettings {
+    let slots = &config.slots;
+    SlotSettings {
+        queue_max: slots.queue_max,
+        wait_max: slots.wait_max,
+        caps: slots.caps.clone(),
+    }
 }
 
 fn rates(config: &Config) -> Rates {

@@ -3,6 +3,8 @@
 //! Defaults and rules are in `validate`, explanations in `config/example.toml`, which a test
 //! compares with this file field by field.
 
+use std::collections::BTreeMap;
+
 use serde::Deserialize;
 
 use super::values::{Action, ByteCount, Number, Per, Span, UnboundedText};
@@ -14,6 +16,7 @@ use crate::credits::Credits;
 pub(super) struct File {
     pub(super) server: ServerFile,
     pub(super) upstream: UpstreamFile,
+    pub(super) slots: SlotsFile,
     pub(super) ledger: LedgerSection,
     pub(super) account: AccountFile,
     pub(super) reconciliation: ReconciliationFile,
@@ -68,6 +71,15 @@ pub(super) struct BreakerFile {
     pub(super) failures: Option<u32>,
     pub(super) within: Option<Span>,
     pub(super) pause: Option<Span>,
+}
+
+/// `[slots]`
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct SlotsFile {
+    pub(super) queue_max: Option<u32>,
+    pub(super) wait_max: Option<Span>,
+    pub(super) caps: BTreeMap<String, u32>,
 }
 
 /// `[ledger]`

@@ -29,6 +29,8 @@ pub struct Config {
     pub server: Server,
     /// The account's API.
     pub upstream: Upstream,
+    /// How many calls may be in flight, and wait.
+    pub slots: Slots,
     /// The books.
     pub ledger: LedgerFile,
     /// How the account's balance is read and trusted.
@@ -179,6 +181,17 @@ pub struct Breaker {
     pub within: Duration,
     /// For how long calls are then refused.
     pub pause: Duration,
+}
+
+/// How many calls may be in flight, and wait for their turn.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Slots {
+    /// Calls that may wait at a time.
+    pub queue_max: usize,
+    /// How long a call may wait.
+    pub wait_max: Duration,
+    /// Calls in flight, for every family of operations in the catalogue.
+    pub caps: BTreeMap<Arc<str>, u32>,
 }
 
 /// Where the books are.

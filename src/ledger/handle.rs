@@ -14,7 +14,7 @@ use crate::ids::JobId;
 
 use super::budget::{Budget, BudgetStatus};
 use super::entry::{Ending, Entry, Evidence, HoldId, Note};
-use super::exhausted::Exhausted;
+use super::exhausted::{Asked, Exhausted};
 use super::hold::Hold;
 use super::record::Record;
 use super::request::{
@@ -146,16 +146,30 @@ impl Ledger {
     /// See [`HoldError`]; nothing is held then.
     pub async fn hold(&self, request: HoldRequest) -> Result<Hold, HoldError> {
         let known = &self.shared.known;
-        if !self.writable() {
-            return Err(HoldError::Unavailable(known.failure.load().to_string()));
-        }
         let asked = known.exhausted.asked(self.shared.clock.now());
-        if let Some(shortfall) = known.exhausted.find(&request, asked) {
-            return Err(HoldError::Short(shortfall));
+        if let Some(no) = self.no_at_once(&request, asked) {
+            return Err(no);
         }
         let (origin, quote) = (request.origin(), request.quote);
         let held = self.ask_to_hold(request).await;
         held.inspect_err(|no| known.exhausted.keep(origin, quote, asked, no))
+    }
+
+    /// The no that [`hold`](Self::hold) would say at this moment without asking the writer: because
+    /// it said so to the same call just now, or because nothing can be written. `None` says nothing:
+    /// what would be held is only known by holding it.
+    pub fn no_again(&self, request: &HoldRequest) -> Option<HoldError> {
+        let asked = self.shared.known.exhausted.asked(self.shared.clock.now());
+        self.no_at_once(request, asked)
+    }
+
+    fn no_at_once(&self, request: &HoldRequest, asked: Asked) -> Option<HoldError> {
+        let known = &self.shared.known;
+        if !self.writable() {
+            let why = known.failure.load().to_string();
+            return Some(HoldError::Unavailable(why));
+        }
+        known.exhausted.find(request, asked).map(HoldError::Short)
     }
 
     async fn ask_to_hold(&self, request: HoldRequest) -> Result<Hold, HoldError> {

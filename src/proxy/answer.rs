@@ -1,10 +1,11 @@
 //! What of an upstream answer's head concerns the guard and its clients.
 
 use http::header::{
-    CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH, HeaderMap, HeaderName, PROXY_AUTHENTICATE,
-    PROXY_AUTHORIZATION, SET_COOKIE, TE, TRAILER, TRANSFER_ENCODING, UPGRADE,
+    CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue,
+    PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, RETRY_AFTER, SET_COOKIE, TE, TRAILER,
+    TRANSFER_ENCODING, UPGRADE,
 };
-use http::{Extensions, response};
+use http::{Extensions, StatusCode, response};
 
 use super::redact::Redactor;
 
@@ -36,6 +37,15 @@ pub fn passed_head(mut head: response::Parts, redactor: &Redactor) -> response::
     head.extensions = Extensions::new();
     head.headers = passed_headers(head.headers, redactor);
     head
+}
+
+/// A client that is told to come again is told when. The upstream may leave that out (dossier section
+/// 1.2); a slot frees within a second or so.
+pub fn tell_wait(head: &mut response::Parts) {
+    if head.status == StatusCode::TOO_MANY_REQUESTS {
+        let wait = head.headers.entry(RETRY_AFTER);
+        wait.or_insert(HeaderValue::from_static("1"));
+    }
 }
 
 /// The upstream's headers as a client may see them: nothing of the connection, no cookies of the

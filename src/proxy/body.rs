@@ -16,6 +16,7 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tokio::time::Sleep;
 
 use super::redact::{KeptBack, Redactor};
+use super::slots::Slot;
 use super::unpack::Unpacker;
 
 /// Any error of a body, boxed at this one seam.
@@ -62,6 +63,8 @@ pub struct Passed {
     ended: bool,
     redactor: Redactor,
     kept_back: KeptBack,
+    /// Free again at the end of the upstream's answer.
+    slot: Option<Slot>,
 }
 
 impl AnswerBody {
@@ -75,8 +78,14 @@ impl AnswerBody {
         Self::Full(Full::new(bytes), room)
     }
 
-    /// Passes `body` through, failing when it is not complete within `left`.
-    pub fn passed(body: Incoming, left: Duration, unpacker: Unpacker, redactor: Redactor) -> Self {
+    /// Passes `body` through, failing when it is not complete within `left`. At its end `slot` is free.
+    pub fn passed(
+        body: Incoming,
+        left: Duration,
+        unpacker: Unpacker,
+        redactor: Redactor,
+        slot: Option<Slot>,
+    ) -> Self {
         Self::Passed(Box::new(Passed {
             body,
             deadline: Box::pin(tokio::time::sleep(left)),
@@ -84,6 +93,7 @@ impl AnswerBody {
             ended: false,
             redactor,
             kept_back: KeptBack::default(),
+            slot,
         }))
     }
 }
@@ -121,6 +131,7 @@ impl Passed {
     /// What is left when the upstream has said all.
     fn last(&mut self) -> Result<Option<Frame<Bytes>>, BodyError> {
         self.ended = true;
+        self.slot = None;
         let clear = self.unpacker.end()?;
         let mut bytes = BytesMut::from(self.redactor.cover_next(&mut self.kept_back, clear));
         bytes.extend_from_slice(&self.redactor.end(&mut self.kept_back));

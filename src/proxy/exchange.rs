@@ -48,7 +48,10 @@ pub struct Facts {
     pub upstream_status: Option<u16>,
     /// From sending to the last byte of the upstream's answer.
     pub upstream_time: Option<Duration>,
-    /// From the request's head to the moment it was sent on: the guard's own time.
+    /// How long it waited for a slot, if it had to.
+    pub slot_wait: Option<Duration>,
+    /// From the request's head to the moment it was sent on or refused, without its wait for a slot:
+    /// the guard's own time.
     pub guard_time: Option<Duration>,
 }
 
@@ -73,6 +76,13 @@ impl Exchange {
     /// Those of another team and operation: of the one that submitted a job.
     pub fn meter_of(&self, team: &TeamId, operation: &OperationName) -> Arc<Meter> {
         self.meters.of(Some(team), Some(operation))
+    }
+
+    /// Writes down the guard's own time, which ends at `until`.
+    pub fn note_own_time(&self, until: Instant) {
+        let mut facts = self.facts();
+        let waited = facts.slot_wait.unwrap_or_default();
+        facts.guard_time = Some((until - self.started).saturating_sub(waited));
     }
 
     /// The facts, to read or to add to. Held for an instant only.

@@ -23,6 +23,7 @@ use super::policy::Policy;
 use super::redact::KeptBack;
 use super::refusal::Refusal;
 use super::settle::Settling;
+use super::slots::Slot;
 use super::unpack::Unpacker;
 use super::upstream::SendError;
 use super::{Admitted, Answer, Pledge};
@@ -47,6 +48,7 @@ pub(super) struct ExchangeTask {
     request: http::Request<OutgoingBody>,
     policy: Arc<Policy>,
     settling: Settling,
+    slot: Option<Slot>,
     reply: Reply,
 }
 
@@ -55,6 +57,8 @@ struct Answering {
     settings: Arc<ForwardSettings>,
     policy: Arc<Policy>,
     settling: Settling,
+    /// Free again when the upstream's answer has been read to its end.
+    slot: Option<Slot>,
     head: response::Parts,
     body: Incoming,
     unpacker: Unpacker,
@@ -86,6 +90,7 @@ impl ExchangeTask {
             request: admitted.request,
             policy: admitted.policy,
             settling,
+            slot: admitted.slot,
             reply,
         }
     }
@@ -96,21 +101,26 @@ impl ExchangeTask {
             request,
             policy,
             settling,
+            slot,
             reply,
         } = self;
         let sent = Instant::now();
-        settling.exchange.facts().guard_time = Some(sent - settling.exchange.started);
+        settling.exchange.note_own_time(sent);
         let answered =
             tokio::time::timeout(settings.response_timeout, settings.upstream.send(request));
         let refusal = match answered.await {
             Ok(Ok(response)) => {
                 let (head, body) = response.into_parts();
                 note_status(&settling.exchange, head.status, sent);
+                if let Some(slot) = &slot {
+                    slot.hear(&head.headers);
+                }
                 let reader = Box::new(ChargeReader::new(&settling.operation));
                 let answering = Answering {
                     settings,
                     policy,
                     settling,
+                    slot,
                     head,
                     body,
                     unpacker: Unpacker::default(),
@@ -227,6 +237,7 @@ impl Answering {
                 ))
             };
             let Some(frame) = frame.map_err(late)? else {
+                self.slot = None;
                 let rest = self.unpacker.end().map_err(broken)?;
                 self.reader.feed(&rest);
                 return Ok((!rest.is_empty()).then_some(rest));
@@ -373,9 +384,8 @@ fn joined(mut pieces: Vec<Bytes>, length: usize) -> Bytes {
 }
 
 /// The upstream's answer, with what the guard has to say about it.
-fn with_guard_headers(head: response::Parts, body: AnswerBody, exchange: &Exchange) -> Answer {
-    let mut answer = Answer::from_parts(head, body);
-    let headers = answer.headers_mut();
+fn with_guard_headers(mut head: response::Parts, body: AnswerBody, exchange: &Exchange) -> Answer {
+    let headers = &mut head.headers;
     let facts = exchange.facts();
     let mut tell = |name: HeaderName, text: Option<String>| {
         if let Some(value) = text.and_then(|text| HeaderValue::try_from(text).ok()) {
@@ -390,13 +400,6 @@ fn with_guard_headers(head: response::Parts, body: AnswerBody, exchange: &Exchan
         tell(GUARD_BUDGET, Some(tightest.budget.to_string()));
     }
     drop(facts);
-    if *answer.status_mut() == StatusCode::TOO_MANY_REQUESTS
-        && !answer.headers().contains_key(header::RETRY_AFTER)
-    {
-        // The upstream may leave it out (dossier section 1.2); a slot frees within a second or so.
-        answer
-            .headers_mut()
-            .insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
-    }
-    answer
+    answer::tell_wait(&mut head);
+    Answer::from_parts(head, body)
 }

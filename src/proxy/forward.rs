@@ -96,9 +96,9 @@ impl Service<Sealed> for Forward {
 
 /// A free operation: through, as it comes.
 async fn pass(settings: Arc<ForwardSettings>, admitted: Admitted) -> Result<Answer, Refusal> {
-    let exchange = admitted.exchange;
+    let (exchange, slot) = (admitted.exchange, admitted.slot);
     let sent = Instant::now();
-    exchange.facts().guard_time = Some(sent - exchange.started);
+    exchange.note_own_time(sent);
     let answered = tokio::time::timeout(
         settings.response_timeout,
         settings.upstream.send(admitted.request),
@@ -117,10 +117,14 @@ async fn pass(settings: Arc<ForwardSettings>, admitted: Admitted) -> Result<Answ
     };
     let (head, body) = response.into_parts();
     note_status(&exchange, head.status, sent);
+    if let Some(slot) = &slot {
+        slot.hear(&head.headers);
+    }
     let unpacker = readable(&head)?;
     let left = settings.response_timeout.saturating_sub(sent.elapsed());
-    let body = AnswerBody::passed(body, left, unpacker, settings.redactor.clone());
-    let head = answer::passed_head(head, &settings.redactor);
+    let body = AnswerBody::passed(body, left, unpacker, settings.redactor.clone(), slot);
+    let mut head = answer::passed_head(head, &settings.redactor);
+    answer::tell_wait(&mut head);
     Ok(Answer::from_parts(head, body))
 }
 

@@ -2,7 +2,7 @@
 //!
 //! - Decides: with the ledger, in one atomic and durable step, whether the quote fits every budget
 //!   the call falls under and the account's floor. A poll passes if the job is the team's own.
-//! - Needs: [`Quoted`].
+//! - Needs: [`Slotted`].
 //! - Leaves: [`Admitted`]; a request can get no further without it.
 //! - Fails: `budget_exhausted`, `budget_busy`, `account_low`, `account_busy`, `reading_stale`,
 //!   `call_in_doubt`, `ledger_unavailable`, `overloaded`, `upstream_failing`, `operation_not_allowed`.
@@ -15,10 +15,11 @@ use tower::{Layer, Service};
 
 use super::breaker::Breaker;
 use super::refusal::Refusal;
-use super::{Admitted, Answer, Pledge, Quoted, settle};
-use crate::catalogue::Class;
+use super::slots::Slot;
+use super::{Admitted, Answer, Pledge, Quoted, Slotted, settle};
+use crate::catalogue::{Class, Quote};
 use crate::ids::JobId;
-use crate::ledger::{HoldRequest, Ledger};
+use crate::ledger::{Fingerprint, HoldError, HoldRequest, Ledger};
 
 /// Makes [`HoldCredits`].
 #[derive(Clone, Debug)]
@@ -49,7 +50,7 @@ impl<S> Layer<S> for HoldCreditsLayer {
     }
 }
 
-impl<S> Service<Quoted> for HoldCredits<S>
+impl<S> Service<Slotted> for HoldCredits<S>
 where
     S: Service<Admitted, Response = Answer, Error = Refusal> + Clone + Send + 'static,
     S::Future: Send,
@@ -62,10 +63,10 @@ where
         self.inner.poll_ready(cx)
     }
 
-    fn call(&mut self, quoted: Quoted) -> Self::Future {
+    fn call(&mut self, Slotted { quoted, slot }: Slotted) -> Self::Future {
         if quoted.quote.is_none() {
             return match self.unheld(&quoted) {
-                Ok(pledge) => Box::pin(self.inner.call(admit(quoted, pledge))),
+                Ok(pledge) => Box::pin(self.inner.call(admit(quoted, pledge, slot))),
                 Err(refusal) => Box::pin(std::future::ready(Err(refusal))),
             };
         }
@@ -75,18 +76,19 @@ where
         Box::pin(async move {
             let held = hold(&quoted, &ledger, &breaker).await;
             let pledge = held.inspect_err(|refusal| settle::log_refused(&quoted, refusal))?;
-            inner.call(admit(quoted, pledge)).await
+            inner.call(admit(quoted, pledge, slot)).await
         })
     }
 }
 
-fn admit(quoted: Quoted, pledge: Pledge) -> Admitted {
+fn admit(quoted: Quoted, pledge: Pledge, slot: Option<Slot>) -> Admitted {
     Admitted {
         request: quoted.request,
         exchange: quoted.exchange,
         policy: quoted.policy,
         operation: quoted.operation,
         pledge,
+        slot,
     }
 }
 
@@ -95,28 +97,31 @@ async fn hold(quoted: &Quoted, ledger: &Ledger, breaker: &Breaker) -> Result<Ple
         return Ok(Pledge::Nothing);
     };
     breaker.check().map_err(Refusal::UpstreamFailing)?;
+    let held = ledger.hold(request(quoted, quote, *fingerprint)).await;
+    let hold = held.map_err(|error| refusal(error, quoted, quote))?;
+    let mut facts = quoted.exchange.facts();
+    facts.hold = Some(hold.id());
+    facts.tightest = hold.tightest().cloned();
+    Ok(Pledge::Hold(hold))
+}
+
+/// What the ledger is asked for.
+pub(super) fn request(quoted: &Quoted, quote: &Quote, fingerprint: Fingerprint) -> HoldRequest {
     let team = &quoted.client.team;
-    let request = HoldRequest {
+    HoldRequest {
         team: team.id.clone(),
         key: quoted.client.key.clone(),
         operation: quoted.operation.name.clone(),
         quote: quote.amount,
         floor: Some(quoted.policy.refuse_below.of(team.priority)),
-        fingerprint: Some(*fingerprint),
-    };
-    let held = ledger.hold(request).await;
-    let hold = held.map_err(|error| {
-        Refusal::from_hold(
-            error,
-            quoted.operation.name.clone(),
-            quote.amount,
-            quote.items,
-        )
-    })?;
-    let mut facts = quoted.exchange.facts();
-    facts.hold = Some(hold.id());
-    facts.tightest = hold.tightest().cloned();
-    Ok(Pledge::Hold(hold))
+        fingerprint: Some(fingerprint),
+    }
+}
+
+/// The ledger's no in words.
+pub(super) fn refusal(no: HoldError, quoted: &Quoted, quote: &Quote) -> Refusal {
+    let operation = quoted.operation.name.clone();
+    Refusal::from_hold(no, operation, quote.amount, quote.items)
 }
 
 impl<S> HoldCredits<S> {

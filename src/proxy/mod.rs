@@ -3,7 +3,7 @@
 //! [`stack`] is the page to read first: one line a layer, in the order a request meets them.
 //! Each layer's file says what it decides, what it needs, what it leaves for the next and how it
 //! fails. Requests change their type on the way ([`Traced`], [`Identified`], [`Classified`],
-//! [`Quoted`], [`Admitted`], [`Sealed`]), so that a layer cannot be left out or put in the wrong
+//! [`Quoted`], [`Slotted`], [`Admitted`], [`Sealed`]), so that a layer cannot be left out or put in the wrong
 //! place: only what has passed the layer before fits into the next.
 
 use std::sync::Arc;
@@ -41,6 +41,7 @@ pub mod refusal;
 mod refusal_body;
 pub mod server;
 pub mod settle;
+pub mod slots;
 pub mod stack;
 pub mod stalled;
 pub mod team_view;
@@ -53,6 +54,7 @@ use body::{AnswerBody, OutgoingBody};
 use exchange::Exchange;
 use policy::Policy;
 use refusal::Refusal;
+use slots::Slot;
 
 /// What the stack answers with.
 pub type Answer = Response<AnswerBody>;
@@ -119,6 +121,15 @@ pub struct Quoted {
     pub quote: Option<(Quote, Fingerprint)>,
 }
 
+/// A request that the upstream has room for. Left by wait for a slot.
+#[derive(Debug)]
+pub struct Slotted {
+    /// The request and its quote.
+    pub quoted: Quoted,
+    /// Its place among the calls in flight. `None`: the upstream has no cap on such calls.
+    pub slot: Option<Slot>,
+}
+
 /// A request that may leave: its quote is on disk, or it is free. Left by hold credits.
 #[derive(Debug)]
 pub struct Admitted {
@@ -132,6 +143,8 @@ pub struct Admitted {
     pub operation: Arc<Operation>,
     /// What its end must be told to.
     pub pledge: Pledge,
+    /// Free again when the exchange with the upstream has ended.
+    pub slot: Option<Slot>,
 }
 
 /// What waits for the end of an exchange.

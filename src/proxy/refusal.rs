@@ -15,6 +15,7 @@ use jiff::Timestamp;
 use crate::credits::Credits;
 use crate::ids::OperationName;
 use crate::ledger::{AccountShort, HoldError, HoldId, Shortfall};
+use crate::proxy::slots::Standing;
 
 /// The longest wait a refusal asks for: the SDK caps `Retry-After` there (dossier section 6.1).
 pub const RETRY_AFTER_MAX: Duration = Duration::from_secs(30);
@@ -34,6 +35,17 @@ pub struct Short {
     pub asked: Credits,
     /// Rows, items or records that quote stands for.
     pub items: u64,
+}
+
+/// A family whose slots are all taken.
+#[derive(Debug)]
+pub struct SlotsFull {
+    /// Which operations share them, by the catalogue's name.
+    pub family: Arc<str>,
+    /// How full it is.
+    pub standing: Standing,
+    /// Whether the call waited as long as it may; otherwise too many wait already.
+    pub waited: bool,
 }
 
 /// The guard's own no.
@@ -67,6 +79,8 @@ pub enum Refusal {
         /// When the next call fits.
         wait: Duration,
     },
+    /// The upstream serves no more calls of this family at a time, and the call could not wait.
+    SlotsFull(SlotsFull),
     /// The account is low and this priority is slowed.
     AccountSlowed {
         /// The balance under which it is slowed.
@@ -128,6 +142,7 @@ impl Refusal {
             Self::Short(short) => short.reason(),
             Self::CallInDoubt { .. } => "call_in_doubt",
             Self::RateExceeded { .. } => "rate_exceeded",
+            Self::SlotsFull(_) => "slots_full",
             Self::AccountSlowed { .. } => "account_slowed",
             Self::LedgerUnavailable(_) | Self::LedgerUnreadable(_) => "ledger_unavailable",
             Self::Overloaded(_) => "overloaded",
@@ -148,7 +163,9 @@ impl Refusal {
             Self::UnreadableBody(_) | Self::BadRequest(_) => StatusCode::BAD_REQUEST,
             Self::BodyTooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Short(short) => short.status(),
-            Self::RateExceeded { .. } | Self::AccountSlowed { .. } => StatusCode::TOO_MANY_REQUESTS,
+            Self::RateExceeded { .. } | Self::SlotsFull(_) | Self::AccountSlowed { .. } => {
+                StatusCode::TOO_MANY_REQUESTS
+            }
             Self::LedgerUnavailable(_)
             | Self::LedgerUnreadable(_)
             | Self::Overloaded(_)
@@ -166,6 +183,7 @@ impl Refusal {
         let wait = match self {
             Self::Short(short) if short.status() != StatusCode::PAYMENT_REQUIRED => BUSY_RETRY,
             Self::RateExceeded { wait, .. } | Self::AccountSlowed { wait, .. } => *wait,
+            Self::SlotsFull(full) => full.standing.expected.unwrap_or(FAULT_RETRY),
             Self::UpstreamFailing(wait) => *wait,
             Self::LedgerUnavailable(_)
             | Self::LedgerUnreadable(_)
@@ -199,6 +217,7 @@ impl Refusal {
             Self::RateExceeded { rate, .. } => {
                 format!("The rate {rate} is used up for the moment. Try again after the time in Retry-After.")
             }
+            Self::SlotsFull(full) => full.detail(),
             Self::AccountSlowed { below, .. } => format!(
                 "The account's balance is below {below} credits and calls of this priority are slowed. Try again after the time in Retry-After."
             ),
@@ -298,6 +317,27 @@ impl Short {
             "reading_stale" => format!("Billable calls are held back: {what}."),
             _ => format!("No room at the moment, other calls hold it: {what}. Try again shortly."),
         }
+    }
+}
+
+impl SlotsFull {
+    fn detail(&self) -> String {
+        let Self {
+            family, standing, ..
+        } = self;
+        let what = if self.waited {
+            "this call waited for one as long as it may (slots.wait_max)"
+        } else {
+            "no more calls may wait (slots.queue_max)"
+        };
+        let long = match standing.expected {
+            Some(wait) => format!("about {} s", wait.as_secs().max(1)),
+            None => "unknown: none was freed in the last minute".into(),
+        };
+        format!(
+            "All slots of {family} are taken: the upstream serves {} such calls at a time, for all teams together, and {what}. {} of them are waiting; the wait is {long}. Nothing was sent or held. Try again after the time in Retry-After.",
+            standing.cap, standing.waiting,
+        )
     }
 }
 

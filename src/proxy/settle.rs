@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ::metrics::counter;
+use tokio::time::Instant;
 
 use super::exchange::Exchange;
 use super::outcome::Verdict;
@@ -189,8 +190,8 @@ pub fn log_refused(quoted: &Quoted, refusal: &Refusal) {
         let mut facts = quoted.exchange.facts();
         facts.outcome = Some(outcome::REFUSED);
         facts.refusal = Some(refusal.reason());
-        facts.guard_time = Some(quoted.exchange.started.elapsed());
     }
+    quoted.exchange.note_own_time(Instant::now());
     log_spend(&quoted.exchange);
 }
 
@@ -218,6 +219,7 @@ fn log_spend(exchange: &Exchange) {
         upstream.status = facts.upstream_status,
         upstream.ms = micros(facts.upstream_time).map(|micros| micros / 1000),
         guard.us = micros(facts.guard_time),
+        slot.wait_us = micros(facts.slot_wait),
         },
         "billable call {outcome}"
     );

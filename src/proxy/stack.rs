@@ -25,6 +25,8 @@ use super::hold_credits::HoldCreditsLayer;
 use super::normalise_path::NormalisePathLayer;
 use super::policy::Policy;
 use super::quote_body::QuoteBodyLayer;
+use super::slots::Slots;
+use super::slots::wait_for_slot::WaitForSlotLayer;
 use super::team_view::{Books, TeamViewLayer};
 use super::throttle::ThrottleLayer;
 use super::trace::{TraceLayer, TracedBody};
@@ -41,6 +43,8 @@ pub struct StackSettings {
     pub balance: watch::Receiver<Option<Reading>>,
     /// The books, for the pages that show a team its own.
     pub books: Arc<Books>,
+    /// The upstream's caps on calls in flight.
+    pub slots: Arc<Slots>,
     /// The largest body of a request, in bytes.
     pub body_bytes_max: usize,
     /// The longest a body may take to arrive.
@@ -93,8 +97,12 @@ pub fn stack(
             body_read_timeout: settings.body_read_timeout,
             kept_bytes: Arc::clone(&forward.kept_bytes),
         })
-        // Here waits, one day, the layer for the upstream's parallel slots: after quote, so that
-        // only readable calls queue, and before hold, so that a call in the queue holds nothing.
+        // After quote, so that only readable calls wait; before hold, so that who waits holds nothing.
+        .layer(WaitForSlotLayer {
+            slots: Arc::clone(&settings.slots),
+            ledger: forward.ledger.clone(),
+            draining: settings.draining.clone(),
+        })
         .layer(HoldCreditsLayer {
             ledger: forward.ledger.clone(),
             breaker: Arc::clone(&forward.breaker),

@@ -65,6 +65,7 @@ fn settings(config: &Config) -> String {
     let Config {
         server,
         upstream,
+        slots,
         ledger,
         account,
         reconciliation,
@@ -80,7 +81,7 @@ fn settings(config: &Config) -> String {
         warnings,
     } = config;
     format!(
-        "{server:#?}{upstream:#?}{ledger:#?}{account:#?}{reconciliation:#?}{logging:#?}{prices:#?}{teams:#?}{clients:#?}\
+        "{server:#?}{upstream:#?}{slots:#?}{ledger:#?}{account:#?}{reconciliation:#?}{logging:#?}{prices:#?}{teams:#?}{clients:#?}\
          {budgets:#?}{floors:#?}{rates:#?}{alerts:#?}{warnings:#?}"
     )
 }
@@ -110,6 +111,7 @@ fn every_setting_there_is_stands_in_the_example() {
         .map(|line| line.trim_matches(['[', ']']))
         .map(|line| line.strip_prefix("upstream.").unwrap_or(line))
         .map(|line| line.strip_prefix("alert.").unwrap_or(line))
+        .map(|line| line.strip_prefix("slots.").unwrap_or(line))
         .map(name)
         .collect();
     let fields: Vec<&str> = SHAPE

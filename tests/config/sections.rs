@@ -23,6 +23,9 @@ fn a_good_configuration_has_no_warnings_and_the_defaults_that_are_documented() {
     );
     assert_eq!(config.upstream.response_timeout, Duration::from_secs(310));
     assert_eq!(config.upstream.breaker.failures.get(), 10);
+    assert_eq!(config.slots.wait_max, Duration::from_secs(10));
+    assert_eq!(config.slots.caps.len(), 9);
+    assert_eq!(config.slots.caps["search_companies"], 20);
     assert_eq!(config.ledger.path, PathBuf::from("generect-guard.db"));
     assert_eq!(config.ledger.repeat_window, SignedDuration::from_mins(10));
     assert_eq!(config.account.rule, AccountRule::default());
@@ -70,6 +73,13 @@ const MISTAKES: &str = r#"
     upstream.breaker | within = "0s" | upstream.breaker.within | zero
     upstream.breaker | pause = "0s" | upstream.breaker.pause | zero
     upstream.breaker | failure = 3 | upstream.breaker.failure | failures?
+    slots | queue_max = 100001 | slots.queue_max | from 0
+    slots | wait_max = "0s" | slots.wait_max | zero & 10s
+    slots | wait_max = "6m" | slots.wait_max | too long & 5m
+    slots | caps = 3 | slots.caps | map
+    slots.caps | search_leads = 0 | slots.caps.search_leads | zero & each key's operations
+    slots.caps | search_lead = 3 | slots.caps.search_lead | no family & search_companies or search_leads
+    slots.caps | preview = "many" | slots.caps.preview | many
     ledger | path = "" | ledger.path | empty
     ledger | repeat_window = "25h" | ledger.repeat_window | too long & 24h
     account | poll_interval = "10ms" | account.poll_interval | 1s
@@ -152,6 +162,10 @@ fn settings_that_are_written_are_the_settings_that_are_used() {
         stale_after = \"1m\"
         when_stale = \"allow\"
         balance_is = \"net\"
+        [slots]
+        queue_max = 0
+        [slots.caps]
+        search_companies = 90
         [log]
         format = \"json\"
         level = \"debug\"
@@ -172,6 +186,9 @@ fn settings_that_are_written_are_the_settings_that_are_used() {
             balance_is: BalanceIs::Net,
         }
     );
+    assert_eq!(config.slots.queue_max, 0);
+    assert_eq!(config.slots.caps["search_companies"], 90);
+    assert_eq!(config.slots.caps["preview"], 100);
     assert_eq!(config.logging.format, Format::Json);
     assert_eq!(config.prices.legacy_amounts(), LegacyAmounts::Money);
     assert_eq!(config.ledger.path, PathBuf::from("/var/lib/guard/books.db"));

@@ -51,6 +51,7 @@ mod sdk_session;
 mod secrets;
 mod secrets_in_logs;
 mod settlement;
+mod slots;
 mod slow_clients;
 mod team_view;
 mod team_view_lists;

@@ -52,6 +52,9 @@ impl Draft {
                 "only a billable operation may have another charge_from than meta",
             );
         }
+        if operation.slots.is_some() && operation.class == Class::Poll {
+            self.complain(at, "a poll waits for no slot: its job would wait with it");
+        }
         let shows = matches!(operation.class, Class::Account | Class::Free);
         let asks = operation.method == "GET" && operation.placeholder().is_none();
         if operation.own_page.is_some() && !(shows && asks) {
@@ -240,6 +243,11 @@ mod tests {
                 "only a submit",
             ),
             ("/find/", "/find/{job_id}/", "a poll"),
+            (
+                "flat = 1",
+                "flat = 1\n[[operation]]\nname = \"b\"\nmethod = \"GET\"\npath = \"/b/{job_id}/\"\nclass = \"poll\"\nexplanation = \"B.\"\nslots = \"jobs\"\n[slots]\njobs = 3",
+                "waits for no slot",
+            ),
             ("/find/", "/{id}/find/{id}/", "not a path"),
             ("/find/", "/find//", "not a path"),
             ("/find/", "/f%69nd/", "not a path"),

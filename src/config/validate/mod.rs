@@ -15,6 +15,7 @@ mod reconciliation;
 mod scalars;
 mod sections;
 mod server;
+mod slots;
 mod upstream;
 
 use std::sync::Arc;
@@ -42,6 +43,7 @@ pub(super) fn compile(
     patience(file, &server, &upstream, c);
     let (catalogue, prices) = catalogue::catalogue(&file.catalogue, c);
     let catalogue_read = catalogue.as_ref();
+    let slots = slots::slots(&file.slots, catalogue_read, c);
     let teams = clients::teams(&file.team, c);
     let keys = clients::keys(file, &teams, &upstream.token, catalogue_read, c);
     let known = budgets::Known {
@@ -66,6 +68,7 @@ pub(super) fn compile(
     Ok(Config {
         server,
         upstream,
+        slots,
         ledger,
         account,
         reconciliation,
