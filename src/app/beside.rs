@@ -67,6 +67,8 @@ impl Beside<'_> {
         tasks.spawn(admin::serve(self.admin_listener, state, ended()));
         tasks.spawn(self.exporter.keep_up(ended()));
         tasks.spawn(show_budgets(self.ledger.clone(), ended()));
+        let savings = self.stack.savings.clone();
+        tasks.spawn(savings.keep_up(self.ledger.clone(), ended()));
         let policy = Arc::clone(&self.stack.policy);
         let ledger = self.ledger.clone();
         tasks.spawn(account::keep_prices(policy, ledger, tier.latest(), ended()));

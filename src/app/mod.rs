@@ -19,6 +19,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use jiff::Timestamp;
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
 use tokio_util::sync::CancellationToken;
@@ -30,13 +31,14 @@ use crate::clock::Clock;
 use crate::config::{self, Config};
 use crate::control::ControlSocket;
 use crate::ledger::store::{open_locked, open_reader};
-use crate::ledger::{AccountRule, Ledger, LedgerLock, Settings, WhenStale};
+use crate::ledger::{AccountRule, Ledger, LedgerLock, OpenError, Settings, WhenStale};
 use crate::metrics;
 use crate::proxy::attach_token::Token;
 use crate::proxy::breaker::{Breaker, BreakerSettings};
 use crate::proxy::forward::ForwardSettings;
 use crate::proxy::policy::Policy;
 use crate::proxy::redact::Redactor;
+use crate::proxy::savings::Savings;
 use crate::proxy::server::{self, ServerSettings};
 use crate::proxy::stack::{StackSettings, stack};
 use crate::proxy::team_view::{Books, OpenReader};
@@ -104,6 +106,7 @@ pub struct Guard {
     pub ledger: Ledger,
     /// Reconciles out of turn; `None` if the settings want no reconciliation.
     pub reconcile: Option<ReconcileNow>,
+    savings: Savings,
     drain_timeout: Duration,
     draining: CancellationToken,
     ended: CancellationToken,
@@ -181,6 +184,7 @@ impl Guard {
             admin_address,
             ledger,
             reconcile,
+            savings: stack_settings.savings,
             drain_timeout: config.server.drain_timeout,
             draining,
             ended,
@@ -202,6 +206,9 @@ impl Guard {
         };
         let finished = tokio::time::timeout(self.drain_timeout, finish).await;
         let left = self.tasks.len();
+        if let Err(error) = self.savings.write(&self.ledger).await {
+            tracing::warn!("the last second of what was saved is lost: {error}");
+        }
         let flushed = self.ledger.close().await;
         self.ended.cancel();
         self.beside.close();
@@ -292,11 +299,22 @@ fn stack_settings(
         draining: draining.clone(),
         balance: watcher.latest(),
         books: Arc::new(Books::new(ledger.clone(), open, clock.clone())),
+        savings: savings(config, clock)?,
         body_bytes_max: server.body_bytes_max,
         body_read_timeout: server.body_read_timeout,
         token: Token::new(token).map_err(|error| wrong(&error))?,
         forward: Arc::new(forward),
     })
+}
+
+/// What was saved lately, to go on from.
+fn savings(config: &Config, clock: &Clock) -> Result<Savings, StartError> {
+    let reader = open_reader(&config.ledger.path).map_err(OpenError::from)?;
+    let from = Savings::at_hand_from(clock.now());
+    let kept = reader
+        .savings(from, Timestamp::MAX)
+        .map_err(OpenError::from)?;
+    Ok(Savings::new(clock.clone(), kept))
 }
 
 fn upstream_settings(

@@ -39,6 +39,7 @@ pub mod rates;
 pub mod redact;
 pub mod refusal;
 mod refusal_body;
+pub mod savings;
 pub mod server;
 pub mod settle;
 pub mod stack;

@@ -25,6 +25,7 @@ use super::hold_credits::HoldCreditsLayer;
 use super::normalise_path::NormalisePathLayer;
 use super::policy::Policy;
 use super::quote_body::QuoteBodyLayer;
+use super::savings::Savings;
 use super::team_view::{Books, TeamViewLayer};
 use super::throttle::ThrottleLayer;
 use super::trace::{TraceLayer, TracedBody};
@@ -41,6 +42,8 @@ pub struct StackSettings {
     pub balance: watch::Receiver<Option<Reading>>,
     /// The books, for the pages that show a team its own.
     pub books: Arc<Books>,
+    /// What calls did not take, for reports.
+    pub savings: Savings,
     /// The largest body of a request, in bytes.
     pub body_bytes_max: usize,
     /// The longest a body may take to arrive.
