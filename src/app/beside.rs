@@ -18,6 +18,7 @@ use crate::config::Config;
 use crate::control::{ControlSocket, Running};
 use crate::ledger::Ledger;
 use crate::metrics::{self, Exporter};
+use crate::proxy::breaker_probe::BreakerProbe;
 use crate::proxy::job_poller::{JobPoller, JobPollerSettings};
 use crate::proxy::stack::StackSettings;
 use crate::reconciliation::{ReconcileNow, Service};
@@ -88,6 +89,12 @@ impl Beside<'_> {
             interval: self.config.account.job_poll_interval,
         });
         tasks.spawn(poller.run(self.draining.clone()));
+        let probe = BreakerProbe {
+            policy: Arc::clone(&self.stack.policy),
+            token: self.stack.token.clone(),
+            forward: Arc::clone(&self.stack.forward),
+        };
+        tasks.spawn(probe.run(self.draining.clone()));
         let forecast = forecast::Forecast {
             path: self.config.ledger.path.clone(),
             clock: self.clock.clone(),

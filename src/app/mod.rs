@@ -38,6 +38,7 @@ use crate::proxy::breaker::{Breaker, BreakerSettings};
 use crate::proxy::forward::ForwardSettings;
 use crate::proxy::policy::Policy;
 use crate::proxy::redact::Redactor;
+use crate::proxy::resend::Patience;
 use crate::proxy::savings::Savings;
 use crate::proxy::server::{self, ServerSettings};
 use crate::proxy::stack::{StackSettings, stack};
@@ -274,11 +275,17 @@ fn stack_settings(
     let forward = ForwardSettings {
         upstream: Upstream::new(upstream_settings(upstream, tls)?)
             .map_err(|error| wrong(&error))?,
+        patience: Patience {
+            tries: upstream.retry.tries,
+            pause: upstream.retry.pause,
+            within: upstream.connect_timeout,
+        },
         ledger: ledger.clone(),
         breaker: Arc::new(Breaker::new(BreakerSettings {
             failures: upstream.breaker.failures.get(),
             within: upstream.breaker.within,
             pause: upstream.breaker.pause,
+            pause_max: upstream.breaker.pause_max,
         })),
         funds_gone: watcher.funds_gone(),
         redactor: Redactor::new(token),

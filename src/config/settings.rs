@@ -166,19 +166,33 @@ pub struct Upstream {
     pub pool_idle_timeout: Duration,
     /// Idle connections kept.
     pub idle_connections_max: usize,
+    /// How often a call that was not sent is tried again.
+    pub retry: Retry,
     /// When calls are no longer tried for a while.
     pub breaker: Breaker,
 }
 
-/// After `failures` failed billable calls `within` a time, such calls are refused for a `pause`.
+/// A call that was certainly not sent is tried again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Retry {
+    /// Tries in all.
+    pub tries: NonZeroU32,
+    /// Before the second; doubles from try to try.
+    pub pause: Duration,
+}
+
+/// After `failures` failed billable calls `within` a time, such calls are refused for a `pause`, and
+/// until a free call is answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Breaker {
     /// How many calls must fail.
     pub failures: NonZeroU32,
     /// Within which time.
     pub within: Duration,
-    /// For how long calls are then refused.
+    /// For how long calls are then refused, at first.
     pub pause: Duration,
+    /// The longest the pause grows to.
+    pub pause_max: Duration,
 }
 
 /// Where the books are.

@@ -44,6 +44,8 @@ pub struct Facts {
     pub refusal: Option<&'static str>,
     /// What was charged.
     pub charge: Option<Credits>,
+    /// How often it was tried to send it, if more than once.
+    pub upstream_tries: Option<u32>,
     /// The status the upstream answered with.
     pub upstream_status: Option<u16>,
     /// From sending to the last byte of the upstream's answer.

@@ -100,8 +100,8 @@ impl ExchangeTask {
         } = self;
         let sent = Instant::now();
         settling.exchange.facts().guard_time = Some(sent - settling.exchange.started);
-        let answered =
-            tokio::time::timeout(settings.response_timeout, settings.upstream.send(request));
+        let sending = (settings.patience).send(&settings.upstream, request, &settling.exchange);
+        let answered = tokio::time::timeout(settings.response_timeout, sending);
         let refusal = match answered.await {
             Ok(Ok(response)) => {
                 let (head, body) = response.into_parts();

@@ -27,6 +27,7 @@ use super::breaker::Breaker;
 use super::exchange_task::ExchangeTask;
 use super::redact::Redactor;
 use super::refusal::Refusal;
+use super::resend::Patience;
 use super::unpack::Unpacker;
 use super::upstream::{SendError, Upstream};
 use super::{Admitted, Answer, Pledge, Sealed, answer};
@@ -38,6 +39,8 @@ use crate::ledger::Ledger;
 pub struct ForwardSettings {
     /// The way to the upstream.
     pub upstream: Upstream,
+    /// How often what was not sent is tried again.
+    pub patience: Patience,
     /// The books.
     pub ledger: Ledger,
     /// Told how each billable exchange went.
@@ -99,10 +102,8 @@ async fn pass(settings: Arc<ForwardSettings>, admitted: Admitted) -> Result<Answ
     let exchange = admitted.exchange;
     let sent = Instant::now();
     exchange.facts().guard_time = Some(sent - exchange.started);
-    let answered = tokio::time::timeout(
-        settings.response_timeout,
-        settings.upstream.send(admitted.request),
-    );
+    let sending = (settings.patience).send(&settings.upstream, admitted.request, &exchange);
+    let answered = tokio::time::timeout(settings.response_timeout, sending);
     let response = match answered.await {
         Ok(Ok(response)) => response,
         Ok(Err(SendError::Unsent(why))) => {

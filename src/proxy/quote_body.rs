@@ -102,7 +102,7 @@ async fn unpriced(
     let request = &mut classified.identified.request;
     let (bytes, room) = read_whole(request, settings).await?;
     tell_length(request.headers_mut(), &bytes);
-    let body = OutgoingBody::Full(Full::new(bytes), room);
+    let body = OutgoingBody::Full(Full::new(bytes), room.into());
     Ok(quoted(classified, body, None))
 }
 
@@ -155,7 +155,7 @@ async fn price(mut classified: Classified, settings: &QuoteBodyLayer) -> Result<
     let headers = classified.identified.request.headers_mut();
     tell_length(headers, &sent);
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    let body = OutgoingBody::Full(Full::new(sent), room);
+    let body = OutgoingBody::Full(Full::new(sent), room.into());
     Ok(quoted(classified, body, Some((quote, fingerprint))))
 }
 

@@ -215,6 +215,7 @@ fn log_spend(exchange: &Exchange) {
         charge = text(facts.charge),
         budget.id = facts.tightest.as_ref().map(|tightest| tightest.budget.as_str()),
         budget.remaining = facts.tightest.as_ref().map(|tightest| tightest.remaining.to_string()),
+        upstream.tries = facts.upstream_tries,
         upstream.status = facts.upstream_status,
         upstream.ms = micros(facts.upstream_time).map(|micros| micros / 1000),
         guard.us = micros(facts.guard_time),

@@ -23,6 +23,8 @@ fn a_good_configuration_has_no_warnings_and_the_defaults_that_are_documented() {
     );
     assert_eq!(config.upstream.response_timeout, Duration::from_secs(310));
     assert_eq!(config.upstream.breaker.failures.get(), 10);
+    assert_eq!(config.upstream.breaker.pause_max, Duration::from_secs(60));
+    assert_eq!(config.upstream.retry.tries.get(), 3);
     assert_eq!(config.ledger.path, PathBuf::from("generect-guard.db"));
     assert_eq!(config.ledger.repeat_window, SignedDuration::from_mins(10));
     assert_eq!(config.account.rule, AccountRule::default());
@@ -69,6 +71,9 @@ const MISTAKES: &str = r#"
     upstream.breaker | failures = 0 | upstream.breaker.failures | from 1
     upstream.breaker | within = "0s" | upstream.breaker.within | zero
     upstream.breaker | pause = "0s" | upstream.breaker.pause | zero
+    upstream.breaker | pause_max = "4s" | upstream.breaker.pause_max | shorter
+    upstream.retry | tries = 0 | upstream.retry.tries | from 1
+    upstream.retry | pause = "0s" | upstream.retry.pause | zero
     upstream.breaker | failure = 3 | upstream.breaker.failure | failures?
     ledger | path = "" | ledger.path | empty
     ledger | repeat_window = "25h" | ledger.repeat_window | too long & 24h
