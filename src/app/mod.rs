@@ -35,6 +35,7 @@ use crate::ledger::{AccountRule, Ledger, LedgerLock, OpenError, Settings, WhenSt
 use crate::metrics;
 use crate::proxy::attach_token::Token;
 use crate::proxy::breaker::{Breaker, BreakerSettings};
+use crate::proxy::database_twin::TwinSavings;
 use crate::proxy::forward::ForwardSettings;
 use crate::proxy::policy::Policy;
 use crate::proxy::redact::Redactor;
@@ -272,6 +273,7 @@ fn stack_settings(
     let (server, upstream) = (&config.server, &config.upstream);
     let wrong = |error: &dyn std::fmt::Display| StartError::Upstream(error.to_string());
     let token = upstream.token.expose();
+    let savings = savings(config, clock)?;
     let forward = ForwardSettings {
         upstream: Upstream::new(upstream_settings(upstream, tls)?)
             .map_err(|error| wrong(&error))?,
@@ -296,6 +298,7 @@ fn stack_settings(
             server.kept_bytes_max.min(Semaphore::MAX_PERMITS),
         )),
         stalled_client_timeout: server.stalled_client_timeout,
+        twin_savings: TwinSavings::new(savings.clone()),
         tasks: tasks.clone(),
     };
     let policy: Policy = policy::build(config)?;
@@ -306,7 +309,7 @@ fn stack_settings(
         draining: draining.clone(),
         balance: watcher.latest(),
         books: Arc::new(Books::new(ledger.clone(), open, clock.clone())),
-        savings: savings(config, clock)?,
+        savings,
         body_bytes_max: server.body_bytes_max,
         body_read_timeout: server.body_read_timeout,
         token: Token::new(token).map_err(|error| wrong(&error))?,

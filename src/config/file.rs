@@ -138,6 +138,7 @@ pub(super) struct TeamFile {
     pub(super) unlimited: Option<bool>,
     pub(super) unbounded: Option<UnboundedText>,
     pub(super) account_view: Option<String>,
+    pub(super) database_beyond: Option<u32>,
 }
 
 /// `[[key]]`

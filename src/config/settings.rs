@@ -253,6 +253,9 @@ pub struct TeamSettings {
     pub unbounded: Unbounded,
     /// What it sees where the account's pages show every team together.
     pub account_view: AccountView,
+    /// How many percent of a budget must be used before its realtime calls are sent to the database;
+    /// `None`: they never are.
+    pub database_beyond: Option<u32>,
 }
 
 /// How the account's balance is read and trusted.

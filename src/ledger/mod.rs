@@ -56,6 +56,7 @@ mod entry;
 mod exhausted;
 mod handle;
 mod hold;
+mod levels;
 mod pace;
 mod record;
 mod request;

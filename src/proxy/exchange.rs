@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::database_twin::Asked;
 use super::meters::{Meter, Meters};
 use crate::credits::Credits;
 use crate::identity::Client;
@@ -32,6 +33,8 @@ pub struct Facts {
     pub client: Option<Arc<Client>>,
     /// What is called.
     pub operation: Option<OperationName>,
+    /// What was asked for, if it is called on stored data in the place of that.
+    pub asked: Option<Asked>,
     /// The most it can take.
     pub quote: Option<Credits>,
     /// The hold made for it.

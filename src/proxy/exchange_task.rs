@@ -16,6 +16,7 @@ use tokio::time::Instant;
 
 use super::answer;
 use super::body::{AnswerBody, OutgoingBody, Piece};
+use super::database_twin;
 use super::exchange::Exchange;
 use super::forward::{ForwardSettings, note_status, readable};
 use super::outcome::{self, TestMode, Verdict};
@@ -79,7 +80,7 @@ impl ExchangeTask {
             exchange: admitted.exchange,
             operation: admitted.operation,
             pledge: admitted.pledge,
-            ledger: settings.ledger.clone(),
+            forward: Arc::clone(&settings),
         };
         Self {
             settings,
@@ -390,6 +391,7 @@ fn with_guard_headers(head: response::Parts, body: AnswerBody, exchange: &Exchan
         tell(GUARD_BUDGET, Some(tightest.budget.to_string()));
     }
     drop(facts);
+    database_twin::tell(headers, exchange);
     if *answer.status_mut() == StatusCode::TOO_MANY_REQUESTS
         && !answer.headers().contains_key(header::RETRY_AFTER)
     {

@@ -24,6 +24,7 @@ use tower::Service;
 
 use super::body::AnswerBody;
 use super::breaker::Breaker;
+use super::database_twin::{self, TwinSavings};
 use super::exchange_task::ExchangeTask;
 use super::redact::Redactor;
 use super::refusal::Refusal;
@@ -32,6 +33,7 @@ use super::unpack::Unpacker;
 use super::upstream::{SendError, Upstream};
 use super::{Admitted, Answer, Pledge, Sealed, answer};
 use crate::account::FundsGone;
+use crate::credits::Credits;
 use crate::ledger::Ledger;
 
 /// What every exchange needs.
@@ -59,6 +61,8 @@ pub struct ForwardSettings {
     pub kept_bytes: Arc<Semaphore>,
     /// A client that takes no byte of its answer for so long is cut off.
     pub stalled_client_timeout: Duration,
+    /// What calls that were sent to the database did not take.
+    pub twin_savings: TwinSavings,
     /// The tasks that must end before the guard does.
     pub tasks: TaskTracker,
 }
@@ -121,7 +125,11 @@ async fn pass(settings: Arc<ForwardSettings>, admitted: Admitted) -> Result<Answ
     let unpacker = readable(&head)?;
     let left = settings.response_timeout.saturating_sub(sent.elapsed());
     let body = AnswerBody::passed(body, left, unpacker, settings.redactor.clone());
-    let head = answer::passed_head(head, &settings.redactor);
+    if head.status.is_success() {
+        settings.twin_savings.settled(&exchange, Credits::ZERO);
+    }
+    let mut head = answer::passed_head(head, &settings.redactor);
+    database_twin::tell(&mut head.headers, &exchange);
     Ok(Answer::from_parts(head, body))
 }
 

@@ -25,6 +25,7 @@ pub mod bounds;
 pub mod breaker;
 pub mod breaker_probe;
 pub mod classify;
+pub mod database_twin;
 pub mod exchange;
 mod exchange_task;
 pub mod forward;

@@ -95,6 +95,7 @@ pub fn stack(
             body_bytes_max: settings.body_bytes_max,
             body_read_timeout: settings.body_read_timeout,
             kept_bytes: Arc::clone(&forward.kept_bytes),
+            ledger: forward.ledger.clone(),
         })
         // Here waits, one day, the layer for the upstream's parallel slots: after quote, so that
         // only readable calls queue, and before hold, so that a call in the queue holds nothing.

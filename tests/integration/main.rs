@@ -54,6 +54,7 @@ mod settlement;
 mod slow_clients;
 mod team_view;
 mod team_view_lists;
+mod twins;
 mod unsent;
 mod upstream;
 mod usage;

@@ -12,6 +12,7 @@ mod exhausted;
 mod failures;
 mod interleavings;
 mod keeping;
+mod levels;
 mod of_team;
 mod promises;
 mod properties;
