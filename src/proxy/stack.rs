@@ -91,6 +91,7 @@ pub fn stack(
         .layer(TeamViewLayer {
             books: Arc::clone(&settings.books),
         })
+        // From here on a call that is sent as its twin on stored data is that twin.
         .layer(QuoteBodyLayer {
             body_bytes_max: settings.body_bytes_max,
             body_read_timeout: settings.body_read_timeout,

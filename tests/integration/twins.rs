@@ -186,8 +186,12 @@ async fn a_search_without_a_bound_gets_one_and_both_criteria_are_looked_at() {
 
 #[tokio::test]
 async fn what_the_database_does_not_read_stays_realtime() {
-    let world =
-        nearly_spent(plan().key("growth-live", "growth", "operations = [\"*_realtime_*\"]")).await;
+    let world = nearly_spent(plan().key(
+        "growth-live",
+        "growth",
+        "operations = [\"search_realtime_*\"]",
+    ))
+    .await;
     for (key, body) in [
         (
             "growth-crm",

@@ -1,7 +1,7 @@
 //! What was certainly not sent is tried again, what may have been sent never is; and after an outage
 //! the upstream is asked something free before money goes out again.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use generect_guard::simulator::{Fault, Listening};
 
@@ -148,10 +148,9 @@ async fn after_a_pause_only_the_answer_to_a_free_question_lets_billable_calls_ou
     );
     assert_eq!(world.metric("guard_breaker_open", &[]).await, "1");
     world.simulator.faults().clear();
-    let cleared = Instant::now();
     while world.post(SEARCH, &body(call)).await.status != 200 {
         call += 1;
-        assert!(cleared.elapsed() < Duration::from_secs(10));
+        assert!(call < 2_000, "a door that stays closed");
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     assert_eq!(world.metric("guard_breaker_open", &[]).await, "0");
