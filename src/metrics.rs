@@ -31,7 +31,7 @@ pub const REASON: &str = "reason";
 pub const FAMILY: &str = "family";
 /// Label: a budget's id.
 pub const BUDGET: &str = "budget";
-/// Label: by what a doubt ended.
+/// Label: by what a doubt ended, or why a call took nothing.
 pub const HOW: &str = "how";
 /// Label: an alert's id.
 pub const ALERT: &str = "alert";
@@ -163,6 +163,10 @@ metrics! {
     /// Credits charged since the start. It only rises and may be used with `rate`, but is exposed
     /// as a gauge because a Prometheus counter of this exporter counts whole things only.
     CHARGED = "guard_charged_credits_total", Kind::Gauge, Count, [TEAM, OPERATION];
+    /// Credits that calls did not take since the start, by why: a paid answer given again
+    /// (`replayed`, `joined`, `idempotent`), a search sent to the database (`database`). It only
+    /// rises, and is a gauge for the same reason.
+    SAVED = "guard_saved_credits_total", Kind::Gauge, Count, [TEAM, HOW];
     /// Answers of the upstream, by the hundred of their status.
     UPSTREAM_RESPONSES = "guard_upstream_responses_total", Kind::Counter, Count, [OPERATION, STATUS_CLASS];
     /// Charges above what was held for them.

@@ -18,6 +18,7 @@ use crate::config::Config;
 use crate::control::{ControlSocket, Running};
 use crate::ledger::Ledger;
 use crate::metrics::{self, Exporter};
+use crate::proxy::breaker_probe::BreakerProbe;
 use crate::proxy::job_poller::{JobPoller, JobPollerSettings};
 use crate::proxy::stack::StackSettings;
 use crate::reconciliation::{ReconcileNow, Service};
@@ -67,6 +68,8 @@ impl Beside<'_> {
         tasks.spawn(admin::serve(self.admin_listener, state, ended()));
         tasks.spawn(self.exporter.keep_up(ended()));
         tasks.spawn(show_budgets(self.ledger.clone(), ended()));
+        let savings = self.stack.savings.clone();
+        tasks.spawn(savings.keep_up(self.ledger.clone(), ended()));
         let policy = Arc::clone(&self.stack.policy);
         let ledger = self.ledger.clone();
         tasks.spawn(account::keep_prices(policy, ledger, tier.latest(), ended()));
@@ -86,6 +89,12 @@ impl Beside<'_> {
             interval: self.config.account.job_poll_interval,
         });
         tasks.spawn(poller.run(self.draining.clone()));
+        let probe = BreakerProbe {
+            policy: Arc::clone(&self.stack.policy),
+            token: self.stack.token.clone(),
+            forward: Arc::clone(&self.stack.forward),
+        };
+        tasks.spawn(probe.run(self.draining.clone()));
         let forecast = forecast::Forecast {
             path: self.config.ledger.path.clone(),
             clock: self.clock.clone(),

@@ -19,6 +19,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use jiff::Timestamp;
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
 use tokio_util::sync::CancellationToken;
@@ -30,13 +31,16 @@ use crate::clock::Clock;
 use crate::config::{self, Config};
 use crate::control::ControlSocket;
 use crate::ledger::store::{open_locked, open_reader};
-use crate::ledger::{AccountRule, Ledger, LedgerLock, Settings, WhenStale};
+use crate::ledger::{AccountRule, Ledger, LedgerLock, OpenError, Settings, WhenStale};
 use crate::metrics;
 use crate::proxy::attach_token::Token;
 use crate::proxy::breaker::{Breaker, BreakerSettings};
+use crate::proxy::database_twin::TwinSavings;
 use crate::proxy::forward::ForwardSettings;
 use crate::proxy::policy::Policy;
 use crate::proxy::redact::Redactor;
+use crate::proxy::resend::Patience;
+use crate::proxy::savings::Savings;
 use crate::proxy::server::{self, ServerSettings};
 use crate::proxy::slots::Slots;
 use crate::proxy::stack::{StackSettings, stack};
@@ -105,6 +109,7 @@ pub struct Guard {
     pub ledger: Ledger,
     /// Reconciles out of turn; `None` if the settings want no reconciliation.
     pub reconcile: Option<ReconcileNow>,
+    savings: Savings,
     drain_timeout: Duration,
     draining: CancellationToken,
     ended: CancellationToken,
@@ -182,6 +187,7 @@ impl Guard {
             admin_address,
             ledger,
             reconcile,
+            savings: stack_settings.savings,
             drain_timeout: config.server.drain_timeout,
             draining,
             ended,
@@ -203,6 +209,9 @@ impl Guard {
         };
         let finished = tokio::time::timeout(self.drain_timeout, finish).await;
         let left = self.tasks.len();
+        if let Err(error) = self.savings.write(&self.ledger).await {
+            tracing::warn!("the last second of what was saved is lost: {error}");
+        }
         let flushed = self.ledger.close().await;
         self.ended.cancel();
         self.beside.close();
@@ -265,14 +274,21 @@ fn stack_settings(
     let (server, upstream) = (&config.server, &config.upstream);
     let wrong = |error: &dyn std::fmt::Display| StartError::Upstream(error.to_string());
     let token = upstream.token.expose();
+    let savings = savings(config, clock)?;
     let forward = ForwardSettings {
         upstream: Upstream::new(upstream_settings(upstream, tls)?)
             .map_err(|error| wrong(&error))?,
+        patience: Patience {
+            tries: upstream.retry.tries,
+            pause: upstream.retry.pause,
+            within: upstream.connect_timeout,
+        },
         ledger: ledger.clone(),
         breaker: Arc::new(Breaker::new(BreakerSettings {
             failures: upstream.breaker.failures.get(),
             within: upstream.breaker.within,
             pause: upstream.breaker.pause,
+            pause_max: upstream.breaker.pause_max,
         })),
         funds_gone: watcher.funds_gone(),
         redactor: Redactor::new(token),
@@ -283,6 +299,7 @@ fn stack_settings(
             server.kept_bytes_max.min(Semaphore::MAX_PERMITS),
         )),
         stalled_client_timeout: server.stalled_client_timeout,
+        twin_savings: TwinSavings::new(savings.clone()),
         tasks: tasks.clone(),
     };
     let policy: Policy = policy::build(config)?;
@@ -294,11 +311,22 @@ fn stack_settings(
         balance: watcher.latest(),
         books: Arc::new(Books::new(ledger.clone(), open, clock.clone())),
         slots: Arc::new(Slots::new(policy::slots(config))),
+        savings,
         body_bytes_max: server.body_bytes_max,
         body_read_timeout: server.body_read_timeout,
         token: Token::new(token).map_err(|error| wrong(&error))?,
         forward: Arc::new(forward),
     })
+}
+
+/// What was saved lately, to go on from.
+fn savings(config: &Config, clock: &Clock) -> Result<Savings, StartError> {
+    let reader = open_reader(&config.ledger.path).map_err(OpenError::from)?;
+    let from = Savings::at_hand_from(clock.now());
+    let kept = reader
+        .savings(from, Timestamp::MAX)
+        .map_err(OpenError::from)?;
+    Ok(Savings::new(clock.clone(), kept))
 }
 
 fn upstream_settings(

@@ -17,6 +17,7 @@ pub(super) fn build(config: &Config) -> Result<Policy, StartError> {
             name: settings.name.clone(),
             unbounded: settings.unbounded,
             account_view: settings.account_view,
+            database_beyond: settings.database_beyond,
         };
         (settings.team.id.clone(), rules)
     });

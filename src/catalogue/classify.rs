@@ -142,6 +142,11 @@ impl Catalogue {
         self.by_name.get(name)
     }
 
+    /// The operation that does the same as `operation` on stored data, if there is one.
+    pub fn twin_of(&self, operation: &Operation) -> Option<&Arc<Operation>> {
+        self.operation(operation.twin.as_ref()?.name.as_str())
+    }
+
     /// Every operation, in the order of the names.
     pub fn operations(&self) -> impl Iterator<Item = &Arc<Operation>> {
         self.by_name.values()

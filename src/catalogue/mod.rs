@@ -24,6 +24,7 @@ mod operation;
 mod price;
 mod quote;
 mod scan;
+mod twin;
 mod usage;
 
 pub use charge::{Answer, Charge, ChargeReader};
@@ -34,4 +35,5 @@ pub use operation::{
 };
 pub use price::{LegacyAmounts, PriceError, PriceName, Prices};
 pub use quote::{Quote, QuoteError, Unbounded, quote};
+pub use twin::Twin;
 pub use usage::{USAGE_KINDS, usage_kind};

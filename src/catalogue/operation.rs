@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde::Deserialize;
 
 use super::price::PriceName;
+use super::twin::Twin;
 use crate::ids::OperationName;
 
 /// How the guard treats calls of an operation.
@@ -97,6 +98,8 @@ pub struct Operation {
     pub charge_from: ChargeFrom,
     /// The page of a team's own books that can answer it in the account's place.
     pub own_page: Option<OwnPage>,
+    /// The operation that does the same on stored data, if the upstream has one.
+    pub twin: Option<Twin>,
     /// What it takes: the quote is the sum over the parts. Empty unless its class is charged.
     pub parts: Vec<Part>,
 }

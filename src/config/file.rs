@@ -61,7 +61,16 @@ pub(super) struct UpstreamFile {
     pub(super) proxy: Option<Hidden>,
     pub(super) pool_idle_timeout: Option<Span>,
     pub(super) idle_connections_max: Option<u32>,
+    pub(super) retry: RetryFile,
     pub(super) breaker: BreakerFile,
+}
+
+/// `[upstream.retry]`
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct RetryFile {
+    pub(super) tries: Option<u32>,
+    pub(super) pause: Option<Span>,
 }
 
 /// `[upstream.breaker]`
@@ -71,6 +80,7 @@ pub(super) struct BreakerFile {
     pub(super) failures: Option<u32>,
     pub(super) within: Option<Span>,
     pub(super) pause: Option<Span>,
+    pub(super) pause_max: Option<Span>,
 }
 
 /// `[slots]`
@@ -140,6 +150,7 @@ pub(super) struct TeamFile {
     pub(super) unlimited: Option<bool>,
     pub(super) unbounded: Option<UnboundedText>,
     pub(super) account_view: Option<String>,
+    pub(super) database_beyond: Option<u32>,
 }
 
 /// `[[key]]`

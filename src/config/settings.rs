@@ -168,19 +168,33 @@ pub struct Upstream {
     pub pool_idle_timeout: Duration,
     /// Idle connections kept.
     pub idle_connections_max: usize,
+    /// How often a call that was not sent is tried again.
+    pub retry: Retry,
     /// When calls are no longer tried for a while.
     pub breaker: Breaker,
 }
 
-/// After `failures` failed billable calls `within` a time, such calls are refused for a `pause`.
+/// A call that was certainly not sent is tried again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Retry {
+    /// Tries in all.
+    pub tries: NonZeroU32,
+    /// Before the second; doubles from try to try.
+    pub pause: Duration,
+}
+
+/// After `failures` failed billable calls `within` a time, such calls are refused for a `pause`, and
+/// until a free call is answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Breaker {
     /// How many calls must fail.
     pub failures: NonZeroU32,
     /// Within which time.
     pub within: Duration,
-    /// For how long calls are then refused.
+    /// For how long calls are then refused, at first.
     pub pause: Duration,
+    /// The longest the pause grows to.
+    pub pause_max: Duration,
 }
 
 /// How many calls may be in flight, and wait for their turn.
@@ -252,6 +266,9 @@ pub struct TeamSettings {
     pub unbounded: Unbounded,
     /// What it sees where the account's pages show every team together.
     pub account_view: AccountView,
+    /// How many percent of a budget must be used before its realtime calls are sent to the database;
+    /// `None`: they never are.
+    pub database_beyond: Option<u32>,
 }
 
 /// How the account's balance is read and trusted.

@@ -13,9 +13,10 @@ use crate::credits::Credits;
 use crate::ids::JobId;
 
 use super::budget::{Budget, BudgetStatus};
-use super::entry::{Ending, Entry, Evidence, HoldId, Note};
+use super::entry::{Ending, Entry, Evidence, HoldId, Note, Origin};
 use super::exhausted::{Asked, Exhausted};
 use super::hold::Hold;
+use super::levels::Levels;
 use super::record::Record;
 use super::request::{
     Decision, HoldError, HoldRequest, Job, LedgerError, OpenCall, Reading, Resolution,
@@ -51,6 +52,7 @@ pub(super) struct Known {
     pub(super) jobs: DashMap<JobId, JobState, RandomState>,
     pub(super) reading: ArcSwapOption<Reading>,
     pub(super) exhausted: Exhausted,
+    pub(super) levels: Levels,
     pub(super) writable: AtomicBool,
     /// Why it is not writable.
     pub(super) failure: ArcSwap<String>,
@@ -119,6 +121,7 @@ impl Ledger {
             jobs: DashMap::with_hasher(RandomState::new()),
             reading: ArcSwapOption::empty(),
             exhausted: Exhausted::default(),
+            levels: Levels::default(),
             writable: AtomicBool::new(true),
             failure: ArcSwap::default(),
         });
@@ -338,6 +341,13 @@ impl Ledger {
             Some(last) if last.started_at > reading.started_at => Some(Arc::clone(last)),
             _ => Some(Arc::new(reading)),
         });
+    }
+
+    /// Whether any budget that covers such a call is used (settled and held) beyond `percent` of its
+    /// limit. Known at once, as of the last change; nothing is held by it.
+    pub fn is_used_beyond(&self, percent: u32, origin: &Origin) -> bool {
+        let now = self.shared.clock.now();
+        self.shared.known.levels.any_beyond(percent, origin, now)
     }
 
     /// How all budgets stand.

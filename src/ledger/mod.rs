@@ -37,7 +37,8 @@
 //!
 //! **Records** ([`Record`]) stand beside the entries: the account's own rows, which hold each belongs
 //! to, and where both do not agree. They say why a doubt was decided or a charge corrected
-//! ([`Ledger::decide`], [`Ledger::correct`]); no sum is taken from them.
+//! ([`Ledger::decide`], [`Ledger::correct`]), who changed what while the guard ran ([`Change`]), and
+//! what calls did not take ([`Saving`]); no sum is taken from them.
 //!
 //! **One writer** decides everything ([`Writer`]): it takes what is waiting, decides each by the pure
 //! rules of `book/`, writes the batch in one transaction, and answers all. Everybody else has a
@@ -50,10 +51,12 @@
 
 mod book;
 mod budget;
+mod change;
 mod entry;
 mod exhausted;
 mod handle;
 mod hold;
+mod levels;
 mod pace;
 mod record;
 mod request;
@@ -63,6 +66,7 @@ mod window;
 mod writer;
 
 pub use budget::{Budget, BudgetStatus, Filter};
+pub use change::{Change, ChangeKind, KeptChange, SavedBy, Saving};
 pub use entry::{Ending, Entry, EntryKind, Evidence, Fingerprint, HoldId, Note, NoteKind, Origin};
 pub use handle::Ledger;
 pub use hold::Hold;

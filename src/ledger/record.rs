@@ -1,8 +1,9 @@
-//! What reconciliation keeps beside the entries: the account's rows, what they were matched with,
-//! and what does not agree.
+//! What is kept beside the entries: the account's rows, what they were matched with, and what does
+//! not agree; what people changed, and what calls did not take.
 //!
 //! Entries are facts of ours and never change. Records are what the account says, and what was made
-//! of it: a row that was pending becomes final, a match can be taken back, a finding is closed.
+//! of it: a row that was pending becomes final, a match can be taken back, a finding is closed. A
+//! change somebody made is never altered.
 
 use std::sync::Arc;
 
@@ -12,9 +13,11 @@ use crate::credits::Credits;
 use crate::ids::{OperationName, TeamId};
 use crate::transaction::{Transaction, TransactionId};
 
+use super::change::{Change, Saving};
 use super::entry::HoldId;
 
-/// One thing to keep. Each is kept once under its name; a later one of that name takes its place.
+/// One thing to keep. Each is kept once under its name; a later one of that name takes its place,
+/// except that of a change, which stays as it was.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Record {
     /// A row of the account's, by its id.
@@ -41,6 +44,10 @@ pub enum Record {
         /// Its text; `None` forgets it.
         value: Option<String>,
     },
+    /// Somebody changed something.
+    Changed(Change),
+    /// What calls of one day, team, operation and reason did not take, all together so far.
+    Saved(Saving),
 }
 
 /// A row of the account and the hold it belongs to.

@@ -5,6 +5,7 @@
 
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -198,12 +199,12 @@ impl Body for AnswerBody {
     }
 }
 
-/// The body of a request to the upstream.
-#[derive(Debug)]
+/// The body of a request to the upstream. Clones share the bytes and the room.
+#[derive(Clone, Debug)]
 pub enum OutgoingBody {
     /// Read and, where it matters, priced and perhaps given a bound: exactly these bytes are sent. They keep the room
     /// they take until they are gone.
-    Full(Full<Bytes>, OwnedSemaphorePermit),
+    Full(Full<Bytes>, Arc<OwnedSemaphorePermit>),
     /// There is none.
     Empty,
 }

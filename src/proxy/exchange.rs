@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::database_twin::Asked;
 use super::meters::{Meter, Meters};
 use crate::credits::Credits;
 use crate::identity::Client;
@@ -32,6 +33,8 @@ pub struct Facts {
     pub client: Option<Arc<Client>>,
     /// What is called.
     pub operation: Option<OperationName>,
+    /// What was asked for, if it is called on stored data in the place of that.
+    pub asked: Option<Asked>,
     /// The most it can take.
     pub quote: Option<Credits>,
     /// The hold made for it.
@@ -44,6 +47,8 @@ pub struct Facts {
     pub refusal: Option<&'static str>,
     /// What was charged.
     pub charge: Option<Credits>,
+    /// How often it was tried to send it, if more than once.
+    pub upstream_tries: Option<u32>,
     /// The status the upstream answered with.
     pub upstream_status: Option<u16>,
     /// From sending to the last byte of the upstream's answer.

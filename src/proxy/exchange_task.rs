@@ -16,6 +16,7 @@ use tokio::time::Instant;
 
 use super::answer;
 use super::body::{AnswerBody, OutgoingBody, Piece};
+use super::database_twin;
 use super::exchange::Exchange;
 use super::forward::{ForwardSettings, note_status, readable};
 use super::outcome::{self, TestMode, Verdict};
@@ -83,7 +84,7 @@ impl ExchangeTask {
             exchange: admitted.exchange,
             operation: admitted.operation,
             pledge: admitted.pledge,
-            ledger: settings.ledger.clone(),
+            forward: Arc::clone(&settings),
         };
         Self {
             settings,
@@ -106,8 +107,8 @@ impl ExchangeTask {
         } = self;
         let sent = Instant::now();
         settling.exchange.note_own_time(sent);
-        let answered =
-            tokio::time::timeout(settings.response_timeout, settings.upstream.send(request));
+        let sending = (settings.patience).send(&settings.upstream, request, &settling.exchange);
+        let answered = tokio::time::timeout(settings.response_timeout, sending);
         let refusal = match answered.await {
             Ok(Ok(response)) => {
                 let (head, body) = response.into_parts();
@@ -400,6 +401,7 @@ fn with_guard_headers(mut head: response::Parts, body: AnswerBody, exchange: &Ex
         tell(GUARD_BUDGET, Some(tightest.budget.to_string()));
     }
     drop(facts);
+    database_twin::tell(&mut head.headers, exchange);
     answer::tell_wait(&mut head);
     Answer::from_parts(head, body)
 }

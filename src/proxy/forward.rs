@@ -24,13 +24,16 @@ use tower::Service;
 
 use super::body::AnswerBody;
 use super::breaker::Breaker;
+use super::database_twin::{self, TwinSavings};
 use super::exchange_task::ExchangeTask;
 use super::redact::Redactor;
 use super::refusal::Refusal;
+use super::resend::Patience;
 use super::unpack::Unpacker;
 use super::upstream::{SendError, Upstream};
 use super::{Admitted, Answer, Pledge, Sealed, answer};
 use crate::account::FundsGone;
+use crate::credits::Credits;
 use crate::ledger::Ledger;
 
 /// What every exchange needs.
@@ -38,6 +41,8 @@ use crate::ledger::Ledger;
 pub struct ForwardSettings {
     /// The way to the upstream.
     pub upstream: Upstream,
+    /// How often what was not sent is tried again.
+    pub patience: Patience,
     /// The books.
     pub ledger: Ledger,
     /// Told how each billable exchange went.
@@ -56,6 +61,8 @@ pub struct ForwardSettings {
     pub kept_bytes: Arc<Semaphore>,
     /// A client that takes no byte of its answer for so long is cut off.
     pub stalled_client_timeout: Duration,
+    /// What calls that were sent to the database did not take.
+    pub twin_savings: TwinSavings,
     /// The tasks that must end before the guard does.
     pub tasks: TaskTracker,
 }
@@ -99,10 +106,8 @@ async fn pass(settings: Arc<ForwardSettings>, admitted: Admitted) -> Result<Answ
     let (exchange, slot) = (admitted.exchange, admitted.slot);
     let sent = Instant::now();
     exchange.note_own_time(sent);
-    let answered = tokio::time::timeout(
-        settings.response_timeout,
-        settings.upstream.send(admitted.request),
-    );
+    let sending = (settings.patience).send(&settings.upstream, admitted.request, &exchange);
+    let answered = tokio::time::timeout(settings.response_timeout, sending);
     let response = match answered.await {
         Ok(Ok(response)) => response,
         Ok(Err(SendError::Unsent(why))) => {
@@ -123,8 +128,12 @@ async fn pass(settings: Arc<ForwardSettings>, admitted: Admitted) -> Result<Answ
     let unpacker = readable(&head)?;
     let left = settings.response_timeout.saturating_sub(sent.elapsed());
     let body = AnswerBody::passed(body, left, unpacker, settings.redactor.clone(), slot);
+    if head.status.is_success() {
+        settings.twin_savings.settled(&exchange, Credits::ZERO);
+    }
     let mut head = answer::passed_head(head, &settings.redactor);
     answer::tell_wait(&mut head);
+    database_twin::tell(&mut head.headers, &exchange);
     Ok(Answer::from_parts(head, body))
 }
 

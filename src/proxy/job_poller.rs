@@ -31,7 +31,8 @@ const PAUSE_MAX: Duration = Duration::from_mins(5);
 const UNKNOWN_MAX: u32 = 3;
 /// The label of the guard's own exchanges.
 const REQUEST_ID: &str = "guard-job-poll";
-const OURSELVES: &str = concat!("generect-guard/", env!("CARGO_PKG_VERSION"));
+/// What the guard calls itself in the calls it makes on its own.
+pub(super) const OURSELVES: &str = concat!("generect-guard/", env!("CARGO_PKG_VERSION"));
 
 /// What the poller is built from.
 #[derive(Debug)]

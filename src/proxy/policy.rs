@@ -41,6 +41,9 @@ pub struct TeamRules {
     pub unbounded: Unbounded,
     /// What it sees where the account's pages show every team together.
     pub account_view: AccountView,
+    /// How many percent of a budget that covers a call must be used before the call is sent to the
+    /// database in the place of a realtime one; `None`: it never is.
+    pub database_beyond: Option<u32>,
 }
 
 /// The balance a call of each priority must leave behind.
@@ -71,6 +74,11 @@ impl Policy {
         self.teams
             .get(team)
             .map_or(Unbounded::Maximum, |rules| rules.unbounded)
+    }
+
+    /// From which share of its budgets on, in percent, `team` wants the database.
+    pub fn database_beyond(&self, team: &TeamId) -> Option<u32> {
+        self.teams.get(team)?.database_beyond
     }
 
     /// What `team` sees of the account.

@@ -3,6 +3,7 @@
 //! - Decides: whether what is priced here is what the upstream will read: JSON, whole, not
 //!   compressed, no query string beside it. Then the quote, by the catalogue.
 //! - Needs: [`Classified`].
+//!   Whether the call is sent as its twin on stored data, which is quoted then.
 //! - Leaves: [`Quoted`], with exactly the bytes that were priced (with a bound written in where the
 //!   client named none). Operations that take nothing have no quote and any body, but it is read
 //!   whole too: of a request that breaks off or is too large not a byte goes on.
@@ -26,11 +27,12 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tower::{Layer, Service};
 
 use super::body::OutgoingBody;
+use super::database_twin::{self, Instead};
 use super::refusal::Refusal;
 use super::{Answer, Classified, Identified, Quoted};
 use crate::catalogue::{self, QuoteError};
 use crate::ids::{KeyId, OperationName};
-use crate::ledger::Fingerprint;
+use crate::ledger::{Fingerprint, Ledger};
 
 /// Makes [`QuoteBody`].
 #[derive(Clone, Debug)]
@@ -41,6 +43,8 @@ pub struct QuoteBodyLayer {
     pub body_read_timeout: Duration,
     /// Room for all bodies kept at one time, in bytes.
     pub kept_bytes: Arc<Semaphore>,
+    /// The books, which know how full the budgets are.
+    pub ledger: Ledger,
 }
 
 /// See the module.
@@ -102,7 +106,7 @@ async fn unpriced(
     let request = &mut classified.identified.request;
     let (bytes, room) = read_whole(request, settings).await?;
     tell_length(request.headers_mut(), &bytes);
-    let body = OutgoingBody::Full(Full::new(bytes), room);
+    let body = OutgoingBody::Full(Full::new(bytes), room.into());
     Ok(quoted(classified, body, None))
 }
 
@@ -148,15 +152,45 @@ async fn price(mut classified: Classified, settings: &QuoteBodyLayer) -> Result<
     let unbounded = policy.unbounded(&client.team.id);
     let quote = catalogue::quote(operation, &policy.prices, &bytes, unbounded);
     let quote = quote.map_err(|error| refusal(&error, &operation.name))?;
-    exchange.facts().quote = Some(quote.amount);
+    let instead =
+        database_twin::instead(client, policy, &settings.ledger, operation, &bytes, &quote);
+    // A repeat is one of what was asked for, whatever it is sent as.
+    let asked = quote.body.as_ref().unwrap_or(&bytes);
+    let fingerprint = fingerprint(&client.key, &operation.name, asked);
+    let quote = match instead {
+        Some(instead) => send_instead(&mut classified, instead),
+        None => {
+            exchange.facts().quote = Some(quote.amount);
+            quote
+        }
+    };
 
     let sent = quote.body.clone().unwrap_or(bytes);
-    let fingerprint = fingerprint(&client.key, &operation.name, &sent);
     let headers = classified.identified.request.headers_mut();
     tell_length(headers, &sent);
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    let body = OutgoingBody::Full(Full::new(sent), room);
-    Ok(quoted(classified, body, Some((quote, fingerprint))))
+    let body = OutgoingBody::Full(Full::new(sent), room.into());
+    let is_charged = classified.operation.class.is_charged();
+    let quote = is_charged.then_some((quote, fingerprint));
+    Ok(quoted(classified, body, quote))
+}
+
+/// From here on the call is its twin. Gives the twin's quote.
+fn send_instead(classified: &mut Classified, instead: Instead) -> catalogue::Quote {
+    let Instead {
+        operation,
+        quote,
+        uri,
+        asked,
+    } = instead;
+    let mut facts = classified.identified.exchange.facts();
+    facts.operation = Some(operation.name.clone());
+    facts.quote = Some(quote.amount);
+    facts.asked = Some(asked);
+    drop(facts);
+    *classified.identified.request.uri_mut() = uri;
+    classified.operation = operation;
+    quote
 }
 
 /// Everything beside the body that could make the upstream read something else than we do.

@@ -10,13 +10,14 @@ use ::metrics::counter;
 use tokio::time::Instant;
 
 use super::exchange::Exchange;
+use super::forward::ForwardSettings;
 use super::outcome::Verdict;
 use super::refusal::Refusal;
 use super::{Pledge, Quoted};
 use crate::catalogue::Operation;
 use crate::credits::Credits;
 use crate::ids::{JobId, OperationName};
-use crate::ledger::{Ending, Evidence, Hold, Job, Ledger};
+use crate::ledger::{Ending, Evidence, Hold, Job};
 use crate::metrics::{self, outcome};
 
 /// The end that a pledge is waiting for, with what is needed to write it down.
@@ -28,8 +29,8 @@ pub struct Settling {
     pub operation: Arc<Operation>,
     /// What waits for the end.
     pub pledge: Pledge,
-    /// The books.
-    pub ledger: Ledger,
+    /// The books, and what else is told of an end.
+    pub forward: Arc<ForwardSettings>,
 }
 
 impl Settling {
@@ -51,9 +52,16 @@ impl Settling {
         match verdict {
             Verdict::End(ending) => {
                 note(exchange, operation, quote, &ending);
+                if let Ending::Settled { charge, .. } = &ending {
+                    self.forward.twin_savings.settled(exchange, *charge);
+                }
                 end_hold(hold, ending);
             }
-            Verdict::Bind(job) => bind(hold, job, exchange, operation).await,
+            Verdict::Bind(job) => {
+                let ledger = &self.forward.ledger;
+                self.forward.twin_savings.begun(exchange, &job, ledger);
+                bind(hold, job, exchange, operation).await;
+            }
         }
         log_spend(exchange);
     }
@@ -64,10 +72,19 @@ impl Settling {
         let Pledge::Job(id) = &self.pledge else {
             return;
         };
-        let Some(job) = self.ledger.job(id) else {
+        let ledger = &self.forward.ledger;
+        let Some(job) = ledger.job(id) else {
             return;
         };
-        if self.ledger.end_job(id, ending.clone()) {
+        if ledger.end_job(id, ending.clone()) {
+            let charge = match &ending {
+                Ending::Settled { charge, .. } => Some(*charge),
+                Ending::Released { .. } | Ending::Doubted { .. } => None,
+            };
+            if ending.ends() {
+                let savings = &self.forward.twin_savings;
+                savings.job_ended(&job.team, id, charge);
+            }
             log_job(&self.exchange, &job, &ending);
         }
     }
@@ -210,12 +227,14 @@ fn log_spend(exchange: &Exchange) {
         request.id = %exchange.request_id,
         hold.id = facts.hold.map(|hold| hold.to_string()),
         operation = facts.operation.as_ref().map(|name| name.as_str()),
+        asked.operation = facts.asked.as_ref().map(|asked| asked.operation.as_str()),
         outcome,
         refusal = facts.refusal,
         quote = text(facts.quote),
         charge = text(facts.charge),
         budget.id = facts.tightest.as_ref().map(|tightest| tightest.budget.as_str()),
         budget.remaining = facts.tightest.as_ref().map(|tightest| tightest.remaining.to_string()),
+        upstream.tries = facts.upstream_tries,
         upstream.status = facts.upstream_status,
         upstream.ms = micros(facts.upstream_time).map(|micros| micros / 1000),
         guard.us = micros(facts.guard_time),

@@ -27,6 +27,7 @@ use super::policy::Policy;
 use super::quote_body::QuoteBodyLayer;
 use super::slots::Slots;
 use super::slots::wait_for_slot::WaitForSlotLayer;
+use super::savings::Savings;
 use super::team_view::{Books, TeamViewLayer};
 use super::throttle::ThrottleLayer;
 use super::trace::{TraceLayer, TracedBody};
@@ -45,6 +46,8 @@ pub struct StackSettings {
     pub books: Arc<Books>,
     /// The upstream's caps on calls in flight.
     pub slots: Arc<Slots>,
+    /// What calls did not take, for reports.
+    pub savings: Savings,
     /// The largest body of a request, in bytes.
     pub body_bytes_max: usize,
     /// The longest a body may take to arrive.
@@ -92,10 +95,12 @@ pub fn stack(
         .layer(TeamViewLayer {
             books: Arc::clone(&settings.books),
         })
+        // From here on a call that is sent as its twin on stored data is that twin.
         .layer(QuoteBodyLayer {
             body_bytes_max: settings.body_bytes_max,
             body_read_timeout: settings.body_read_timeout,
             kept_bytes: Arc::clone(&forward.kept_bytes),
+            ledger: forward.ledger.clone(),
         })
         // After quote, so that only readable calls wait; before hold, so that who waits holds nothing.
         .layer(WaitForSlotLayer {

@@ -1,7 +1,8 @@
 //! The way to the upstream: one pooled client, TLS or plain, perhaps through an egress proxy.
 //!
-//! A request that hyper gives back unsent on a reused connection is sent again by the pool; that
-//! is the only repeat there is, and it repeats nothing, for nothing had been sent.
+//! A request that hyper gives back unsent on a reused connection is sent again by the pool, which
+//! repeats nothing, for nothing had been sent. What else was certainly not sent is tried again by
+//! [`resend`](super::resend).
 
 use std::time::Duration;
 

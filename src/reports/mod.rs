@@ -17,7 +17,7 @@ pub use export::{ExportError, Format, export};
 pub use findings::{FindingLine, FindingsReport, KindLine, findings_report, findings_text};
 pub use period::{ParsePeriodError, Period};
 pub use spend::{
-    AccountLine, BudgetLine, HoldLine, HoldState, SpendLine, SpendReport, spend_report,
+    AccountLine, BudgetLine, HoldLine, HoldState, SavedLine, SpendLine, SpendReport, spend_report,
 };
 pub use text::{TeamNames, spend_text};
 pub use usage::{

@@ -10,7 +10,8 @@ use crate::credits::Credits;
 use crate::ids::{BudgetId, KeyId, OperationName, TeamId};
 use crate::ledger::store::{OpenHold, Reader, Spend};
 use crate::ledger::{
-    Budget, BudgetStatus, EntryKind, HoldId, Pace, Reading, StoreError, WindowRule, runs_out_at,
+    Budget, BudgetStatus, EntryKind, HoldId, Pace, Reading, SavedBy, Saving, StoreError,
+    WindowRule, runs_out_at,
 };
 
 /// Entries read at a time while looking for the reasons of doubts.
@@ -29,6 +30,8 @@ pub struct SpendReport {
     pub budgets: Vec<BudgetLine>,
     /// What was recorded in the period.
     pub spend: Vec<SpendLine>,
+    /// What calls would have taken and did not, on the days (UTC) that begin in the period.
+    pub saved: Vec<SavedLine>,
     /// The calls that have not ended, oldest first.
     pub holds: Vec<HoldLine>,
 }
@@ -93,6 +96,21 @@ pub struct SpendLine {
     pub settled: Credits,
 }
 
+/// What calls of one team and operation did not take, for one reason.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct SavedLine {
+    /// Who would have paid.
+    pub team: TeamId,
+    /// For what.
+    pub operation: OperationName,
+    /// Why nobody did: `replayed`, `joined`, `idempotent` or `database`.
+    pub how: &'static str,
+    /// How many calls.
+    pub calls: u64,
+    /// What they would have taken.
+    pub credits: Credits,
+}
+
 /// One call that has not ended.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct HoldLine {
@@ -154,6 +172,7 @@ pub fn spend_report(
         account: None,
         budgets: Vec::new(),
         spend: Vec::new(),
+        saved: Vec::new(),
         holds: Vec::new(),
     };
     reader.in_one_view(&mut || {
@@ -167,6 +186,7 @@ pub fn spend_report(
             .collect();
         let spend = reader.spend(period.from, period.to)?;
         report.spend = spend.into_iter().map(SpendLine::from).collect();
+        report.saved = saved(reader.savings(period.from, period.to)?);
         let open = reader.open_holds()?;
         let reasons = reasons(reader, &open)?;
         report.holds = open.into_iter().map(|hold| line(hold, &reasons)).collect();
@@ -213,6 +233,25 @@ fn budget_line(status: BudgetStatus, budget: &Budget, pace: &Pace, now: Timestam
         remaining,
         runs_out_at: runs_out.filter(|at| *at < end),
     }
+}
+
+/// The days put together.
+fn saved(savings: Vec<Saving>) -> Vec<SavedLine> {
+    let mut sums: BTreeMap<_, (u64, Credits)> = BTreeMap::new();
+    for saving in savings {
+        let place = (saving.team, saving.operation, saving.how);
+        let (calls, credits) = sums.entry(place).or_default();
+        *calls = calls.saturating_add(saving.calls);
+        *credits = credits.saturating_add(saving.credits);
+    }
+    let line = |((team, operation, how), (calls, credits)): ((_, _, SavedBy), _)| SavedLine {
+        team,
+        operation,
+        how: how.as_str(),
+        calls,
+        credits,
+    };
+    sums.into_iter().map(line).collect()
 }
 
 impl From<Spend> for SpendLine {

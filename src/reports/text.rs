@@ -8,7 +8,9 @@ use comfy_table::{Cell, CellAlignment, ContentArrangement, LineStyle, Table, Tab
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use super::spend::{AccountLine, BudgetLine, HoldLine, HoldState, SpendLine, SpendReport};
+use super::spend::{
+    AccountLine, BudgetLine, HoldLine, HoldState, SavedLine, SpendLine, SpendReport,
+};
 use crate::credits::Credits;
 use crate::ids::{BudgetId, TeamId};
 use crate::ledger::{Budget, WindowRule};
@@ -55,6 +57,7 @@ pub fn spend_text(report: &SpendReport, budgets: &[Budget], names: &TeamNames) -
         utc(period.to)
     );
     spend_tables(&mut out, &report.spend, names);
+    saved_table(&mut out, &report.saved);
     let _ = writeln!(out, "\nOpen calls at {}", utc(report.as_of));
     hold_table(&mut out, &report.holds);
     out
@@ -257,6 +260,27 @@ fn spend_tables(out: &mut String, lines: &[SpendLine], names: &TeamNames) {
     let calls: u64 = lines.iter().map(|line| line.calls).sum();
     let settled: Credits = lines.iter().map(|line| line.settled).sum();
     let _ = writeln!(out, "{settled} credits for {calls} calls.");
+}
+
+/// Says nothing where nothing was saved: most guards are not asked to.
+fn saved_table(out: &mut String, lines: &[SavedLine]) {
+    if lines.is_empty() {
+        return;
+    }
+    out.push_str("\nSaved on the days (UTC) that begin in the period\n");
+    let header = ["team", "operation", "how", "calls", "credits"];
+    let mut table = table(plain(), &header, &[3, 4]);
+    for line in lines {
+        table.add_row([
+            line.team.to_string(),
+            line.operation.to_string(),
+            line.how.to_owned(),
+            line.calls.to_string(),
+            line.credits.to_string(),
+        ]);
+    }
+    let credits: Credits = lines.iter().map(|line| line.credits).sum();
+    let _ = writeln!(out, "{}\n\n{credits} credits saved.", table.trim_fmt());
 }
 
 fn hold_table(out: &mut String, lines: &[HoldLine]) {

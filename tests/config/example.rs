@@ -39,6 +39,7 @@ fn a_setting_that_is_commented_out_is_at_its_default() {
         "operations",
         "key",
         "budget",
+        "database_beyond",
         // An alert has no webhook by default.
         "[alert.webhook]",
         "url",

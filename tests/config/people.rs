@@ -39,6 +39,16 @@ fn one_mistake_in_a_team_is_told() {
             &["\"all\"", "own or account"],
         ),
         (
+            "database_beyond = 0",
+            "team.growth.database_beyond",
+            &["out of bounds", "from 1 to 99"],
+        ),
+        (
+            "database_beyond = 100",
+            "team.growth.database_beyond",
+            &["from 1 to 99"],
+        ),
+        (
             "prio = \"low\"",
             "team.growth.prio",
             &["no setting", "known here"],
@@ -167,6 +177,17 @@ fn a_team_without_a_key_and_a_guard_without_one_are_warned_of() {
 }
 
 #[test]
+fn a_team_that_can_send_nothing_to_the_database_is_warned_of() {
+    let wants = instead("id = \"growth\"", "id = \"growth\"\ndatabase_beyond = 80");
+    assert_eq!(good(&wants).warnings, []);
+    for operations in ["search_realtime_*", "search_database_*", "email_*"] {
+        let key = format!("id = \"crm\"\noperations = [\"{operations}\"]");
+        let text = wants.replacen("id = \"crm\"", &key, 1);
+        warned(&text, "team.growth.database_beyond", &["no effect", "twin"]);
+    }
+}
+
+#[test]
 fn teams_and_keys_become_the_clients_of_a_directory() {
     let secret = "gg_a_secret";
     let text = format!(
@@ -180,7 +201,7 @@ fn teams_and_keys_become_the_clients_of_a_directory() {
         ",
         instead(
             "id = \"growth\"",
-            "id = \"growth\"\nname = \"Growth\"\naccount_view = \"account\"\npriority = \"high\"\nunbounded = 25"
+            "id = \"growth\"\nname = \"Growth\"\naccount_view = \"account\"\npriority = \"high\"\nunbounded = 25\ndatabase_beyond = 80"
         ),
         KeyDigest::of(secret).to_string().to_uppercase(),
     );
@@ -188,6 +209,7 @@ fn teams_and_keys_become_the_clients_of_a_directory() {
     assert_eq!(config.teams[0].name, "Growth");
     assert_eq!(config.teams[0].unbounded, Unbounded::Limit(25));
     assert_eq!(config.teams[0].account_view, AccountView::Account);
+    assert_eq!(config.teams[0].database_beyond, Some(80));
     let directory = Directory::new(config.clients).unwrap();
     assert_eq!(directory.len(), 2);
     let client = directory.find(secret).unwrap();

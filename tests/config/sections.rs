@@ -26,6 +26,8 @@ fn a_good_configuration_has_no_warnings_and_the_defaults_that_are_documented() {
     assert_eq!(config.slots.wait_max, Duration::from_secs(10));
     assert_eq!(config.slots.caps.len(), 9);
     assert_eq!(config.slots.caps["search_companies"], 20);
+    assert_eq!(config.upstream.breaker.pause_max, Duration::from_secs(60));
+    assert_eq!(config.upstream.retry.tries.get(), 3);
     assert_eq!(config.ledger.path, PathBuf::from("generect-guard.db"));
     assert_eq!(config.ledger.repeat_window, SignedDuration::from_mins(10));
     assert_eq!(config.account.rule, AccountRule::default());
@@ -72,6 +74,9 @@ const MISTAKES: &str = r#"
     upstream.breaker | failures = 0 | upstream.breaker.failures | from 1
     upstream.breaker | within = "0s" | upstream.breaker.within | zero
     upstream.breaker | pause = "0s" | upstream.breaker.pause | zero
+    upstream.breaker | pause_max = "4s" | upstream.breaker.pause_max | shorter
+    upstream.retry | tries = 0 | upstream.retry.tries | from 1
+    upstream.retry | pause = "0s" | upstream.retry.pause | zero
     upstream.breaker | failure = 3 | upstream.breaker.failure | failures?
     slots | queue_max = 100001 | slots.queue_max | from 0
     slots | wait_max = "0s" | slots.wait_max | zero & 10s

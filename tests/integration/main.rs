@@ -55,6 +55,8 @@ mod slots;
 mod slow_clients;
 mod team_view;
 mod team_view_lists;
+mod twins;
+mod unsent;
 mod upstream;
 mod usage;
 mod who_pays;

@@ -6,11 +6,13 @@
     reason = "the parts of tests that are no tests themselves fail by panicking"
 )]
 
+mod changes;
 mod decisions;
 mod exhausted;
 mod failures;
 mod interleavings;
 mod keeping;
+mod levels;
 mod of_team;
 mod promises;
 mod properties;

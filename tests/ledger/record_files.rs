@@ -50,6 +50,9 @@ fn a_ledger_of_the_first_version_is_read_as_it_is_and_upgraded_by_its_next_write
     assert_eq!(reader.note("read_until").unwrap(), None);
     let from_to = (Timestamp::MIN, Timestamp::MAX);
     assert_eq!(reader.found(from_to.0, from_to.1).unwrap(), []);
+    let changes = reader.changes(from_to.0, from_to.1, 0, 10).unwrap();
+    assert_eq!(changes, []);
+    assert_eq!(reader.savings(from_to.0, from_to.1).unwrap(), []);
     let corrections = reader.corrections_of(all[0].hold).unwrap();
     assert_eq!(corrections, [all[9].clone()]);
     place.assert_sound();
@@ -62,7 +65,7 @@ fn a_ledger_of_the_first_version_is_read_as_it_is_and_upgraded_by_its_next_write
     assert_eq!(version(&place), 1, "reading changes nothing");
     // Its next writer.
     let mut store = place.store();
-    assert_eq!(version(&place), 2);
+    assert_eq!(version(&place), 3);
     assert_eq!(store.reader().entries(0, 100).unwrap(), all);
     let hold = all[0].hold;
     store

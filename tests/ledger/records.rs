@@ -4,8 +4,8 @@
 use std::collections::BTreeSet;
 
 use generect_guard::ledger::{
-    Closing, EntryKind, FindingKind, FoundSum, HoldId, KeptFinding, MatchedBy, Reader, Record,
-    Store, StoreError, TakenSum,
+    Change, ChangeKind, Closing, EntryKind, FindingKind, FoundSum, HoldId, KeptFinding, MatchedBy,
+    Reader, Record, SavedBy, Saving, Store, StoreError, TakenSum,
 };
 use generect_guard::transaction::{
     Transaction, TransactionId, TransactionSource, TransactionStatus,
@@ -318,7 +318,7 @@ fn any_record(random: &mut StdRng) -> Record {
         id: name(random).into(),
     };
     let moment = at(NOON) + SignedDuration::from_hours(random.random_range(-30..30));
-    match random.random_range(0..12) {
+    match random.random_range(0..14) {
         0..5 => Record::Transaction(Transaction {
             id: any_id,
             at: moment,
@@ -346,7 +346,24 @@ fn any_record(random: &mut StdRng) -> Record {
             found.team = random.random_bool(0.5).then(|| name(random).into());
             Record::Found(found)
         }
-        10 => Record::Closed {
+        10 => Record::Changed(Change {
+            name: name(random).into(),
+            at: moment,
+            who: name(random).into(),
+            what: ChangeKind::ALL[random.random_range(0..5)],
+            about: name(random).into(),
+            detail: name(random).into(),
+            reason: String::new(),
+        }),
+        11 => Record::Saved(Saving {
+            day: moment,
+            team: name(random).into(),
+            operation: name(random).into(),
+            how: SavedBy::ALL[random.random_range(0..4)],
+            calls: random.random_range(0..9),
+            credits: micros(random.random_range(0..99)),
+        }),
+        12 => Record::Closed {
             name: name(random).into(),
             at: moment,
             why: name(random).into(),
@@ -372,6 +389,13 @@ fn everything(reader: &dyn Reader) -> Vec<String> {
         }
         all.push(format!("{:?}", reader.taken_by_kind(from, to).unwrap()));
         all.push(format!("{:?}", reader.found(from, to).unwrap()));
+        let changes = reader.changes(from, to, 0, usize::MAX).unwrap();
+        let half = changes.len() / 2;
+        let after = half.checked_sub(1).map_or(0, |last| changes[last].number);
+        let rest = reader.changes(from, to, after, 2).unwrap();
+        assert!(changes[half..].starts_with(&rest), "{changes:?} {rest:?}");
+        all.push(format!("{changes:?} {rest:?}"));
+        all.push(format!("{:?}", reader.savings(from, to).unwrap()));
     }
     for hold in 1..6 {
         all.push(format!("{:?}", reader.matches_of(id(hold)).unwrap()));

@@ -4,6 +4,7 @@
 //! refused whole. All faults are told together, each with its place.
 
 mod checks;
+mod twins;
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -58,6 +59,9 @@ struct RawOperation {
     #[serde(default)]
     charge_from: ChargeFrom,
     own_page: Option<OwnPage>,
+    twin: Option<String>,
+    #[serde(default)]
+    twin_reads: Vec<String>,
     #[serde(default)]
     part: Vec<RawPart>,
 }
@@ -159,6 +163,7 @@ impl Draft {
         }
         self.check_unique();
         self.check_polls();
+        self.check_twins();
         self.check_used();
     }
 
@@ -196,6 +201,7 @@ impl Draft {
                 }
             }
         });
+        let twin = self.twin(&at, raw.twin, &raw.twin_reads);
         let mut parts = Vec::new();
         for part in raw.part {
             parts.extend(self.part(&at, part));
@@ -210,6 +216,7 @@ impl Draft {
             slots,
             charge_from: raw.charge_from,
             own_page: raw.own_page,
+            twin,
             parts,
         };
         self.check_class(&at, &operation);

@@ -59,9 +59,16 @@ pub(super) fn teams(file: &[TeamFile], complaints: &mut Complaints) -> Vec<TeamS
             name: name(raw.name.as_deref(), id, &item, complaints),
             unbounded: unbounded(raw.unbounded.as_ref(), &item, complaints),
             account_view,
+            database_beyond: database_beyond(raw.database_beyond, &item, complaints),
         });
     }
     teams
+}
+
+/// At no percent everything would be sent to the database, at a hundred nothing: both are mistakes.
+fn database_beyond(percent: Option<u32>, item: &str, complaints: &mut Complaints) -> Option<u32> {
+    let path = format!("{item}.database_beyond");
+    percent.map(|percent| scalars::count(complaints, &path, Some(percent), percent, 1..=99))
 }
 
 fn name(text: Option<&str>, id: &str, item: &str, complaints: &mut Complaints) -> String {

@@ -7,11 +7,13 @@ use super::budgets::Budgets;
 use super::clients::Keys;
 use crate::catalogue::{Catalogue, Operation};
 use crate::config::complaint::Complaints;
+use crate::config::settings::TeamSettings;
 use crate::identity::Client;
 
 /// Looks for keys without a limit and budgets without a key. Only where everything it needs
 /// could be read: otherwise each mistake there would be told again here.
 pub(super) fn coverage(
+    teams: &[TeamSettings],
     keys: &Keys,
     budgets: &Budgets,
     catalogue: Option<&Catalogue>,
@@ -32,6 +34,42 @@ pub(super) fn coverage(
     }
     if keys.complete {
         without_key(keys, budgets, &billable, complaints);
+    }
+    if keys.complete && budgets.complete {
+        without_twin(teams, keys, budgets, catalogue, complaints);
+    }
+}
+
+/// A team that wants the database near the end of a budget, though it has no such budget, or no key
+/// that may use both ways.
+fn without_twin(
+    teams: &[TeamSettings],
+    keys: &Keys,
+    budgets: &Budgets,
+    catalogue: &Catalogue,
+    complaints: &mut Complaints,
+) {
+    let can_be_sent = |client: &Client| {
+        catalogue.operations().any(|operation| {
+            let twin = catalogue.twin_of(operation);
+            let may_use_both = client.may_use(&operation.name)
+                && twin.is_some_and(|twin| client.may_use(&twin.name));
+            let mut filters = budgets.filters.iter().map(|(_, filter)| filter);
+            may_use_both
+                && filters
+                    .any(|filter| filter.covers(&client.team.id, &client.key, &operation.name))
+        })
+    };
+    for settings in teams.iter().filter(|team| team.database_beyond.is_some()) {
+        let id = &settings.team.id;
+        let mut clients = keys.clients.iter().map(|(_, client)| client);
+        if !clients.any(|client| client.team.id == *id && can_be_sent(client)) {
+            complaints.warning(
+                format!("team.{id}.database_beyond"),
+                "has no effect: no key of the team may call a realtime operation that a budget covers and its database twin",
+                "add both to a key's operations and a budget for them, or take it out",
+            );
+        }
     }
 }
 

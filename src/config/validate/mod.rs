@@ -55,7 +55,7 @@ pub(super) fn compile(
     let floors = limits::floors(&file.floor, c);
     let rates = limits::rates(&file.rate, &known, c);
     let alerts = alerts::alerts(file, fetched.webhooks.as_deref(), &account, c);
-    coverage::coverage(&keys, &budgets, catalogue_read, c);
+    coverage::coverage(&teams, &keys, &budgets, catalogue_read, c);
     let warnings = complaints.finish()?;
     // A catalogue that could not be read was complained about, so this is not reached without one.
     let catalogue = catalogue.ok_or_else(|| {

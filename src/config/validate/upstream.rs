@@ -10,12 +10,14 @@ use rustls_pki_types::pem::PemObject;
 
 use super::scalars;
 use crate::config::complaint::Complaints;
-use crate::config::file::{BreakerFile, UpstreamFile};
-use crate::config::settings::{Breaker, Upstream};
+use crate::config::file::{BreakerFile, RetryFile, UpstreamFile};
+use crate::config::settings::{Breaker, Retry, Upstream};
 use crate::identity::Secret;
 
 /// The vendor's own address (dossier section 1).
 const BASE_URL: &str = "https://api.generect.com";
+/// The longest pause, unless the first is longer.
+const PAUSE_MAX: Duration = Duration::from_mins(1);
 
 /// Checks how the account's API is called. The token was fetched before.
 pub(super) fn upstream(
@@ -60,7 +62,17 @@ pub(super) fn upstream(
             0..=10_000,
         ))
         .unwrap_or(usize::MAX),
+        retry: retry(&file.retry, c),
         breaker: breaker(&file.breaker, c),
+    }
+}
+
+fn retry(file: &RetryFile, c: &mut Complaints) -> Retry {
+    let tries = scalars::count(c, "upstream.retry.tries", file.tries, 3, 1..=100);
+    let pause = Duration::from_millis(100);
+    Retry {
+        tries: NonZeroU32::new(tries).unwrap_or(NonZeroU32::MIN),
+        pause: scalars::span(c, "upstream.retry.pause", file.pause, pause),
     }
 }
 
@@ -72,20 +84,24 @@ fn breaker(file: &BreakerFile, c: &mut Complaints) -> Breaker {
         10,
         1..=10_000,
     );
+    let within = Duration::from_secs(10);
+    let within = scalars::span(c, "upstream.breaker.within", file.within, within);
+    let pause = Duration::from_secs(5);
+    let pause = scalars::span(c, "upstream.breaker.pause", file.pause, pause);
+    let longest = PAUSE_MAX.max(pause);
+    let pause_max = scalars::span(c, "upstream.breaker.pause_max", file.pause_max, longest);
+    if pause_max < pause {
+        c.error(
+            "upstream.breaker.pause_max",
+            "is shorter than upstream.breaker.pause",
+            "pauses begin with pause and grow to pause_max",
+        );
+    }
     Breaker {
         failures: NonZeroU32::new(failures).unwrap_or(NonZeroU32::MIN),
-        within: scalars::span(
-            c,
-            "upstream.breaker.within",
-            file.within,
-            Duration::from_secs(10),
-        ),
-        pause: scalars::span(
-            c,
-            "upstream.breaker.pause",
-            file.pause,
-            Duration::from_secs(5),
-        ),
+        within,
+        pause,
+        pause_max,
     }
 }
 

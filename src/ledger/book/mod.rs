@@ -12,6 +12,8 @@ mod repeats;
 mod restore;
 mod tally;
 
+use std::sync::Arc;
+
 use ahash::AHashMap;
 use jiff::{SignedDuration, Timestamp};
 
@@ -21,6 +23,7 @@ use crate::ids::JobId;
 use super::budget::BudgetStatus;
 use super::entry::{Ending, Entry, EntryKind, Fingerprint, HoldId, Note, is_charge};
 use super::hold::Made;
+use super::levels::Level;
 use super::request::{HoldError, HoldRequest, Reading, Settings, Shortfall, Tightest};
 
 use account_limit::{AccountLimit, HeldState};
@@ -347,6 +350,12 @@ impl Book {
     /// Calls that began earlier no longer have a known job, unless it is open.
     pub(super) fn jobs_known_from(&self) -> Timestamp {
         self.now.checked_sub(JOB_KNOWN).unwrap_or(Timestamp::MIN)
+    }
+
+    /// What others see of the budgets.
+    pub(super) fn levels(&self) -> Vec<Arc<Level>> {
+        let tallies = self.tallies.iter();
+        tallies.map(|tally| Arc::clone(&tally.level)).collect()
     }
 
     /// How all budgets stand, in the order they were configured.

@@ -2,12 +2,14 @@
 
 use std::collections::VecDeque;
 use std::ops::{AddAssign, SubAssign};
+use std::sync::Arc;
 
 use jiff::Timestamp;
 
 use crate::credits::Credits;
 
 use crate::ledger::budget::{Budget, BudgetStatus};
+use crate::ledger::levels::Level;
 use crate::ledger::request::BudgetShort;
 use crate::ledger::window::{RollingSteps, Window, WindowRule};
 
@@ -40,10 +42,12 @@ impl SubAssign for Amounts {
 }
 
 /// A budget and its count.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(super) struct Tally {
     pub(super) budget: Budget,
     counting: Counting,
+    /// What others see of it at any time.
+    pub(super) level: Arc<Level>,
 }
 
 #[derive(Clone, Debug)]
@@ -77,7 +81,25 @@ impl Tally {
                 sums: Amounts::default(),
             },
         };
-        Self { budget, counting }
+        let tally = Self {
+            level: Level::of(budget.filter.clone()),
+            budget,
+            counting,
+        };
+        tally.show();
+        tally
+    }
+
+    /// Lets others see how it stands.
+    fn show(&self) {
+        let sums = self.sums();
+        let until = match &self.counting {
+            Counting::Fixed { window, .. } => window.end,
+            // What leaves a rolling window is seen to have left at the next call.
+            Counting::Rolling { .. } => None,
+        };
+        let used = credits(sums.settled + sums.held);
+        self.level.set(used, credits(self.limit()), until);
     }
 
     /// Moves to the window of `now`. Time never goes back here: the ledger's does not.
@@ -87,6 +109,7 @@ impl Tally {
                 if window.end.is_some_and(|end| end <= now) {
                     *window = self.budget.window.window_at(now);
                     *sums = Amounts::default();
+                    self.show();
                 }
             }
             Counting::Rolling {
@@ -96,11 +119,15 @@ impl Tally {
                 sums,
             } => {
                 *oldest = steps.oldest_at(now).max(*oldest);
+                let before = counted.len();
                 while let Some((step, amounts)) = counted.front()
                     && step < oldest
                 {
                     *sums -= *amounts;
                     counted.pop_front();
+                }
+                if counted.len() < before {
+                    self.show();
                 }
             }
         }
@@ -108,6 +135,11 @@ impl Tally {
 
     /// Adds what happened to a call that began at `began_at`; nothing if that is in another window.
     pub(super) fn add(&mut self, began_at: Timestamp, change: Amounts) {
+        self.count(began_at, change);
+        self.show();
+    }
+
+    fn count(&mut self, began_at: Timestamp, change: Amounts) {
         match &mut self.counting {
             Counting::Fixed { window, sums } => {
                 if window.contains(began_at) {

@@ -1,4 +1,4 @@
-//! Reading what reconciliation keeps beside the entries.
+//! Reading what is kept beside the entries.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -6,6 +6,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use crate::credits::Credits;
+use crate::ledger::change::{KeptChange, Saving};
 use crate::ledger::entry::HoldId;
 use crate::ledger::record::{Finding, FindingKind, Match};
 use crate::transaction::{Transaction, TransactionId, TransactionSource};
@@ -131,6 +132,18 @@ pub trait RecordReader {
 
     /// What is remembered under a name.
     fn note(&self, name: &str) -> Result<Option<String>, StoreError>;
+
+    /// Up to `limit` changes made in `[from, to)` with a number above `after`, oldest first.
+    fn changes(
+        &self,
+        from: Timestamp,
+        to: Timestamp,
+        after: i64,
+        limit: usize,
+    ) -> Result<Vec<KeptChange>, StoreError>;
+
+    /// What was saved on the days that begin in `[from, to)`, by day, team, operation and reason.
+    fn savings(&self, from: Timestamp, to: Timestamp) -> Result<Vec<Saving>, StoreError>;
 
     /// What the account took by its final rows (status success, amount below zero) of `[from, to)`,
     /// by day, list and kind.

@@ -63,7 +63,7 @@ impl Writer {
         }
         match self.store.reread() {
             Ok(tail) if tail.seq == self.last_seq => {
-                tracing::warn!(%error, "what reconciliation found could not be kept");
+                tracing::warn!(%error, "what is kept beside the entries could not be written");
             }
             Ok(_) | Err(_) => self.commit_failed(error),
         }

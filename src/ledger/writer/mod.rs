@@ -149,6 +149,7 @@ impl Writer {
         };
         writer.doubt_abandoned()?;
         writer.know_jobs();
+        writer.inbox.known.levels.replace(writer.book.levels());
         Ok(writer)
     }
 

@@ -137,6 +137,7 @@ impl Writer {
                 } else {
                     let read = self.book.set_budgets(self.store.reader(), budgets);
                     self.inbox.known.exhausted.lift();
+                    self.inbox.known.levels.replace(self.book.levels());
                     read.map_err(LedgerError::from)
                 };
                 drop(reply.send(answer));

@@ -40,8 +40,7 @@ fn twin(
     prices: &Prices,
 ) -> Option<(OperationName, Credits)> {
     let own = catalogue.operation(name)?;
-    let other = name.replacen("_realtime_", "_database_", 1);
-    let other = catalogue.operation(&other).filter(|_| other != name)?;
+    let other = catalogue.twin_of(own)?;
     if other.class == Class::Free {
         return Some((other.name.clone(), Credits::ZERO));
     }

@@ -5,6 +5,8 @@ use std::sync::{Arc, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
 
+use crate::ids::{OperationName, TeamId};
+use crate::ledger::change::{KeptChange, SavedBy, Saving};
 use crate::ledger::entry::{Entry, EntryKind, HoldId};
 use crate::ledger::record::{FindingKind, Match, Record};
 use crate::ledger::store::records::in_credits;
@@ -26,6 +28,8 @@ pub(super) struct Records {
     matches: BTreeMap<TransactionId, Match>,
     findings: BTreeMap<Arc<str>, KeptFinding>,
     notes: BTreeMap<String, String>,
+    changes: Vec<KeptChange>,
+    savings: BTreeMap<(Timestamp, TeamId, OperationName, SavedBy), Saving>,
 }
 
 impl Records {
@@ -40,7 +44,11 @@ impl Records {
                 }
                 Record::Matched(matched) => (Some(&matched.transaction), Some(matched.hold)),
                 Record::Found(finding) => (finding.transaction.as_ref(), finding.hold),
-                Record::Unmatched(_) | Record::Closed { .. } | Record::Note { .. } => continue,
+                Record::Unmatched(_)
+                | Record::Closed { .. }
+                | Record::Note { .. }
+                | Record::Changed(_)
+                | Record::Saved(_) => continue,
             };
             if let Some(id) = row
                 && !new.contains(id)
@@ -92,6 +100,20 @@ impl Records {
                     Some(value) => self.notes.insert(name, value),
                     None => self.notes.remove(&name),
                 };
+            }
+            Record::Changed(mut change) => {
+                let is_it = |kept: &KeptChange| kept.change.name == change.name;
+                if !self.changes.iter().any(is_it) {
+                    change.at = cut(change.at);
+                    let number = i64::try_from(self.changes.len() + 1).unwrap_or(i64::MAX);
+                    self.changes.push(KeptChange { number, change });
+                }
+            }
+            Record::Saved(mut saving) => {
+                saving.day = cut(saving.day);
+                let (team, operation) = (saving.team.clone(), saving.operation.clone());
+                let place = (saving.day, team, operation, saving.how);
+                self.savings.insert(place, saving);
             }
         }
     }
@@ -229,6 +251,27 @@ impl RecordReader for MemoryStore {
 
     fn note(&self, name: &str) -> Result<Option<String>, StoreError> {
         Ok(self.records().notes.get(name).cloned())
+    }
+
+    fn changes(
+        &self,
+        from: Timestamp,
+        to: Timestamp,
+        after: i64,
+        limit: usize,
+    ) -> Result<Vec<KeptChange>, StoreError> {
+        let records = self.records();
+        let wanted =
+            |kept: &&KeptChange| kept.number > after && (from..to).contains(&kept.change.at);
+        let found = records.changes.iter().filter(wanted);
+        Ok(found.take(limit).cloned().collect())
+    }
+
+    fn savings(&self, from: Timestamp, to: Timestamp) -> Result<Vec<Saving>, StoreError> {
+        let records = self.records();
+        let found = records.savings.values();
+        let wanted = found.filter(|saving| (from..to).contains(&saving.day));
+        Ok(wanted.cloned().collect())
     }
 
     fn taken_by_kind(&self, from: Timestamp, to: Timestamp) -> Result<Vec<TakenSum>, StoreError> {

@@ -1,5 +1,6 @@
 //! Closed lists by number, as rows are stored. A number is never given a new meaning.
 
+use crate::ledger::change::{ChangeKind, SavedBy};
 use crate::ledger::record::{FindingKind, MatchedBy};
 use crate::transaction::{TransactionSource, TransactionStatus};
 
@@ -13,6 +14,8 @@ pub(super) const STATUSES: [TransactionStatus; 4] = [
 ];
 pub(super) const WAYS: [MatchedBy; 4] = MatchedBy::ALL;
 pub(super) const FINDINGS: [FindingKind; 8] = FindingKind::ALL;
+pub(super) const CHANGES: [ChangeKind; 5] = ChangeKind::ALL;
+pub(super) const SAVINGS: [SavedBy; 4] = SavedBy::ALL;
 
 /// The number of `one` in its list, from 1.
 pub(super) fn code<T: PartialEq>(all: &[T], one: &T) -> i64 {

@@ -8,13 +8,18 @@ use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 use crate::ledger::store::StoreError;
 
 /// Every step of the schema, in order. A step that was released is never altered.
-const MIGRATIONS: [&str; 2] = [
+const MIGRATIONS: [&str; 3] = [
     include_str!("../migrations/0001.sql"),
     include_str!("../migrations/0002.sql"),
+    include_str!("../migrations/0003.sql"),
 ];
 /// The step that brought the records of reconciliation. A file that no guard has opened since is
 /// read as one that has none.
 pub(super) const WITH_RECORDS: i64 = 2;
+/// The step that brought what people changed and what was saved.
+pub(super) const WITH_CHANGES: i64 = 3;
+/// Any step there is.
+pub(super) const UP_TO_DATE: i64 = i64::MAX;
 /// Marks the file as ours in its header ("gGLd"), so that no other database is taken for a ledger.
 const APPLICATION_ID: i64 = 0x6747_4C64;
 /// How long to wait for a lock another connection has for a moment.

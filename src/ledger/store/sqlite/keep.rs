@@ -7,6 +7,7 @@ use crate::ledger::record::{Finding, Match, Record};
 use crate::ledger::store::StoreError;
 use crate::transaction::{Transaction, TransactionId};
 
+use super::changes::{keep_change, keep_saving};
 use super::codes::{FINDINGS, SOURCES, STATUSES, WAYS, code};
 use super::names::Numbers;
 
@@ -71,6 +72,8 @@ impl Keeper<'_> {
                 }
                 None => self.execute("DELETE FROM notes WHERE name = ?1", params![name]),
             },
+            Record::Changed(change) => keep_change(self.connection, change),
+            Record::Saved(saving) => keep_saving(self.connection, &mut self.numbers, saving),
         }
     }
 

@@ -1,7 +1,9 @@
 //! The default store: one SQLite file, which anybody can open with SQL (see the views `ledger`,
-//! `spend`, `account_rows` and `disagreements` in the migrations).
+//! `spend`, `account_rows`, `disagreements`, `changed` and
+//! `saved` in the migrations).
 
 mod append;
+mod changes;
 mod checkpoint;
 mod codes;
 mod connection;

@@ -16,7 +16,7 @@ use crate::ledger::entry::{Entry, EntryKind, Fingerprint, HoldId, Note, NoteKind
 use crate::ledger::store::{BeganSum, Derived, OpenHold, Reader, Spend, StoreError, SumRow, Tail};
 use crate::ledger::window::{QUARTER_MICROS, at_micros, quarter_of, quarter_start};
 
-use super::connection::{WITH_RECORDS, open_reading};
+use super::connection::{UP_TO_DATE, open_reading};
 use super::mark;
 use super::names::Names;
 
@@ -32,7 +32,8 @@ const BACKUP_PAGES: i32 = 1_024;
 pub struct SqliteReader {
     connection: Connection,
     names: RefCell<Names>,
-    has_records: bool,
+    /// The last step of the schema that the file has met.
+    version: i64,
 }
 
 impl SqliteReader {
@@ -42,9 +43,8 @@ impl SqliteReader {
     /// What is wrong with the file, by its path.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
         let (connection, version) = open_reading(path)?;
-        let has_records = version >= WITH_RECORDS;
         Ok(Self {
-            has_records,
+            version,
             ..Self::over(connection)
         })
     }
@@ -54,12 +54,13 @@ impl SqliteReader {
         Self {
             connection,
             names: RefCell::new(Names::default()),
-            has_records: true,
+            version: UP_TO_DATE,
         }
     }
 
-    pub(super) fn has_records(&self) -> bool {
-        self.has_records
+    /// The last step of the schema that the file has met.
+    pub(super) fn version(&self) -> i64 {
+        self.version
     }
 
     pub(super) fn kind(&self, number: i64) -> Result<Arc<str>, StoreError> {

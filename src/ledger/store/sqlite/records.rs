@@ -8,6 +8,7 @@ use rusqlite::{Row, params};
 
 use crate::credits::Credits;
 use crate::ids::{OperationName, TeamId};
+use crate::ledger::change::{KeptChange, Saving};
 use crate::ledger::entry::HoldId;
 use crate::ledger::record::{Finding, Match};
 use crate::ledger::store::records::in_credits;
@@ -19,6 +20,7 @@ use crate::ledger::window::at_micros;
 use crate::transaction::{Transaction, TransactionId};
 
 use super::codes::{FINDINGS, SOURCES, STATUSES, WAYS, code, decoded};
+use super::connection::WITH_RECORDS;
 use super::read::SqliteReader;
 
 /// The columns of a row, in the order [`SqliteReader::row`] reads them.
@@ -98,10 +100,21 @@ impl SqliteReader {
         &self,
         sql: &str,
         values: impl rusqlite::Params,
+        read: impl FnMut(&Row<'_>) -> Result<T, StoreError>,
+    ) -> Result<Vec<T>, StoreError> {
+        self.gather_since(WITH_RECORDS, sql, values, read)
+    }
+
+    /// Every row of a query over what migration `step` brought, or none if the file has not met it.
+    pub(super) fn gather_since<T>(
+        &self,
+        step: i64,
+        sql: &str,
+        values: impl rusqlite::Params,
         mut read: impl FnMut(&Row<'_>) -> Result<T, StoreError>,
     ) -> Result<Vec<T>, StoreError> {
         let mut found = Vec::new();
-        if !self.has_records() {
+        if self.version() < step {
             return Ok(found);
         }
         let mut statement = self.connection().prepare_cached(sql)?;
@@ -269,6 +282,20 @@ impl RecordReader for SqliteReader {
     fn note(&self, name: &str) -> Result<Option<String>, StoreError> {
         let sql = "SELECT value FROM notes WHERE name = ?1";
         Ok(self.gather(sql, [name], |row| Ok(row.get(0)?))?.pop())
+    }
+
+    fn changes(
+        &self,
+        from: Timestamp,
+        to: Timestamp,
+        after: i64,
+        limit: usize,
+    ) -> Result<Vec<KeptChange>, StoreError> {
+        self.read_changes(from, to, after, limit)
+    }
+
+    fn savings(&self, from: Timestamp, to: Timestamp) -> Result<Vec<Saving>, StoreError> {
+        self.read_savings(from, to)
     }
 
     fn taken_by_kind(&self, from: Timestamp, to: Timestamp) -> Result<Vec<TakenSum>, StoreError> {

@@ -1,0 +1,57 @@
+//! Sends again what certainly was not sent.
+//!
+//! A connection that could not be made, or a request that hyper gave back, has cost nothing and can
+//! cost nothing: it is tried again a few times, within the time a connection may take. The call's hold
+//! stays meanwhile. Whatever may have been sent is never sent again here, whatever came of it.
+
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use http::{Request, Response};
+use hyper::body::Incoming;
+use tokio::time::Instant;
+
+use super::body::OutgoingBody;
+use super::exchange::Exchange;
+use super::upstream::{SendError, Upstream};
+
+/// How often and for how long what was not sent is tried again.
+#[derive(Clone, Copy, Debug)]
+pub struct Patience {
+    /// Tries in all; one is none again.
+    pub tries: NonZeroU32,
+    /// Before the second try; doubles from try to try.
+    pub pause: Duration,
+    /// No try is begun later than this after the first.
+    pub within: Duration,
+}
+
+impl Patience {
+    /// Sends `request`, and again as long as it was not sent and patience lasts.
+    ///
+    /// # Errors
+    /// That of the last try.
+    pub async fn send(
+        self,
+        upstream: &Upstream,
+        request: Request<OutgoingBody>,
+        exchange: &Exchange,
+    ) -> Result<Response<Incoming>, SendError> {
+        let began = Instant::now();
+        let mut pause = self.pause;
+        for tried in 1..self.tries.get() {
+            let why = match upstream.send(request.clone()).await {
+                Err(SendError::Unsent(why)) => why,
+                sent => return sent,
+            };
+            if began.elapsed() + pause > self.within {
+                return Err(SendError::Unsent(why));
+            }
+            exchange.facts().upstream_tries = Some(tried + 1);
+            tracing::debug!(request.id = %exchange.request_id, "not sent, and tried again: {why}");
+            tokio::time::sleep(pause).await;
+            pause *= 2;
+        }
+        upstream.send(request).await
+    }
+}
