@@ -65,6 +65,9 @@ pub enum OwnPage {
     User,
     /// The unit prices in force: `my-tier`.
     Prices,
+    /// How its budgets stand. The guard's own: the account has no such page.
+    #[serde(skip)]
+    Budgets,
 }
 
 /// A family of operations that share one cap on calls in flight (dossier section 1.2).
@@ -179,6 +182,22 @@ pub enum ExtraUnits {
 }
 
 impl Operation {
+    /// The page that shows a team how its budgets stand: answered by the guard and never passed on.
+    pub(super) fn guard_budgets() -> Self {
+        Self {
+            name: "guard_budgets".into(),
+            method: "GET".into(),
+            path: "/_guard/budgets/".into(),
+            class: Class::Free,
+            explanation: "How the team's budgets stand. Answered by the guard.".into(),
+            poll: None,
+            slots: None,
+            charge_from: ChargeFrom::default(),
+            own_page: Some(OwnPage::Budgets),
+            parts: Vec::new(),
+        }
+    }
+
     /// The path with `segment` in the place of its placeholder.
     pub fn path_of(&self, segment: &str) -> String {
         match self.placeholder() {

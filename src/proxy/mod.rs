@@ -18,11 +18,13 @@ use crate::ledger::{Fingerprint, Hold};
 
 pub mod answer;
 pub mod answer_refusals;
+pub mod ask;
 pub mod attach_token;
 pub mod authenticate;
 pub mod body;
 pub mod bounds;
 pub mod breaker;
+mod budget_row;
 pub mod classify;
 pub mod exchange;
 mod exchange_task;
@@ -41,6 +43,7 @@ pub mod refusal;
 mod refusal_body;
 pub mod server;
 pub mod settle;
+mod shadow;
 pub mod stack;
 pub mod stalled;
 pub mod team_view;
@@ -49,6 +52,7 @@ pub mod trace;
 pub mod unpack;
 pub mod upstream;
 
+use ask::Wishes;
 use body::{AnswerBody, OutgoingBody};
 use exchange::Exchange;
 use policy::Policy;
@@ -98,6 +102,8 @@ pub struct Classified {
     pub job: Option<JobId>,
     /// The page of the team's own books that answers it in the upstream's place, if one does.
     pub own_page: Option<OwnPage>,
+    /// What its client asks of the guard for it.
+    pub wishes: Wishes,
 }
 
 /// A request whose quote is known, with the bytes that say so. Left by quote body.
@@ -117,6 +123,8 @@ pub struct Quoted {
     pub job: Option<JobId>,
     /// The most it can take. `None`: it takes nothing and nothing is held.
     pub quote: Option<(Quote, Fingerprint)>,
+    /// What its client asks of the guard for it.
+    pub wishes: Wishes,
 }
 
 /// A request that may leave: its quote is on disk, or it is free. Left by hold credits.

@@ -30,6 +30,8 @@ pub struct Policy {
     pub slowing: Arc<Slowing>,
     /// Floors that refuse.
     pub refuse_below: RefuseBelow,
+    /// Floors that would refuse, were they not in shadow.
+    pub shadow_floors: Arc<[ShadowFloor]>,
 }
 
 /// What is set for one team.
@@ -41,6 +43,17 @@ pub struct TeamRules {
     pub unbounded: Unbounded,
     /// What it sees where the account's pages show every team together.
     pub account_view: AccountView,
+}
+
+/// A floor that refuses nobody and says whom it would have.
+#[derive(Clone, Debug)]
+pub struct ShadowFloor {
+    /// What people call it: its place in the settings.
+    pub name: Arc<str>,
+    /// Whom it would refuse.
+    pub priority: Priority,
+    /// The balance a call would have to leave behind.
+    pub below: Credits,
 }
 
 /// The balance a call of each priority must leave behind.
@@ -78,6 +91,12 @@ impl Policy {
         self.teams
             .get(team)
             .map_or(AccountView::Own, |rules| rules.account_view)
+    }
+
+    /// The floor in shadow for `priority`, if there is one.
+    pub fn shadow_floor(&self, priority: Priority) -> Option<&ShadowFloor> {
+        let mut floors = self.shadow_floors.iter();
+        floors.find(|floor| floor.priority == priority)
     }
 
     /// What people call `team`.

@@ -211,6 +211,7 @@ fn log_spend(exchange: &Exchange) {
         operation = facts.operation.as_ref().map(|name| name.as_str()),
         outcome,
         refusal = facts.refusal,
+        shadow = facts.shadow_text(),
         quote = text(facts.quote),
         charge = text(facts.charge),
         budget.id = facts.tightest.as_ref().map(|tightest| tightest.budget.as_str()),

@@ -236,6 +236,7 @@ impl Books {
             operation: SEARCH.into(),
             quote: credits(quote),
             floor: None,
+            shadow_floor: None,
             fingerprint: None,
         };
         self.ledger.hold(request).await.unwrap()
