@@ -97,8 +97,7 @@ impl Catalogue {
                 }
             }
         }
-        // Last, so that no file can put anything in its place. It is nothing the upstream does, so it
-        // is not among the operations.
+        // It is nothing the upstream does, so it is not among the operations.
         let own = Operation::guard_budgets();
         let path = own.path.clone();
         catalogue.exact.insert(path, vec![Arc::new(own)]);

@@ -8,6 +8,9 @@ use serde::Deserialize;
 use super::price::PriceName;
 use crate::ids::OperationName;
 
+/// Below it are pages of the guard's own.
+pub(super) const GUARD_PATHS: &str = "/_guard/";
+
 /// How the guard treats calls of an operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -187,7 +190,7 @@ impl Operation {
         Self {
             name: "guard_budgets".into(),
             method: "GET".into(),
-            path: "/_guard/budgets/".into(),
+            path: format!("{GUARD_PATHS}budgets/"),
             class: Class::Free,
             explanation: "How the team's budgets stand. Answered by the guard.".into(),
             poll: None,

@@ -17,5 +17,6 @@ mod properties;
 mod record_files;
 mod records;
 mod scenarios;
+mod shadow;
 mod stores;
 mod support;

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::{Draft, RawOperation};
-use crate::catalogue::operation::{ChargeFrom, Class, Count, Operation};
+use crate::catalogue::operation::{ChargeFrom, Class, Count, GUARD_PATHS, Operation};
 
 /// Methods an operation may have. HEAD and OPTIONS are never passed on.
 const METHODS: [&str; 5] = ["DELETE", "GET", "PATCH", "POST", "PUT"];
@@ -30,6 +30,9 @@ impl Draft {
                     raw.path
                 ),
             );
+        }
+        if raw.path.starts_with(GUARD_PATHS) {
+            self.complain(at, format!("paths below {GUARD_PATHS} are the guard's own"));
         }
     }
 
@@ -244,6 +247,12 @@ mod tests {
             ("/find/", "/find//", "not a path"),
             ("/find/", "/f%69nd/", "not a path"),
             ("/find/", "/Find/", "not a path"),
+            ("/find/", "/_guard/find/", "the guard's own"),
+            (
+                "explanation",
+                "own_page = \"budgets\"\nexplanation",
+                "unknown variant `budgets`",
+            ),
             ("flat = 1", "flat = 0", "at least 1"),
             ("flat = 1", "", "exactly one of"),
             ("flat = 1", "items = []", "exactly one of"),
