@@ -20,7 +20,8 @@ use std::time::{Duration, Instant};
 use generect_guard::clock::Clock;
 use generect_guard::credits::Credits;
 use generect_guard::ledger::{
-    Budget, CalendarUnit, Evidence, Filter, HoldRequest, Ledger, Settings, SqliteStore, WindowRule,
+    Budget, CalendarUnit, Evidence, Filter, HoldRequest, Ledger, Mode, Settings, SqliteStore,
+    WindowRule,
 };
 use jiff::SignedDuration;
 use jiff::tz::TimeZone;
@@ -52,6 +53,7 @@ fn per(id: String, team: Option<String>, unit: WindowRule) -> Budget {
         },
         window: unit,
         limit: Credits::from_micros(1_000_000_000_000_000),
+        mode: Mode::Enforce,
     }
 }
 
@@ -93,6 +95,7 @@ fn requests(shape: Shape) -> Arc<Vec<HoldRequest>> {
         operation: "search_realtime_leads".into(),
         quote: Credits::from_micros(100_000),
         floor: None,
+        shadow_floor: None,
         fingerprint: None,
     };
     Arc::new((0..shape.keys).map(request).collect())

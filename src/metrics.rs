@@ -31,6 +31,8 @@ pub const REASON: &str = "reason";
 pub const FAMILY: &str = "family";
 /// Label: a budget's id.
 pub const BUDGET: &str = "budget";
+/// Label: a limit in shadow: a budget's id, or the place of a rate or a floor in the settings.
+pub const LIMIT: &str = "limit";
 /// Label: by what a doubt ended, or why a call took nothing.
 pub const HOW: &str = "how";
 /// Label: an alert's id.
@@ -63,6 +65,8 @@ pub mod outcome {
     pub const FREE: &str = "free";
     /// Answered in the upstream's test mode: settled at zero.
     pub const TEST_MODE: &str = "test_mode";
+    /// The client asked what would become of the call; nothing was sent.
+    pub const DRY_RUN: &str = "dry_run";
     /// The guard said no.
     pub const REFUSED: &str = "refused";
     /// The client left before anything was held.
@@ -70,7 +74,8 @@ pub mod outcome {
 
     /// All of them.
     pub const ALL: &[&str] = &[
-        SETTLED, ESTIMATED, RELEASED, IN_DOUBT, ACCEPTED, FREE, TEST_MODE, REFUSED, ABANDONED,
+        SETTLED, ESTIMATED, RELEASED, IN_DOUBT, ACCEPTED, FREE, TEST_MODE, DRY_RUN, REFUSED,
+        ABANDONED,
     ];
 }
 
@@ -156,6 +161,8 @@ metrics! {
     REQUESTS = "guard_requests_total", Kind::Counter, Count, [TEAM, OPERATION, OUTCOME];
     /// Calls the guard itself refused, by reason.
     REFUSALS = "guard_refusals_total", Kind::Counter, Count, [REASON, TEAM, OPERATION];
+    /// Calls that a limit in shadow would have refused, by that limit and the reason it would have given.
+    SHADOWED = "guard_shadow_refusals_total", Kind::Counter, Count, [LIMIT, REASON, TEAM];
     /// From the first byte of a request to the last byte of its answer, in seconds.
     EXCHANGE_TIME = "guard_exchange_seconds", Kind::Histogram(EXCHANGE_SECONDS), Seconds, [TEAM, OPERATION];
     /// The part of an exchange that the guard itself added (all but waiting for the upstream or for one of its slots), in seconds.

@@ -91,6 +91,7 @@ async fn minute(ledger: &Ledger, clock: &Clock, history: History, made: &AtomicI
                 operation: History::operation(number).into(),
                 quote: Credits::from_micros(4_000_000),
                 floor: None,
+                shadow_floor: None,
                 fingerprint: None,
             };
             let hold = ledger.hold(request).await.unwrap();

@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use super::StartError;
-use crate::config::{Config, FloorAction, Pace};
+use crate::config::{Config, Floor, FloorAction, Pace};
 use crate::credits::Credits;
 use crate::identity::{Directory, Priority};
-use crate::proxy::policy::{Policy, RefuseBelow, TeamRules};
+use crate::ledger::Mode;
+use crate::proxy::policy::{Policy, RefuseBelow, ShadowFloor, TeamRules};
 use crate::proxy::rates::{self, RateRule, Rates, SlowRule, Slowing};
 use crate::proxy::slots::SlotSettings;
 
@@ -34,6 +35,7 @@ pub(super) fn build(config: &Config) -> Result<Policy, StartError> {
             normal: floor(Priority::Normal),
             high: floor(Priority::High),
         },
+        shadow_floors: shadow_floors(config),
     })
 }
 
@@ -46,22 +48,44 @@ pub(super) fn slots(config: &Config) -> SlotSettings {
     }
 }
 
+/// A rate or a floor has no id; the place is what `check` calls it by.
+fn named(list: &str, index: usize) -> Arc<str> {
+    format!("{list}.#{}", index + 1).into()
+}
+
 fn rates(config: &Config) -> Rates {
-    Rates::new(config.rates.iter().map(|rate| RateRule {
+    let rules = config.rates.iter().enumerate();
+    Rates::new(rules.map(|(index, rate)| RateRule {
+        name: named("rate", index),
         filter: rate.filter.clone(),
         pace: pace(rate.pace),
+        mode: rate.mode,
     }))
 }
 
 fn slowing(config: &Config) -> Slowing {
-    Slowing::new(config.floors.iter().filter_map(|floor| match floor.action {
+    let slows = |(index, floor): (usize, &Floor)| match floor.action {
         FloorAction::SlowTo(slow_to) => Some(SlowRule {
+            name: named("floor", index),
             priority: floor.priority,
             below: floor.below,
             pace: pace(slow_to),
+            mode: floor.mode,
         }),
         FloorAction::Refuse => None,
-    }))
+    };
+    Slowing::new(config.floors.iter().enumerate().filter_map(slows))
+}
+
+fn shadow_floors(config: &Config) -> Arc<[ShadowFloor]> {
+    let floors = config.floors.iter().enumerate();
+    let on_trial = floors.filter(|(_, floor)| floor.refuses() && floor.mode == Mode::Shadow);
+    let named = on_trial.map(|(index, floor)| ShadowFloor {
+        name: named("floor", index),
+        priority: floor.priority,
+        below: floor.below,
+    });
+    named.collect()
 }
 
 fn pace(pace: Pace) -> rates::Pace {

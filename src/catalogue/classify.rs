@@ -97,6 +97,10 @@ impl Catalogue {
                 }
             }
         }
+        // It is nothing the upstream does, so it is not among the operations.
+        let own = Operation::guard_budgets();
+        let path = own.path.clone();
+        catalogue.exact.insert(path, vec![Arc::new(own)]);
         catalogue
     }
 

@@ -9,6 +9,9 @@ use super::price::PriceName;
 use super::twin::Twin;
 use crate::ids::OperationName;
 
+/// Below it are pages of the guard's own.
+pub(super) const GUARD_PATHS: &str = "/_guard/";
+
 /// How the guard treats calls of an operation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -66,6 +69,9 @@ pub enum OwnPage {
     User,
     /// The unit prices in force: `my-tier`.
     Prices,
+    /// How its budgets stand. The guard's own: the account has no such page.
+    #[serde(skip)]
+    Budgets,
 }
 
 /// A family of operations that share one cap on calls in flight (dossier section 1.2).
@@ -182,6 +188,23 @@ pub enum ExtraUnits {
 }
 
 impl Operation {
+    /// The page that shows a team how its budgets stand: answered by the guard and never passed on.
+    pub(super) fn guard_budgets() -> Self {
+        Self {
+            name: "guard_budgets".into(),
+            method: "GET".into(),
+            path: format!("{GUARD_PATHS}budgets/"),
+            class: Class::Free,
+            explanation: "How the team's budgets stand. Answered by the guard.".into(),
+            poll: None,
+            slots: None,
+            charge_from: ChargeFrom::default(),
+            own_page: Some(OwnPage::Budgets),
+            twin: None,
+            parts: Vec::new(),
+        }
+    }
+
     /// The path with `segment` in the place of its placeholder.
     pub fn path_of(&self, segment: &str) -> String {
         match self.placeholder() {

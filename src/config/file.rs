@@ -175,6 +175,7 @@ pub(super) struct BudgetFile {
     pub(super) limit: Option<Credits>,
     pub(super) per: Option<Per>,
     pub(super) timezone: Option<String>,
+    pub(super) mode: Option<String>,
 }
 
 /// `[[floor]]`
@@ -184,6 +185,7 @@ pub(super) struct FloorFile {
     pub(super) below: Option<Credits>,
     pub(super) priority: Option<String>,
     pub(super) action: Option<Action>,
+    pub(super) mode: Option<String>,
 }
 
 /// `[[rate]]`
@@ -195,6 +197,7 @@ pub(super) struct RateFile {
     pub(super) operations: Option<Vec<String>>,
     pub(super) per_second: Option<Number>,
     pub(super) burst: Option<u32>,
+    pub(super) mode: Option<String>,
 }
 
 /// `[[alert]]`

@@ -15,7 +15,7 @@ use crate::config::Complaint;
 use crate::credits::Credits;
 use crate::identity::{AccountView, Client, KeyDigest, Priority, Secret, Team};
 use crate::ids::{OperationName, TeamId};
-use crate::ledger::{AccountRule, Budget, Filter};
+use crate::ledger::{AccountRule, Budget, Filter, Mode};
 use crate::logging::LoggingSettings;
 use crate::transaction::TransactionSource;
 
@@ -62,10 +62,10 @@ pub struct Config {
 impl Config {
     /// The balance under which a priority's billable calls are refused, if there is such a floor.
     pub fn refuse_floor(&self, priority: Priority) -> Option<Credits> {
-        self.floors
-            .iter()
-            .find(|floor| floor.priority == priority && floor.action == FloorAction::Refuse)
-            .map(|floor| floor.below)
+        let refuses = |floor: &&Floor| floor.refuses() && floor.mode == Mode::Enforce;
+        let mut floors = self.floors.iter().filter(refuses);
+        let found = floors.find(|floor| floor.priority == priority);
+        found.map(|floor| floor.below)
     }
 
     /// What no log line may show: the account's token, and the addresses of webhooks, whole and
@@ -235,6 +235,15 @@ pub struct Floor {
     pub priority: Priority,
     /// This happens.
     pub action: FloorAction,
+    /// Or is only said to happen.
+    pub mode: Mode,
+}
+
+impl Floor {
+    /// Whether calls under it are refused, and not slowed.
+    pub fn refuses(&self) -> bool {
+        self.action == FloorAction::Refuse
+    }
 }
 
 /// What happens under a floor.
@@ -253,6 +262,8 @@ pub struct Rate {
     pub filter: Filter,
     /// How often.
     pub pace: Pace,
+    /// Whether what comes sooner is refused.
+    pub mode: Mode,
 }
 
 /// A team and what is set for it.

@@ -12,6 +12,27 @@ use crate::ids::{BudgetId, KeyId, OperationName, TeamId};
 
 use super::window::{Window, WindowRule};
 
+/// What a limit does to a call that does not fit.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Mode {
+    /// It refuses the call.
+    #[default]
+    Enforce,
+    /// It lets the call pass and says what it would have refused: a limit on trial. It counts like
+    /// any other, and caps nothing.
+    Shadow,
+}
+
+impl Mode {
+    /// `enforce` or `shadow`, as in the settings.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Enforce => "enforce",
+            Self::Shadow => "shadow",
+        }
+    }
+}
+
 /// A limit: all calls the filter covers must fit under it in each window.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Budget {
@@ -23,6 +44,8 @@ pub struct Budget {
     pub window: WindowRule,
     /// What settled and held together may not pass.
     pub limit: Credits,
+    /// Whether it refuses what does not fit.
+    pub mode: Mode,
 }
 
 /// Which calls a budget counts. `None` stands for any.
@@ -59,6 +82,8 @@ pub struct BudgetStatus {
     pub window: Window,
     /// The configured limit.
     pub limit: Credits,
+    /// Whether it refuses what does not fit.
+    pub mode: Mode,
     /// What was granted on top, in this window.
     pub granted: Credits,
     /// Charges of calls that began in this window.

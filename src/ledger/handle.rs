@@ -19,7 +19,7 @@ use super::hold::Hold;
 use super::levels::Levels;
 use super::record::Record;
 use super::request::{
-    Decision, HoldError, HoldRequest, Job, LedgerError, OpenCall, Reading, Resolution,
+    Considered, Decision, HoldError, HoldRequest, Job, LedgerError, OpenCall, Reading, Resolution,
     ResolveError, Settings,
 };
 use super::store::Store;
@@ -175,6 +175,21 @@ impl Ledger {
         known.exhausted.find(request, asked).map(HoldError::Short)
     }
 
+    /// What would become of a call, had it asked to be held now. Nothing is held or written.
+    ///
+    /// # Errors
+    /// [`HoldError::Unavailable`], [`HoldError::Overloaded`] or [`HoldError::Closed`]: what it would
+    /// be told as well, without anything being known of the budgets.
+    pub async fn consider(&self, request: HoldRequest) -> Result<Considered, HoldError> {
+        if !self.writable() {
+            let why = self.shared.known.failure.load().to_string();
+            return Err(HoldError::Unavailable(why));
+        }
+        let (reply, answer) = oneshot::channel();
+        self.try_ask(Request::Consider { request, reply })?;
+        answer.await.map_err(|_| HoldError::Closed)?
+    }
+
     async fn ask_to_hold(&self, request: HoldRequest) -> Result<Hold, HoldError> {
         let place = Arc::clone(&self.shared.known.places)
             .try_acquire_owned()
@@ -185,18 +200,22 @@ impl Ledger {
             place,
             reply,
         };
-        self.shared.requests.try_send(message).map_err(|error| {
-            use mpsc::error::TrySendError::{Closed, Full};
-            match error {
-                Full(_) => HoldError::Overloaded,
-                Closed(_) => HoldError::Closed,
-            }
-        })?;
+        self.try_ask(message)?;
         match answer.await {
             Ok(Ok(delivery)) => delivery.take().ok_or(HoldError::Closed),
             Ok(Err(refused)) => Err(refused),
             Err(_) => Err(HoldError::Closed),
         }
+    }
+
+    /// Asks the writer, unless too many wait for it already.
+    fn try_ask(&self, message: Request) -> Result<(), HoldError> {
+        use mpsc::error::TrySendError::{Closed, Full};
+        let sent = self.shared.requests.try_send(message);
+        sent.map_err(|error| match error {
+            Full(_) => HoldError::Overloaded,
+            Closed(_) => HoldError::Closed,
+        })
     }
 
     /// The hold of a job. Known for at least 25 hours after the call began, across restarts.

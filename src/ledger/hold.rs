@@ -13,7 +13,7 @@ use crate::ids::JobId;
 
 use super::entry::{Ending, Evidence, HoldId};
 use super::handle::Shared;
-use super::request::{LedgerError, Tightest};
+use super::request::{LedgerError, Shortfall, Tightest};
 use super::writer::{Ended, Request, Target};
 
 /// Why a hold without an ending is in doubt.
@@ -29,6 +29,7 @@ pub struct Hold {
     quote: Credits,
     began_at: Timestamp,
     tightest: Option<Tightest>,
+    shadow: Option<Arc<Shortfall>>,
     /// `None` once it has an end.
     ending: Option<OpenEnd>,
 }
@@ -47,6 +48,7 @@ impl Hold {
             quote: made.quote,
             began_at: made.began_at,
             tightest: made.tightest,
+            shadow: made.shadow,
             ending: Some(OpenEnd { shared, place }),
         }
     }
@@ -66,7 +68,12 @@ impl Hold {
         self.began_at
     }
 
-    /// The tightest budget over it, if any budget covers it.
+    /// The limits in shadow that would have refused it; `None`: none would.
+    pub fn shadow(&self) -> Option<&Arc<Shortfall>> {
+        self.shadow.as_ref()
+    }
+
+    /// The tightest budget over it that refuses what does not fit, if any such covers it.
     pub fn tightest(&self) -> Option<&Tightest> {
         self.tightest.as_ref()
     }
@@ -143,6 +150,7 @@ pub(super) struct Made {
     pub(super) quote: Credits,
     pub(super) began_at: Timestamp,
     pub(super) tightest: Option<Tightest>,
+    pub(super) shadow: Option<Arc<Shortfall>>,
 }
 
 /// A hold on its way to its caller. If the caller has left, it is given back: nothing was sent.

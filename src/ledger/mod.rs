@@ -13,7 +13,7 @@
 //!
 //! 1. **Hard cap.** However many callers there are at once, settled + held never passes a limit,
 //!    except by an overrun the upstream caused. Budgets are decided in one place, one after another,
-//!    each seeing the one before.
+//!    each seeing the one before. A budget in shadow ([`Mode`]) counts and caps nothing.
 //! 2. **Held before sent.** A [`Hold`] is given out only after its entry is synced to disk.
 //! 3. **Nothing lost.** What was held when the process died is in doubt at the next start. What the
 //!    disk refuses is kept until it is written.
@@ -65,7 +65,7 @@ mod verify;
 mod window;
 mod writer;
 
-pub use budget::{Budget, BudgetStatus, Filter};
+pub use budget::{Budget, BudgetStatus, Filter, Mode};
 pub use change::{Change, ChangeKind, KeptChange, SavedBy, Saving};
 pub use entry::{Ending, Entry, EntryKind, Evidence, Fingerprint, HoldId, Note, NoteKind, Origin};
 pub use handle::Ledger;
@@ -73,9 +73,9 @@ pub use hold::Hold;
 pub use pace::{Pace, runs_out_at};
 pub use record::{Finding, FindingKind, Match, MatchedBy, Record};
 pub use request::{
-    AccountRule, AccountShort, BalanceIs, BudgetShort, Decision, HoldError, HoldRequest, Job,
-    LedgerError, OpenCall, Reading, Resolution, ResolveError, Settings, Shortfall, Tightest,
-    WhenStale,
+    AccountRule, AccountShort, BalanceIs, BudgetShort, Considered, Decision, HoldError,
+    HoldRequest, Job, LedgerError, OpenCall, Reading, Resolution, ResolveError, Settings,
+    Shortfall, Tightest, WhenStale,
 };
 pub use store::{
     After, Closing, FoundSum, KeptFinding, KeptRow, LedgerLock, LockError, MemoryStore, OpenError,

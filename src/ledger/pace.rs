@@ -2,7 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::budget::Filter;
+use super::budget::{BudgetStatus, Filter};
 use super::record::{FindingKind, Record};
 use super::request::Reading;
 use super::store::{Reader, Spend, StoreError};
@@ -42,6 +42,17 @@ impl Pace {
     pub fn of_account(&self) -> Credits {
         let all = Filter::default();
         self.of(&all).saturating_add(self.around)
+    }
+
+    /// When a budget is used up at this pace. `None` if it is not, before its window ends; and where
+    /// the window is rolling, for it gives back what it takes.
+    pub fn runs_out(&self, status: &BudgetStatus, now: Timestamp) -> Option<Timestamp> {
+        let window = status.window;
+        // One that began somewhere and ends nowhere moves along with the time.
+        let is_rolling = window.start.is_some() && window.end.is_none();
+        let at = runs_out_at(status.headroom(), self.of(&status.filter), now)?;
+        let in_window = window.end.is_none_or(|end| at < end);
+        (in_window && !is_rolling).then_some(at)
     }
 
     /// What calls of `filter` were charged.

@@ -25,6 +25,8 @@ pub struct HoldRequest {
     pub quote: Credits,
     /// The balance under which the caller is refused; `None`: the account is not asked.
     pub floor: Option<Credits>,
+    /// A floor in shadow, which refuses nobody; `None`: there is none.
+    pub shadow_floor: Option<Credits>,
     /// What a repeat of this call is recognised by.
     pub fingerprint: Option<Fingerprint>,
 }
@@ -72,6 +74,24 @@ pub struct Shortfall {
     pub budgets: Vec<BudgetShort>,
     /// The account's floor.
     pub account: Option<AccountShort>,
+}
+
+impl Shortfall {
+    /// Whether nothing stood in the way.
+    pub fn is_empty(&self) -> bool {
+        self.budgets.is_empty() && self.account.is_none()
+    }
+}
+
+/// What would become of a call, had it asked to be held at this moment. Nothing is held.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Considered {
+    /// Why it would not be held.
+    pub refused: Option<HoldError>,
+    /// What limits in shadow would refuse.
+    pub shadow: Shortfall,
+    /// Every budget that covers it, without the call, in the order they were configured.
+    pub budgets: Vec<BudgetStatus>,
 }
 
 impl std::fmt::Display for Shortfall {

@@ -85,6 +85,8 @@ impl BreakerProbe {
             policy: Arc::clone(policy),
             operation: Arc::clone(page),
             pledge: Pledge::Nothing,
+            // A free question is in no family of slots.
+            slot: None,
         };
         let attach = AttachTokenLayer {
             token: self.token.clone(),

@@ -4,9 +4,10 @@
 //!   catalogue does not pass. What is there but shows the whole account (`account`) passes only
 //!   for a key with `account = true`, unless a page of the team's own books answers it, which any
 //!   key of the team may read; what is never passed on (`denied`) says why.
+//!   What the client asks of the guard for this call is read here too, before anything is done for it.
 //! - Needs: [`Identified`] with a normalised path.
 //! - Leaves: [`Classified`].
-//! - Fails: `unknown_operation`, `operation_not_allowed`.
+//! - Fails: `unknown_operation`, `operation_not_allowed`, `unreadable_header`.
 
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -14,6 +15,7 @@ use std::task::{Context, Poll};
 use http::HeaderMap;
 use tower::{Layer, Service};
 
+use super::ask::Wishes;
 use super::authenticate::shows_key;
 use super::refusal::Refusal;
 use super::{Answer, Classified, Decided, Identified, refuse};
@@ -53,12 +55,17 @@ where
         match classify(&identified) {
             Ok((operation, job)) => {
                 identified.exchange.facts().operation = Some(operation.name.clone());
+                let wishes = match Wishes::read(identified.request.headers()) {
+                    Ok(wishes) => wishes,
+                    Err(refusal) => return refuse(refusal),
+                };
                 let own_page = own_page(&identified, &operation);
                 Decided::Right(self.0.call(Classified {
                     identified,
                     operation,
                     job,
                     own_page,
+                    wishes,
                 }))
             }
             Err(refusal) => refuse(refusal),
@@ -110,7 +117,8 @@ fn shown<'a>(path: &'a str, headers: &HeaderMap) -> &'a str {
 /// The page of the team's own books that answers it, if one does.
 fn own_page(identified: &Identified, operation: &Operation) -> Option<OwnPage> {
     let view = identified.policy.account_view(&identified.client.team.id);
-    operation.own_page.filter(|_| view == AccountView::Own)
+    let is_ours = |page: &OwnPage| *page == OwnPage::Budgets || view == AccountView::Own;
+    operation.own_page.filter(is_ours)
 }
 
 fn allow(identified: &Identified, operation: &Operation) -> Result<(), Refusal> {

@@ -41,6 +41,8 @@ pub struct Facts {
     pub hold: Option<HoldId>,
     /// The budget with the least room left after the hold.
     pub tightest: Option<Tightest>,
+    /// The limits in shadow that would have refused it.
+    pub shadow: Vec<Arc<str>>,
     /// How it ended: one of [`metrics::outcome`](crate::metrics::outcome).
     pub outcome: Option<&'static str>,
     /// The guard's reason, if it refused.
@@ -93,5 +95,12 @@ impl Exchange {
     /// The facts, to read or to add to. Held for an instant only.
     pub fn facts(&self) -> MutexGuard<'_, Facts> {
         self.facts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Facts {
+    /// The limits in shadow that would have refused it, by name; `None`: none would.
+    pub fn shadow_text(&self) -> Option<String> {
+        (!self.shadow.is_empty()).then(|| self.shadow.join(", "))
     }
 }

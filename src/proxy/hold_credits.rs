@@ -14,12 +14,12 @@ use futures_util::future::BoxFuture;
 use tower::{Layer, Service};
 
 use super::breaker::Breaker;
-use super::refusal::Refusal;
+use super::refusal::{Refusal, Short};
 use super::slots::Slot;
-use super::{Admitted, Answer, Pledge, Quoted, Slotted, settle};
+use super::{Admitted, Answer, Pledge, Quoted, Slotted, settle, shadow};
 use crate::catalogue::{Class, Quote};
 use crate::ids::JobId;
-use crate::ledger::{Fingerprint, HoldError, HoldRequest, Ledger};
+use crate::ledger::{HoldError, HoldRequest, Ledger};
 
 /// Makes [`HoldCredits`].
 #[derive(Clone, Debug)]
@@ -65,7 +65,7 @@ where
 
     fn call(&mut self, Slotted { quoted, slot }: Slotted) -> Self::Future {
         if quoted.quote.is_none() {
-            return match self.unheld(&quoted) {
+            return match unheld(&quoted, &self.ledger) {
                 Ok(pledge) => Box::pin(self.inner.call(admit(quoted, pledge, slot))),
                 Err(refusal) => Box::pin(std::future::ready(Err(refusal))),
             };
@@ -93,29 +93,26 @@ fn admit(quoted: Quoted, pledge: Pledge, slot: Option<Slot>) -> Admitted {
 }
 
 async fn hold(quoted: &Quoted, ledger: &Ledger, breaker: &Breaker) -> Result<Pledge, Refusal> {
-    let Some((quote, fingerprint)) = &quoted.quote else {
+    let (Some((quote, _)), Some(request)) = (&quoted.quote, request(quoted)) else {
         return Ok(Pledge::Nothing);
     };
-    breaker.check().map_err(Refusal::UpstreamFailing)?;
-    let held = ledger.hold(request(quoted, quote, *fingerprint)).await;
+    worth_a_hold(breaker)?;
+    let held = ledger.hold(request).await;
     let hold = held.map_err(|error| refusal(error, quoted, quote))?;
+    if let Some(short) = hold.shadow() {
+        let short = Short {
+            shortfall: Arc::clone(short),
+            operation: quoted.operation.name.clone(),
+            asked: quote.amount,
+            items: quote.items,
+        };
+        let priority = quoted.client.team.priority;
+        shadow::note_all(&quoted.exchange, short, &quoted.policy, priority);
+    }
     let mut facts = quoted.exchange.facts();
     facts.hold = Some(hold.id());
     facts.tightest = hold.tightest().cloned();
     Ok(Pledge::Hold(hold))
-}
-
-/// What the ledger is asked for.
-pub(super) fn request(quoted: &Quoted, quote: &Quote, fingerprint: Fingerprint) -> HoldRequest {
-    let team = &quoted.client.team;
-    HoldRequest {
-        team: team.id.clone(),
-        key: quoted.client.key.clone(),
-        operation: quoted.operation.name.clone(),
-        quote: quote.amount,
-        floor: Some(quoted.policy.refuse_below.of(team.priority)),
-        fingerprint: Some(fingerprint),
-    }
 }
 
 /// The ledger's no in words.
@@ -124,25 +121,44 @@ pub(super) fn refusal(no: HoldError, quoted: &Quoted, quote: &Quote) -> Refusal 
     Refusal::from_hold(no, operation, quote.amount, quote.items)
 }
 
-impl<S> HoldCredits<S> {
-    /// What the end of a free exchange must be told to, if anything.
-    fn unheld(&self, quoted: &Quoted) -> Result<Pledge, Refusal> {
-        match (&quoted.job, quoted.operation.class) {
-            (Some(job), Class::Poll) => self.own_job(quoted, job),
-            _ => Ok(Pledge::Nothing),
-        }
-    }
+/// What is asked of the ledger for a call that is charged.
+pub(super) fn request(quoted: &Quoted) -> Option<HoldRequest> {
+    let (quote, fingerprint) = quoted.quote.as_ref()?;
+    let (team, policy) = (&quoted.client.team, &quoted.policy);
+    let on_trial = policy.shadow_floor(team.priority);
+    Some(HoldRequest {
+        team: team.id.clone(),
+        key: quoted.client.key.clone(),
+        operation: quoted.operation.name.clone(),
+        quote: quote.amount,
+        floor: Some(policy.refuse_below.of(team.priority)),
+        shadow_floor: on_trial.map(|floor| floor.below),
+        fingerprint: Some(*fingerprint),
+    })
+}
 
-    /// A job's answer holds what its team paid for; nobody else may see it.
-    fn own_job(&self, quoted: &Quoted, job: &JobId) -> Result<Pledge, Refusal> {
-        let client = &quoted.client;
-        match self.ledger.job(job) {
-            Some(known) if known.team == client.team.id => Ok(Pledge::Job(job.clone())),
-            None if client.account => Ok(Pledge::Nothing),
-            Some(_) | None => Err(Refusal::OperationNotAllowed(format!(
-                "Job {job} is no job of team {}. A job can be polled by the team that submitted it, through the guard, for 24 hours.",
-                client.team.id
-            ))),
-        }
+/// Nothing is held for a call into an outage.
+pub(super) fn worth_a_hold(breaker: &Breaker) -> Result<(), Refusal> {
+    breaker.check().map_err(Refusal::UpstreamFailing)
+}
+
+/// What the end of a free exchange must be told to, if anything.
+pub(super) fn unheld(quoted: &Quoted, ledger: &Ledger) -> Result<Pledge, Refusal> {
+    match (&quoted.job, quoted.operation.class) {
+        (Some(job), Class::Poll) => own_job(quoted, job, ledger),
+        _ => Ok(Pledge::Nothing),
+    }
+}
+
+/// A job's answer holds what its team paid for; nobody else may see it.
+fn own_job(quoted: &Quoted, job: &JobId, ledger: &Ledger) -> Result<Pledge, Refusal> {
+    let client = &quoted.client;
+    match ledger.job(job) {
+        Some(known) if known.team == client.team.id => Ok(Pledge::Job(job.clone())),
+        None if client.account => Ok(Pledge::Nothing),
+        Some(_) | None => Err(Refusal::OperationNotAllowed(format!(
+            "Job {job} is no job of team {}. A job can be polled by the team that submitted it, through the guard, for 24 hours.",
+            client.team.id
+        ))),
     }
 }

@@ -18,12 +18,14 @@ use crate::ledger::{Fingerprint, Hold};
 
 pub mod answer;
 pub mod answer_refusals;
+pub mod ask;
 pub mod attach_token;
 pub mod authenticate;
 pub mod body;
 pub mod bounds;
 pub mod breaker;
 pub mod breaker_probe;
+mod budget_row;
 pub mod classify;
 pub mod database_twin;
 pub mod exchange;
@@ -46,6 +48,7 @@ pub mod savings;
 pub mod server;
 pub mod settle;
 pub mod slots;
+mod shadow;
 pub mod stack;
 pub mod stalled;
 pub mod team_view;
@@ -54,6 +57,7 @@ pub mod trace;
 pub mod unpack;
 pub mod upstream;
 
+use ask::Wishes;
 use body::{AnswerBody, OutgoingBody};
 use exchange::Exchange;
 use policy::Policy;
@@ -104,6 +108,8 @@ pub struct Classified {
     pub job: Option<JobId>,
     /// The page of the team's own books that answers it in the upstream's place, if one does.
     pub own_page: Option<OwnPage>,
+    /// What its client asks of the guard for it.
+    pub wishes: Wishes,
 }
 
 /// A request whose quote is known, with the bytes that say so. Left by quote body.
@@ -123,6 +129,8 @@ pub struct Quoted {
     pub job: Option<JobId>,
     /// The most it can take. `None`: it takes nothing and nothing is held.
     pub quote: Option<(Quote, Fingerprint)>,
+    /// What its client asks of the guard for it.
+    pub wishes: Wishes,
 }
 
 /// A request that the upstream has room for. Left by wait for a slot.

@@ -30,6 +30,8 @@ pub struct Policy {
     pub slowing: Arc<Slowing>,
     /// Floors that refuse.
     pub refuse_below: RefuseBelow,
+    /// Floors that would refuse, were they not in shadow.
+    pub shadow_floors: Arc<[ShadowFloor]>,
 }
 
 /// What is set for one team.
@@ -44,6 +46,17 @@ pub struct TeamRules {
     /// How many percent of a budget that covers a call must be used before the call is sent to the
     /// database in the place of a realtime one; `None`: it never is.
     pub database_beyond: Option<u32>,
+}
+
+/// A floor that refuses nobody and says whom it would have.
+#[derive(Clone, Debug)]
+pub struct ShadowFloor {
+    /// What people call it: its place in the settings.
+    pub name: Arc<str>,
+    /// Whom it would refuse.
+    pub priority: Priority,
+    /// The balance a call would have to leave behind.
+    pub below: Credits,
 }
 
 /// The balance a call of each priority must leave behind.
@@ -86,6 +99,12 @@ impl Policy {
         self.teams
             .get(team)
             .map_or(AccountView::Own, |rules| rules.account_view)
+    }
+
+    /// The floor in shadow for `priority`, if there is one.
+    pub fn shadow_floor(&self, priority: Priority) -> Option<&ShadowFloor> {
+        let mut floors = self.shadow_floors.iter();
+        floors.find(|floor| floor.priority == priority)
     }
 
     /// What people call `team`.

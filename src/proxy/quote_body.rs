@@ -135,6 +135,7 @@ fn quoted(
         operation: classified.operation,
         job: classified.job,
         quote,
+        wishes: classified.wishes,
     }
 }
 

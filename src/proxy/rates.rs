@@ -4,6 +4,7 @@
 //! budget covers share one limit; a rate for each key is written as a rate with that key.
 
 use std::num::NonZeroU32;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -13,7 +14,7 @@ use governor::{DefaultDirectRateLimiter, DefaultKeyedRateLimiter, Quota, RateLim
 use crate::credits::Credits;
 use crate::identity::{Client, Priority};
 use crate::ids::{OperationName, TeamId};
-use crate::ledger::Filter;
+use crate::ledger::{Filter, Mode};
 
 /// How often something may happen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,10 +37,14 @@ impl Pace {
 /// One rate as it was configured.
 #[derive(Clone, Debug)]
 pub struct RateRule {
+    /// What people call it: its place in the settings.
+    pub name: Arc<str>,
     /// Which calls share it.
     pub filter: Filter,
     /// How often.
     pub pace: Pace,
+    /// Whether a call that comes sooner is refused.
+    pub mode: Mode,
 }
 
 /// All rates, each with its state.
@@ -49,6 +54,8 @@ pub struct Rates(Vec<(RateRule, DefaultDirectRateLimiter)>);
 /// A rate that had no room, and when it will.
 #[derive(Debug)]
 pub struct OverRate {
+    /// What people call the rate.
+    pub name: Arc<str>,
     /// The rate, in words.
     pub rate: String,
     /// Until the next call fits.
@@ -65,20 +72,31 @@ impl Rates {
         Self(rules.into_iter().map(with_state).collect())
     }
 
-    /// Counts one call in every rate that covers it, or names the first that is full.
-    pub fn check(&self, client: &Client, operation: &OperationName) -> Result<(), OverRate> {
+    /// Counts one call in every rate that covers it, or names the first that is full and refuses.
+    /// Otherwise names those that are full and in shadow.
+    pub fn check(
+        &self,
+        client: &Client,
+        operation: &OperationName,
+    ) -> Result<Vec<OverRate>, OverRate> {
+        let mut shadow = Vec::new();
         for (rule, limiter) in &self.0 {
             if !rule.filter.covers(&client.team.id, &client.key, operation) {
                 continue;
             }
             if let Err(full) = limiter.check() {
-                return Err(OverRate {
+                let over = OverRate {
+                    name: Arc::clone(&rule.name),
                     rate: rule.words(),
                     wait: full.wait_time_from(DefaultClock::default().now()),
-                });
+                };
+                match rule.mode {
+                    Mode::Enforce => return Err(over),
+                    Mode::Shadow => shadow.push(over),
+                }
             }
         }
-        Ok(())
+        Ok(shadow)
     }
 }
 
@@ -104,12 +122,27 @@ impl RateRule {
 /// A floor that slows a priority instead of refusing it.
 #[derive(Clone, Debug)]
 pub struct SlowRule {
+    /// What people call it: its place in the settings.
+    pub name: Arc<str>,
     /// Whom it slows.
     pub priority: Priority,
     /// Slows while the balance is below this.
     pub below: Credits,
     /// The pace of each team of that priority.
     pub pace: Pace,
+    /// Whether a call that comes sooner is refused.
+    pub mode: Mode,
+}
+
+/// A slowing floor that had no room, and when it will.
+#[derive(Debug)]
+pub struct OverSlow {
+    /// What people call the floor.
+    pub name: Arc<str>,
+    /// The balance under which it slows.
+    pub below: Credits,
+    /// Until the next call fits.
+    pub wait: Duration,
 }
 
 /// All slowing floors, each with its state.
@@ -138,23 +171,31 @@ impl Slowing {
         Self(rules.into_iter().map(with_state).collect())
     }
 
-    /// Counts a billable call against the floors active for its priority at `balance`.
-    /// The error is the floor, and the wait until the next call fits.
+    /// Counts a billable call against the floors active for its priority at `balance`, or names the
+    /// first that has no room and refuses. Otherwise names those without room that are in shadow.
     pub fn check(
         &self,
         client: &Client,
         balance: Option<Credits>,
-    ) -> Result<(), (Credits, Duration)> {
+    ) -> Result<Vec<OverSlow>, OverSlow> {
+        let mut shadow = Vec::new();
         for floor in &self.0 {
             if floor.rule.priority != client.team.priority || !floor.is_active(balance) {
                 continue;
             }
             if let Err(full) = floor.teams.check_key(&client.team.id) {
-                let wait = full.wait_time_from(DefaultClock::default().now());
-                return Err((floor.rule.below, wait));
+                let over = OverSlow {
+                    name: Arc::clone(&floor.rule.name),
+                    below: floor.rule.below,
+                    wait: full.wait_time_from(DefaultClock::default().now()),
+                };
+                match floor.rule.mode {
+                    Mode::Enforce => return Err(over),
+                    Mode::Shadow => shadow.push(over),
+                }
             }
         }
-        Ok(())
+        Ok(shadow)
     }
 }
 
@@ -177,8 +218,6 @@ impl SlowFloor {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use super::*;
     use crate::identity::Team;
 
@@ -205,6 +244,8 @@ mod tests {
     #[test]
     fn a_rate_of_one_team_leaves_the_others_alone() {
         let rates = Rates::new([RateRule {
+            name: "rate.#1".into(),
+            mode: Mode::Enforce,
             filter: Filter {
                 team: Some("growth".into()),
                 ..Filter::default()
@@ -222,6 +263,8 @@ mod tests {
     #[test]
     fn a_slowing_floor_begins_below_its_mark_and_ends_clearly_above_it() {
         let slowing = Slowing::new([SlowRule {
+            name: "floor.#1".into(),
+            mode: Mode::Enforce,
             priority: Priority::Low,
             below: Credits::from_micros(100_000_000),
             pace: pace(1),

@@ -14,7 +14,7 @@ use jiff::Timestamp;
 
 use crate::credits::Credits;
 use crate::ids::OperationName;
-use crate::ledger::{AccountShort, HoldError, HoldId, Shortfall};
+use crate::ledger::{AccountShort, BudgetShort, HoldError, HoldId, Shortfall};
 use crate::proxy::slots::Standing;
 
 /// The longest wait a refusal asks for: the SDK caps `Retry-After` there (dossier section 6.1).
@@ -48,6 +48,21 @@ pub struct SlotsFull {
     pub waited: bool,
 }
 
+/// More than the client allows: the call, and what it allows.
+#[derive(Debug)]
+pub struct AboveMax {
+    /// The operation asked for.
+    pub operation: OperationName,
+    /// The most the call could have been charged.
+    pub asked: Credits,
+    /// The most its client allows.
+    pub max: Credits,
+    /// Rows, items or records that the quote stands for.
+    pub items: u64,
+    /// What in the body bounds them, if anything does.
+    pub bound: Option<String>,
+}
+
 /// The guard's own no.
 #[derive(Debug)]
 pub enum Refusal {
@@ -63,6 +78,10 @@ pub enum Refusal {
     BodyTooLarge(usize),
     /// The request's headers contradict each other or are too many.
     BadRequest(String),
+    /// A header of the guard's own cannot be read.
+    UnreadableHeader(String),
+    /// The call can take more than its client allows.
+    AboveMaxCharge(Box<AboveMax>),
     /// Budgets or the account are short.
     Short(Box<Short>),
     /// The same call was sent before and its outcome is not known.
@@ -139,6 +158,8 @@ impl Refusal {
             Self::UnreadableBody(_) => "unreadable_body",
             Self::BodyTooLarge(_) => "body_too_large",
             Self::BadRequest(_) => "bad_request",
+            Self::UnreadableHeader(_) => "unreadable_header",
+            Self::AboveMaxCharge(_) => "above_max_charge",
             Self::Short(short) => short.reason(),
             Self::CallInDoubt { .. } => "call_in_doubt",
             Self::RateExceeded { .. } => "rate_exceeded",
@@ -160,7 +181,11 @@ impl Refusal {
         match self {
             Self::UnknownKey(_) => StatusCode::UNAUTHORIZED,
             Self::OperationNotAllowed(_) | Self::UnknownOperation(_) => StatusCode::FORBIDDEN,
-            Self::UnreadableBody(_) | Self::BadRequest(_) => StatusCode::BAD_REQUEST,
+            // No 402: clients take that for an account without funds, and stop altogether.
+            Self::UnreadableBody(_)
+            | Self::BadRequest(_)
+            | Self::UnreadableHeader(_)
+            | Self::AboveMaxCharge(_) => StatusCode::BAD_REQUEST,
             Self::BodyTooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
             Self::Short(short) => short.status(),
             Self::RateExceeded { .. } | Self::SlotsFull(_) | Self::AccountSlowed { .. } => {
@@ -206,7 +231,9 @@ impl Refusal {
             Self::OperationNotAllowed(why)
             | Self::UnknownOperation(why)
             | Self::UnreadableBody(why)
-            | Self::BadRequest(why) => why.clone(),
+            | Self::BadRequest(why)
+            | Self::UnreadableHeader(why) => why.clone(),
+            Self::AboveMaxCharge(above) => above.detail(),
             Self::BodyTooLarge(limit) => format!(
                 "The body is larger than {limit} bytes (server.body_bytes_max). Send fewer items a call."
             ),
@@ -246,6 +273,38 @@ impl Refusal {
     }
 }
 
+impl AboveMax {
+    /// How many of the call's items would have been within the maximum.
+    pub fn items_that_fit(&self) -> u64 {
+        items_that_fit(self.asked, self.items, self.max)
+    }
+
+    fn detail(&self) -> String {
+        let fits = match (self.items_that_fit(), &self.bound) {
+            (items @ 1.., Some(bound)) => format!(
+                "About {items} of the {} items asked for would fit ({bound}): ask for fewer, or allow more",
+                self.items
+            ),
+            _ => "Allow more".into(),
+        };
+        format!(
+            "This {} call can take up to {}, more than its guard-max-charge of {}, so it was not sent and nothing is held. {fits}.",
+            self.operation, self.asked, self.max
+        )
+    }
+}
+
+/// How many of `items`, for which `asked` is asked, `room` is enough for.
+fn items_that_fit(asked: Credits, items: u64, room: Credits) -> u64 {
+    let room = u64::try_from(room.micros()).unwrap_or(0);
+    let asked = u64::try_from(asked.micros()).unwrap_or(0);
+    if asked == 0 {
+        return 0;
+    }
+    let fits = u128::from(room) * u128::from(items) / u128::from(asked);
+    u64::try_from(fits).unwrap_or(u64::MAX).min(items)
+}
+
 impl Short {
     fn exhausted(&self) -> bool {
         self.shortfall.budgets.iter().any(|budget| budget.exhausted)
@@ -272,13 +331,17 @@ impl Short {
 
     /// How many of the call's items would have fitted into `headroom`.
     pub fn items_that_fit(&self, headroom: Credits) -> u64 {
-        let headroom = u64::try_from(headroom.micros()).unwrap_or(0);
-        let asked = u64::try_from(self.asked.micros()).unwrap_or(0);
-        if asked == 0 {
-            return 0;
-        }
-        let fits = u128::from(headroom) * u128::from(self.items) / u128::from(asked);
-        u64::try_from(fits).unwrap_or(u64::MAX).min(self.items)
+        items_that_fit(self.asked, self.items, headroom)
+    }
+
+    /// Why the account stood in the way, if it did.
+    pub fn account_reason(&self) -> Option<&'static str> {
+        let account = self.shortfall.account.as_ref()?;
+        Some(match account {
+            AccountShort::Stale { .. } => "reading_stale",
+            AccountShort::Low { busy: true, .. } => "account_busy",
+            AccountShort::Low { busy: false, .. } => "account_low",
+        })
     }
 
     fn detail(&self) -> String {
@@ -338,6 +401,15 @@ impl SlotsFull {
             "All slots of {family} are taken: the upstream serves {} such calls at a time, for all teams together, and {what}. {} of them are waiting; the wait is {long}. Nothing was sent or held. Try again after the time in Retry-After.",
             standing.cap, standing.waiting,
         )
+    }
+}
+
+/// Why this one budget stood in the way.
+pub(super) fn budget_reason(short: &BudgetShort) -> &'static str {
+    if short.exhausted {
+        "budget_exhausted"
+    } else {
+        "budget_busy"
     }
 }
 

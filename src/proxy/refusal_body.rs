@@ -8,7 +8,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::exchange::Exchange;
-use super::refusal::{Refusal, Short};
+use super::refusal::{Refusal, Short, budget_reason};
 use crate::credits::Credits;
 use crate::ids::BudgetId;
 use crate::ledger::AccountShort;
@@ -24,9 +24,13 @@ struct Envelope<'a> {
     detail: String,
     code: &'static str,
     request_id: &'a str,
-    /// Only where there was no room.
+    /// Only where there was no room, or the client allows less.
     #[serde(skip_serializing_if = "Option::is_none")]
     asked: Option<Credits>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    max_charge: Option<Credits>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    items_that_fit: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     budgets: Option<Vec<BudgetRow<'a>>>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -51,17 +55,21 @@ struct BudgetRow<'a> {
 
 /// What a client reads: what failed, and what would fit.
 pub(super) fn body(refusal: &Refusal, exchange: &Exchange) -> Vec<u8> {
-    let short = match refusal {
-        Refusal::Short(short) => Some(short),
-        _ => None,
+    let (short, above) = match refusal {
+        Refusal::Short(short) => (Some(short), None),
+        Refusal::AboveMaxCharge(above) => (None, Some(above)),
+        _ => (None, None),
     };
+    let asked = short.map(|short| short.asked);
     let envelope = Envelope {
         status: "error",
         status_code: refusal.status().as_u16(),
         detail: refusal.detail(),
         code: refusal.reason(),
         request_id: &exchange.request_id,
-        asked: short.map(|short| short.asked),
+        asked: asked.or(above.map(|above| above.asked)),
+        max_charge: above.map(|above| above.max),
+        items_that_fit: above.map(|above| above.items_that_fit()),
         budgets: short.map(|short| budgets(short)),
         account: short.map(|short| account(short)),
     };
@@ -87,18 +95,14 @@ fn budgets(short: &Short) -> Vec<BudgetRow<'_>> {
             items_that_fit: short.items_that_fit(fits),
             window_start: status.window.start,
             resets_at: status.resets_at,
-            reason: if budget.exhausted {
-                "budget_exhausted"
-            } else {
-                "budget_busy"
-            },
+            reason: budget_reason(budget),
         }
     });
     rows.collect()
 }
 
 /// What stood in the way at the account, or null.
-fn account(short: &Short) -> Value {
+pub(super) fn account(short: &Short) -> Value {
     match &short.shortfall.account {
         None => Value::Null,
         Some(AccountShort::Stale { read_at }) => json!({
@@ -111,7 +115,7 @@ fn account(short: &Short) -> Value {
             asked,
             balance,
             read_at,
-            busy,
+            ..
         }) => {
             let fits = safe_to_spend.saturating_sub(*floor).max(Credits::ZERO);
             json!({
@@ -122,7 +126,7 @@ fn account(short: &Short) -> Value {
                 "asked": asked,
                 "would_fit": fits,
                 "items_that_fit": short.items_that_fit(fits),
-                "reason": if *busy { "account_busy" } else { "account_low" },
+                "reason": short.account_reason(),
             })
         }
     }

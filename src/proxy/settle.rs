@@ -230,6 +230,7 @@ fn log_spend(exchange: &Exchange) {
         asked.operation = facts.asked.as_ref().map(|asked| asked.operation.as_str()),
         outcome,
         refusal = facts.refusal,
+        shadow = facts.shadow_text(),
         quote = text(facts.quote),
         charge = text(facts.charge),
         budget.id = facts.tightest.as_ref().map(|tightest| tightest.budget.as_str()),

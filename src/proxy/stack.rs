@@ -2,7 +2,7 @@
 //!
 //! Read it from top to bottom as a request does. Where a layer changes the request's type, two
 //! swapped lines do not compile; where it does not (answer refusals and bounds, normalise path,
-//! throttle, team view) `tests/integration/order.rs` pins the order.
+//! throttle, team view, ask) `tests/integration/order.rs` pins the order.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 use tower::{Service, ServiceBuilder};
 
 use super::answer_refusals::AnswerRefusalsLayer;
+use super::ask::AskLayer;
 use super::attach_token::{AttachTokenLayer, Token};
 use super::authenticate::AuthenticateLayer;
 use super::bounds::BoundsLayer;
@@ -101,6 +102,11 @@ pub fn stack(
             body_read_timeout: settings.body_read_timeout,
             kept_bytes: Arc::clone(&forward.kept_bytes),
             ledger: forward.ledger.clone(),
+        })
+        // Behind quote, whose figure it is asked about; before all that a dry run must not touch.
+        .layer(AskLayer {
+            ledger: forward.ledger.clone(),
+            breaker: Arc::clone(&forward.breaker),
         })
         // After quote, so that only readable calls wait; before hold, so that who waits holds nothing.
         .layer(WaitForSlotLayer {

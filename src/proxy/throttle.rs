@@ -2,15 +2,18 @@
 //!
 //! - Decides: whether a call fits its rates now. It never makes a call wait: a guard answers.
 //! - Needs and leaves: [`Classified`].
+//!   One in shadow lets the call pass and marks it.
 //! - Fails: `rate_exceeded`, `account_slowed`, both with the time after which a call fits.
 
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use tokio::sync::watch;
 use tower::{Layer, Service};
 
+use super::rates::{OverRate, OverSlow};
 use super::refusal::Refusal;
-use super::{Answer, Classified, Decided, refuse};
+use super::{Answer, Classified, Decided, refuse, shadow};
 use crate::account::Reading;
 
 /// Makes [`Throttle`].
@@ -63,13 +66,12 @@ impl<S> Throttle<S> {
         let client = &classified.identified.client;
         let policy = &classified.identified.policy;
         let name = &classified.operation.name;
-        policy
-            .rates
-            .check(client, name)
-            .map_err(|over| Refusal::RateExceeded {
-                rate: over.rate,
-                wait: over.wait,
-            })?;
+        let exchange = &classified.identified.exchange;
+        let full = policy.rates.check(client, name);
+        for over in full.map_err(exceeded)? {
+            let name = Arc::clone(&over.name);
+            shadow::note(exchange, name, &exceeded(over));
+        }
         if !classified.operation.class.is_charged() {
             return Ok(());
         }
@@ -78,7 +80,25 @@ impl<S> Throttle<S> {
             .borrow()
             .as_ref()
             .map(|reading| reading.balance);
-        let slowed = policy.slowing.check(client, balance);
-        slowed.map_err(|(below, wait)| Refusal::AccountSlowed { below, wait })
+        let full = policy.slowing.check(client, balance);
+        for over in full.map_err(slowed)? {
+            let name = Arc::clone(&over.name);
+            shadow::note(exchange, name, &slowed(over));
+        }
+        Ok(())
+    }
+}
+
+fn exceeded(over: OverRate) -> Refusal {
+    Refusal::RateExceeded {
+        rate: over.rate,
+        wait: over.wait,
+    }
+}
+
+fn slowed(over: OverSlow) -> Refusal {
+    Refusal::AccountSlowed {
+        below: over.below,
+        wait: over.wait,
     }
 }

@@ -1,7 +1,8 @@
 //! Gives each exchange its record and writes it down at the end.
 //!
 //! - Decides nothing.
-//! - Leaves: [`Traced`]; on the answer `guard-request-id`.
+//! - Leaves: [`Traced`]; on the answer `guard-request-id`, and `guard-shadow` where limits in shadow
+//!   would have refused it.
 //! - One line an exchange (target `exchange`), when the last byte has been handed over or the
 //!   client has gone. Money is logged where it moves, not here: see [`settle`](super::settle).
 //!
@@ -29,6 +30,8 @@ use crate::metrics::{NOBODY, NOTHING, outcome};
 
 /// The label of the exchange, on every answer.
 pub const GUARD_REQUEST_ID: HeaderName = HeaderName::from_static("guard-request-id");
+/// The limits in shadow that would have refused the call, on the answer of each such.
+pub const GUARD_SHADOW: HeaderName = HeaderName::from_static("guard-shadow");
 /// A label of the client's own.
 pub(super) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 /// Long enough for a UUID or a trace id, short enough to log.
@@ -84,6 +87,10 @@ where
             record.status = Some(head.status);
             if let Ok(id) = HeaderValue::from_str(&record.exchange.request_id) {
                 head.headers.insert(GUARD_REQUEST_ID, id);
+            }
+            let shadow = record.exchange.facts().shadow_text();
+            if let Some(limits) = shadow.and_then(|limits| HeaderValue::try_from(limits).ok()) {
+                head.headers.insert(GUARD_SHADOW, limits);
             }
             Ok(Response::from_parts(head, TracedBody { body, record }))
         })
@@ -164,6 +171,7 @@ impl Drop for Record {
             operation,
             outcome,
             refusal = facts.refusal,
+            shadow = facts.shadow_text(),
             status = self.status.map(|status| status.as_u16()),
             ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
             },

@@ -11,7 +11,7 @@ use crate::ids::{BudgetId, KeyId, OperationName, TeamId};
 use crate::ledger::store::{OpenHold, Reader, Spend};
 use crate::ledger::{
     Budget, BudgetStatus, EntryKind, HoldId, Pace, Reading, SavedBy, Saving, StoreError,
-    WindowRule, runs_out_at,
+    runs_out_at,
 };
 
 /// Entries read at a time while looking for the reasons of doubts.
@@ -74,6 +74,8 @@ pub struct BudgetLine {
     pub held: Credits,
     /// The part of `held` whose outcome is unknown.
     pub in_doubt: Credits,
+    /// `enforce`, or `shadow`: it refuses nothing.
+    pub mode: &'static str,
     /// What may still be held; below zero after an overrun or a lowered limit.
     pub remaining: Credits,
     /// When that is used up at the pace of the last 24 hours. Absent if it is not, before the window
@@ -180,9 +182,9 @@ pub fn spend_report(
         let reading = Reading::kept(reader)?;
         report.account = reading.map(|reading| account_line(reading, &pace, now));
         let statuses = reader.budget_statuses(budgets, now)?;
-        let lines = statuses.into_iter().zip(budgets);
-        report.budgets = lines
-            .map(|(status, budget)| budget_line(status, budget, &pace, now))
+        report.budgets = statuses
+            .into_iter()
+            .map(|status| budget_line(status, &pace, now))
             .collect();
         let spend = reader.spend(period.from, period.to)?;
         report.spend = spend.into_iter().map(SpendLine::from).collect();
@@ -210,15 +212,10 @@ fn account_line(reading: Reading, pace: &Pace, now: Timestamp) -> AccountLine {
     }
 }
 
-/// `status` is that of `budget`.
-fn budget_line(status: BudgetStatus, budget: &Budget, pace: &Pace, now: Timestamp) -> BudgetLine {
-    let remaining = status.headroom();
-    let runs_out = match budget.window {
-        WindowRule::Rolling(_) => None,
-        _ => runs_out_at(remaining, pace.of(&status.filter), now),
-    };
-    let end = status.window.end.unwrap_or(Timestamp::MAX);
+fn budget_line(status: BudgetStatus, pace: &Pace, now: Timestamp) -> BudgetLine {
     BudgetLine {
+        remaining: status.headroom(),
+        runs_out_at: pace.runs_out(&status, now),
         id: status.id,
         team: status.filter.team,
         key: status.filter.key,
@@ -230,8 +227,7 @@ fn budget_line(status: BudgetStatus, budget: &Budget, pace: &Pace, now: Timestam
         settled: status.settled,
         held: status.held,
         in_doubt: status.in_doubt,
-        remaining,
-        runs_out_at: runs_out.filter(|at| *at < end),
+        mode: status.mode.as_str(),
     }
 }
 

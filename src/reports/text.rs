@@ -13,7 +13,7 @@ use super::spend::{
 };
 use crate::credits::Credits;
 use crate::ids::{BudgetId, TeamId};
-use crate::ledger::{Budget, WindowRule};
+use crate::ledger::{Budget, Mode, WindowRule};
 
 /// What fits a usual terminal and a mail.
 const WIDTH: u16 = 100;
@@ -141,10 +141,12 @@ fn covers(line: &BudgetLine) -> String {
         }
     }
     if parts.is_empty() {
-        "every call".to_owned()
-    } else {
-        parts.join(", ")
+        parts.push("every call".to_owned());
     }
+    if line.mode == Mode::Shadow.as_str() {
+        parts.push("in shadow".to_owned());
+    }
+    parts.join(", ")
 }
 
 /// A calendar window in its own zone, a rolling one by its span and when room comes back (UTC).
@@ -361,6 +363,7 @@ mod tests {
             settled: Credits::from_micros(settled),
             held: Credits::from_micros(held),
             in_doubt: Credits::ZERO,
+            mode: Mode::Enforce.as_str(),
             remaining: Credits::from_micros(limit - settled - held),
             runs_out_at: None,
         }

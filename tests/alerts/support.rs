@@ -2,7 +2,7 @@
 
 use generect_guard::alerts::{Alert, Condition, Event, Facts, Snapshot};
 use generect_guard::credits::Credits;
-use generect_guard::ledger::{BudgetStatus, CalendarUnit, Filter, Window, WindowRule};
+use generect_guard::ledger::{BudgetStatus, CalendarUnit, Filter, Mode, Window, WindowRule};
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
@@ -61,6 +61,7 @@ pub fn used(id: &str, window: Window, settled: Credits, limit: Credits) -> Budge
         filter: Filter::default(),
         window,
         limit,
+        mode: Mode::Enforce,
         granted: Credits::ZERO,
         settled,
         held: Credits::ZERO,

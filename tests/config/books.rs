@@ -112,6 +112,7 @@ impl Books {
             operation: operation.into(),
             quote: credits(quote),
             floor: None,
+            shadow_floor: None,
             fingerprint: None,
         };
         self.ledger.hold(request).await.unwrap()
@@ -176,7 +177,7 @@ async fn a_report_tells_budgets_spend_and_open_calls() {
             "id": "growth-month", "team": "growth", "key": null, "operations": null,
             "window_start": "2025-11-30T22:00:00Z", "resets_at": "2025-12-31T22:00:00Z",
             "limit": "10", "granted": "0", "settled": "0.02", "held": "5.2", "in_doubt": "4",
-            "remaining": "4.78", "runs_out_at": null,
+            "mode": "enforce", "remaining": "4.78", "runs_out_at": null,
         })
     );
     assert_eq!(report["budgets"][1]["remaining"], "0.04");

@@ -15,7 +15,7 @@ fn the_example_loads_without_a_warning() {
     assert_eq!(config.warnings, []);
     assert_eq!(config.teams.len(), 2);
     assert_eq!(config.clients.len(), 3);
-    assert_eq!(config.budgets.len(), 5);
+    assert_eq!(config.budgets.len(), 6);
     assert_eq!(config.floors.len(), 4);
     assert_eq!(config.rates.len(), 2);
     assert_eq!(config.alerts.len(), 7);

@@ -5,7 +5,7 @@ use std::time::Duration;
 use generect_guard::config::FloorAction;
 use generect_guard::credits::Credits;
 use generect_guard::identity::Priority;
-use generect_guard::ledger::{CalendarUnit, WindowRule};
+use generect_guard::ledger::{CalendarUnit, Mode, WindowRule};
 use jiff::SignedDuration;
 
 use crate::support::{GOOD, good, instead, mistakes, rows, told, warned, wrong};
@@ -42,6 +42,8 @@ const BUDGETS: &str = r#"
     limit = 1\nper = "day"\noperations = [] | budget.b.operations | empty
     limit = 1\nper = "day"\noperations = ["preview_leads_count"] | budget.b.operations | takes nothing
     limit = 1\nper = "day"\nzone = "UTC" | budget.b.zone | no setting
+    limit = 1\nper = "day"\nmode = "trial" | budget.b.mode | "trial" & enforce or shadow
+    limit = 1\nper = "day"\nmode = true | budget.b.mode | expected
 "#;
 
 #[test]
@@ -182,6 +184,81 @@ fn a_key_that_no_budget_covers_is_a_mistake_that_names_the_operations() {
         "id = \"crm\"",
         "id = \"crm\"\noperations = [\"preview_leads_count\"]",
     ));
+}
+
+#[test]
+fn a_key_that_only_budgets_in_shadow_cover_counts_as_uncovered() {
+    let on_trial = instead("id = \"all\"", "id = \"all\"\nmode = \"shadow\"");
+    wrong(
+        &on_trial,
+        "key.crm",
+        &[
+            "no budget that enforces covers any of the",
+            "email_find",
+            "unlimited = true",
+        ],
+    );
+    let both = format!("{on_trial}[[budget]]\nid = \"real\"\nlimit = 1\nper = \"day\"\n");
+    let config = good(&both);
+    let modes: Vec<Mode> = config.budgets.iter().map(|budget| budget.mode).collect();
+    assert_eq!(modes, [Mode::Shadow, Mode::Enforce]);
+    // A mode that cannot be read is told once, and not as a key without a budget too.
+    let unread = instead("id = \"all\"", "id = \"all\"\nmode = \"off\"");
+    wrong(&unread, "budget.all.mode", &["enforce or shadow"]);
+    // One that covers nothing is as much a mistake on trial.
+    let nobody = budget("team = \"idle\"\nlimit = 1\nper = \"day\"\nmode = \"shadow\"");
+    let nobody = nobody.replacen("[[key]]", "[[team]]\nid = \"idle\"\n\n[[key]]", 1);
+    wrong(&nobody, "budget.b", &["covers no call"]);
+}
+
+#[test]
+fn a_floor_and_a_rate_may_be_tried_beside_the_one_in_force() {
+    let floor = |below: u32, mode: &str| {
+        format!(
+            "[[floor]]\nbelow = {below}\npriority = \"low\"\naction = \"refuse\"\nmode = \"{mode}\"\n"
+        )
+    };
+    let config = good(&format!(
+        "{GOOD}{}{}",
+        floor(5, "enforce"),
+        floor(9, "shadow")
+    ));
+    assert_eq!(config.warnings, []);
+    assert_eq!(
+        config.refuse_floor(Priority::Low),
+        Some(Credits::from_micros(5_000_000))
+    );
+    let first = good(&format!(
+        "{GOOD}{}{}",
+        floor(9, "shadow"),
+        floor(5, "enforce")
+    ));
+    assert_eq!(
+        first.refuse_floor(Priority::Low),
+        Some(Credits::from_micros(5_000_000))
+    );
+    let alone = good(&format!("{GOOD}{}", floor(9, "shadow")));
+    assert_eq!(alone.refuse_floor(Priority::Low), None);
+    let twice = format!("{GOOD}{}{}", floor(9, "shadow"), floor(8, "shadow"));
+    wrong(&twice, "floor.#2", &["already"]);
+    wrong(
+        &format!("{GOOD}{}", floor(9, "half")),
+        "floor.#1.mode",
+        &["shadow"],
+    );
+
+    let rate = |mode: &str| and("rate", &format!("per_second = 1\nmode = \"{mode}\""));
+    let both = format!(
+        "{}[[rate]]\nper_second = 2\nmode = \"shadow\"\n",
+        rate("enforce")
+    );
+    assert_eq!(good(&both).rates.len(), 2);
+    let twice = format!(
+        "{}[[rate]]\nper_second = 2\nmode = \"shadow\"\n",
+        rate("shadow")
+    );
+    wrong(&twice, "rate.#2", &["already"]);
+    wrong(&rate("half"), "rate.#1.mode", &["shadow"]);
 }
 
 #[test]

@@ -134,6 +134,7 @@ async fn make_calls(world: &World) {
 #[tokio::test]
 async fn the_metrics_count_what_happened_and_never_name_a_key() {
     let world = Plan::one_team("1")
+        .budget("trial", "limit = 0\nper = \"day\"\nmode = \"shadow\"")
         .set("upstream", "breaker = { failures = 100 }")
         .start()
         .await;
@@ -193,6 +194,7 @@ async fn check_page(world: &World) {
         "outcome",
         "reason",
         "budget",
+        "limit",
         "alert",
         "kind",
         "how",

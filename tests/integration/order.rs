@@ -109,6 +109,27 @@ async fn quote_comes_before_hold_and_hold_before_forward() {
     world.end_with_nothing_open().await;
 }
 
+/// Sends a search as a dry run that also breaks a rule further out, or further in.
+async fn dry_run(world: &World, key: &str, body: &'static str) -> Answered {
+    let request = world.request(reqwest::Method::POST, SEARCH, key);
+    let request = request.header("guard-dry-run", "true").body(body);
+    send(request).await.unwrap()
+}
+
+#[tokio::test]
+async fn a_dry_run_meets_what_comes_before_ask_and_nothing_behind_it() {
+    let world = world().await;
+    use_up_the_rate(&world).await;
+    let rate = dry_run(&world, "hasty", "{}").await;
+    assert_eq!(rate.refusal(), "rate_exceeded");
+    let body = dry_run(&world, "growth-crm", "no json").await;
+    assert_eq!(body.refusal(), "unreadable_body");
+    let hold = dry_run(&world, "growth-crm", r#"{"limit_by":5}"#).await;
+    assert_eq!((hold.status, hold.refusal()), (200, ""));
+    assert_eq!(hold.json()["refusal"]["code"], "budget_exhausted");
+    assert!(world.end_with_nothing_open().await.is_empty());
+}
+
 #[tokio::test]
 async fn trace_is_outermost_and_labels_every_answer() {
     let world = world().await;

@@ -13,13 +13,15 @@ import httpx
 
 
 class Counting(httpx.BaseTransport):
-    """Passes everything on and writes down how each request was answered."""
+    """Passes everything on, with more headers, and writes down how each request was answered."""
 
-    def __init__(self):
+    def __init__(self, headers):
+        self.headers = headers
         self.inner = httpx.HTTPTransport()
         self.statuses = []
 
     def handle_request(self, request):
+        request.headers.update(self.headers)
         try:
             response = self.inner.handle_request(request)
         except httpx.TransportError as error:
@@ -72,7 +74,7 @@ def attempt(client, command):
 
 def main():
     options = json.loads(sys.stdin.readline())
-    transport = Counting()
+    transport = Counting(options.pop("headers", {}))
     with generect.Generect(transport=transport, **options) as client:
         print(json.dumps({"methods": methods(client)}), flush=True)
         for line in sys.stdin:

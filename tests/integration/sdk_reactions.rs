@@ -182,6 +182,44 @@ async fn room_that_other_calls_hold_is_waited_for() {
     world.end_with_nothing_open().await;
 }
 
+/// A 402 would be an `InsufficientBalanceError`, after which clients stop altogether.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_above_what_its_client_allows_is_a_mistake_of_its_own_and_not_repeated() {
+    let world = Plan::one_team("100").start().await;
+    let allowed = json!({"headers": {"guard-max-charge": "0.5"}});
+    let sdk = Sdk::start_with(world.address(), "growth-crm", allowed).await;
+    let refused = sdk.call("search.database_leads", rows(26)).await;
+    assert_eq!(refused.raised(), "BadRequestError", "{refused:?}");
+    assert!(
+        refused.detail().contains("About 25 of the 26"),
+        "{refused:?}"
+    );
+    assert_eq!(refused.wire(), ["400"]);
+    let within = sdk.call("search.database_leads", rows(25)).await;
+    within.returned();
+    assert_eq!(searches(&world), 1);
+    world.end_with_nothing_open().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dry_run_comes_back_through_the_sdk_as_it_is() {
+    let world = Plan::one_team("1").start().await;
+    let dry = json!({"headers": {"guard-dry-run": "true"}});
+    let sdk = Sdk::start_with(world.address(), "growth-crm", dry).await;
+    let fits = sdk.call("search.database_leads", rows(25)).await;
+    assert_eq!(fits.returned()["verdict"], "admitted");
+    assert_eq!(fits.returned()["quote"], "0.5");
+    assert_eq!(
+        fits.amount_charged(),
+        "",
+        "nothing that looks like a charge"
+    );
+    let refused = sdk.call("search.database_leads", rows(51)).await;
+    assert_eq!(refused.returned()["refusal"]["code"], "budget_exhausted");
+    assert_eq!(searches(&world), 0);
+    world.end_with_nothing_open().await;
+}
+
 /// The SDK repeats after any 504, up to three times; the guard sends none of these.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_cut_after_the_charge_is_charged_once_and_not_four_times() {

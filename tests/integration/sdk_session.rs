@@ -97,7 +97,7 @@ impl Sdk {
         Self::start_with(address, key, json!({})).await
     }
 
-    /// The same, with more arguments of the SDK's constructor.
+    /// The same, with more arguments of the SDK's constructor, and `headers` for its transport.
     pub async fn start_with(address: impl ToString, key: &str, more: Value) -> Self {
         let mut options = json!({
             "base_url": format!("http://{}/api/v1", address.to_string()),

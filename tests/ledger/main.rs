@@ -19,5 +19,6 @@ mod properties;
 mod record_files;
 mod records;
 mod scenarios;
+mod shadow;
 mod stores;
 mod support;

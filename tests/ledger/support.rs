@@ -7,8 +7,8 @@ use generect_guard::credits::Credits;
 use generect_guard::ledger::store::{Reader, Store};
 use generect_guard::ledger::{
     Budget, CalendarUnit, Evidence, Filter, Finding, FindingKind, Fingerprint, Hold, HoldError,
-    HoldId, HoldRequest, Ledger, Match, MatchedBy, MemoryStore, Record, Settings, SqliteStore,
-    WindowRule, open_reader,
+    HoldId, HoldRequest, Ledger, Match, MatchedBy, MemoryStore, Mode, Record, Settings,
+    SqliteStore, WindowRule, open_reader,
 };
 use generect_guard::transaction::{
     Transaction, TransactionId, TransactionSource, TransactionStatus,
@@ -33,6 +33,7 @@ pub fn budget(id: &str, limit: i64, window: WindowRule) -> Budget {
         filter: Filter::default(),
         window,
         limit: micros(limit),
+        mode: Mode::Enforce,
     }
 }
 
@@ -57,6 +58,7 @@ pub fn request(team: &str, quote: i64) -> HoldRequest {
         operation: "search_leads".into(),
         quote: micros(quote),
         floor: None,
+        shadow_floor: None,
         fingerprint: None,
     }
 }

@@ -253,6 +253,7 @@ impl Books {
             operation: operation.into(),
             quote: credits(quote),
             floor: None,
+            shadow_floor: None,
             fingerprint: None,
         };
         self.ledger.hold(request).await.unwrap()

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::{Draft, RawOperation};
-use crate::catalogue::operation::{ChargeFrom, Class, Count, Operation};
+use crate::catalogue::operation::{ChargeFrom, Class, Count, GUARD_PATHS, Operation};
 
 /// Methods an operation may have. HEAD and OPTIONS are never passed on.
 const METHODS: [&str; 5] = ["DELETE", "GET", "PATCH", "POST", "PUT"];
@@ -30,6 +30,9 @@ impl Draft {
                     raw.path
                 ),
             );
+        }
+        if raw.path.starts_with(GUARD_PATHS) {
+            self.complain(at, format!("paths below {GUARD_PATHS} are the guard's own"));
         }
     }
 
@@ -292,6 +295,16 @@ mod tests {
                 "{to}: {found:#?}"
             );
         }
+    }
+
+    #[test]
+    fn what_is_the_guards_own_is_not_the_files_to_say() {
+        let path = faults(&GOOD.replace("/find/", "/_guard/find/"));
+        assert_eq!(path.len(), 1, "{path:#?}");
+        assert!(path[0].ends_with("the guard's own"), "{path:#?}");
+        let page = "own_page = \"budgets\"\nexplanation";
+        let page = faults(&GOOD.replacen("explanation", page, 1));
+        assert!(page[0].contains("budgets"), "{page:#?}");
     }
 
     #[test]

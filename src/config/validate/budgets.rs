@@ -16,7 +16,7 @@ use crate::config::tree::item_name;
 use crate::config::values::{Per, Span};
 use crate::credits::Credits;
 use crate::ids::{KeyId, TeamId};
-use crate::ledger::{Budget, CalendarUnit, Filter, WindowRule};
+use crate::ledger::{Budget, CalendarUnit, Filter, Mode, WindowRule};
 
 /// Shorter rolling windows are rates, not budgets.
 const ROLLING_MIN: SignedDuration = SignedDuration::from_mins(1);
@@ -37,9 +37,9 @@ pub(super) struct Known<'a> {
 pub(super) struct Budgets {
     /// Those that could be read.
     pub(super) budgets: Vec<Budget>,
-    /// Each budget's place in complaints, and its filter.
-    pub(super) filters: Vec<(String, Filter)>,
-    /// Whether every filter could be read.
+    /// Each budget's place in complaints, its filter, and whether it refuses.
+    pub(super) filters: Vec<(String, Filter, Mode)>,
+    /// Whether every filter and mode could be read.
     pub(super) complete: bool,
 }
 
@@ -66,15 +66,19 @@ pub(super) fn budgets(
         let filter = filter(&written, &item, Purpose::Budget, known, complaints);
         let limit = limit(raw.limit, &item, complaints);
         let window = window(raw, &item, complaints);
+        let mode = mode(raw.mode.as_deref(), &item, complaints);
+        found.complete &= mode.is_ok();
         match filter {
             Ok(filter) => {
-                found.filters.push((item, filter.clone()));
+                let mode = mode.unwrap_or_default();
+                found.filters.push((item, filter.clone(), mode));
                 if let (Some(id), Some(limit), Some(window)) = (id, limit, window) {
                     found.budgets.push(Budget {
                         id: id.into(),
                         filter,
                         window,
                         limit,
+                        mode,
                     });
                 }
             }
@@ -82,6 +86,22 @@ pub(super) fn budgets(
         }
     }
     found
+}
+
+/// Reads the mode of a budget, a rate or a floor.
+pub(super) fn mode(
+    written: Option<&str>,
+    item: &str,
+    complaints: &mut Complaints,
+) -> Result<Mode, Untold> {
+    let words = [Mode::Enforce, Mode::Shadow].map(|mode| (mode.as_str(), mode));
+    let path = format!("{item}.mode");
+    let before = complaints.errors();
+    let mode = scalars::word(complaints, &path, written, &words, Mode::default());
+    if complaints.is_unread(&path) || complaints.errors() > before {
+        return Err(Untold);
+    }
+    Ok(mode)
 }
 
 /// A filter as it is written.

@@ -1,7 +1,7 @@
 //! No key without a limit, no limit without a key.
 //!
 //! The hard cap means nothing to a key that no budget covers, so that is a mistake, not a
-//! default: a brand-new key is limited from its first call.
+//! default: a brand-new key is limited from its first call. A budget in shadow limits nobody.
 
 use super::budgets::Budgets;
 use super::clients::Keys;
@@ -9,6 +9,7 @@ use crate::catalogue::{Catalogue, Operation};
 use crate::config::complaint::Complaints;
 use crate::config::settings::TeamSettings;
 use crate::identity::Client;
+use crate::ledger::Mode;
 
 /// Looks for keys without a limit and budgets without a key. Only where everything it needs
 /// could be read: otherwise each mistake there would be told again here.
@@ -54,10 +55,12 @@ fn without_twin(
             let twin = catalogue.twin_of(operation);
             let may_use_both = client.may_use(&operation.name)
                 && twin.is_some_and(|twin| client.may_use(&twin.name));
-            let mut filters = budgets.filters.iter().map(|(_, filter)| filter);
+            let mut filters = budgets.filters.iter();
             may_use_both
-                && filters
-                    .any(|filter| filter.covers(&client.team.id, &client.key, &operation.name))
+                && filters.any(|(_, filter, mode)| {
+                    *mode == Mode::Enforce
+                        && filter.covers(&client.team.id, &client.key, &operation.name)
+                })
         })
     };
     for settings in teams.iter().filter(|team| team.database_beyond.is_some()) {
@@ -88,10 +91,10 @@ fn without_limit(
         .iter()
         .filter(used)
         .filter(|operation| {
-            !budgets
-                .filters
-                .iter()
-                .any(|(_, filter)| filter.covers(&client.team.id, &client.key, &operation.name))
+            !budgets.filters.iter().any(|(_, filter, mode)| {
+                *mode == Mode::Enforce
+                    && filter.covers(&client.team.id, &client.key, &operation.name)
+            })
         })
         .map(|operation| operation.name.as_str())
         .collect();
@@ -106,9 +109,15 @@ fn without_limit(
             bare.len()
         )
     };
+    let on_trial = |(_, _, mode): &(_, _, Mode)| *mode == Mode::Shadow;
+    let none = if budgets.filters.iter().any(on_trial) {
+        "no budget that enforces"
+    } else {
+        "no budget"
+    };
     complaints.error(
         format!("key.{}", client.key),
-        format!("no budget covers {share}: {}", bare.join(", ")),
+        format!("{none} covers {share}: {}", bare.join(", ")),
         format!(
             "add a [[budget]] that does, shorten the key's operations, or set unlimited = true in \
              team.{}",
@@ -123,7 +132,7 @@ fn without_key(
     billable: &[&Operation],
     complaints: &mut Complaints,
 ) {
-    for (item, filter) in &budgets.filters {
+    for (item, filter, _) in &budgets.filters {
         let reached = keys.clients.iter().any(|(_, client)| {
             billable.iter().any(|operation| {
                 client.may_use(&operation.name)

@@ -3,7 +3,7 @@
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use super::budgets::{Known, Written, filter};
+use super::budgets::{Known, Written, filter, mode};
 use super::clients::priorities;
 use super::operations::Purpose;
 use super::scalars;
@@ -14,6 +14,7 @@ use crate::config::tree::item_name;
 use crate::config::values::{Action, parse_pace};
 use crate::credits::Credits;
 use crate::identity::Priority;
+use crate::ledger::Mode;
 
 /// Checks the floors.
 pub(super) fn floors(file: &[FloorFile], complaints: &mut Complaints) -> Vec<Floor> {
@@ -23,13 +24,16 @@ pub(super) fn floors(file: &[FloorFile], complaints: &mut Complaints) -> Vec<Flo
         let below = below(raw.below, &item, complaints);
         let priority = priority(raw.priority.as_deref(), &item, complaints);
         let action = action(raw.action.as_ref(), &item, complaints);
-        let (Some(below), Some(priority), Some(action)) = (below, priority, action) else {
+        let mode = mode(raw.mode.as_deref(), &item, complaints);
+        let (Some(below), Some(priority), Some(action), Ok(mode)) = (below, priority, action, mode)
+        else {
             continue;
         };
         let floor = Floor {
             below,
             priority,
             action,
+            mode,
         };
         if floors.iter().any(|other| same(other, &floor)) {
             complaints.error(
@@ -47,6 +51,7 @@ pub(super) fn floors(file: &[FloorFile], complaints: &mut Complaints) -> Vec<Flo
 /// Two floors of one priority that leave open which one holds.
 fn same(one: &Floor, other: &Floor) -> bool {
     one.priority == other.priority
+        && one.mode == other.mode
         && match (one.action, other.action) {
             (FloorAction::Refuse, FloorAction::Refuse) => true,
             (FloorAction::SlowTo(pace), FloorAction::SlowTo(other_pace)) => {
@@ -56,17 +61,22 @@ fn same(one: &Floor, other: &Floor) -> bool {
         }
 }
 
+fn enforces(floor: &Floor) -> bool {
+    floor.mode == Mode::Enforce
+}
+
 /// Floors that contradict what a priority is for, or never come to pass.
 fn order(floors: &[Floor], complaints: &mut Complaints) {
     let refused = |priority: Priority| {
         floors
             .iter()
-            .find(|floor| floor.priority == priority && floor.action == FloorAction::Refuse)
+            .find(|floor| floor.priority == priority && floor.refuses() && enforces(floor))
             .map(|floor| floor.below)
     };
-    for (index, floor) in floors.iter().enumerate() {
+    let numbered = floors.iter().enumerate();
+    for (index, floor) in numbered.filter(|(_, floor)| enforces(floor)) {
         let item = format!("floor.{}", item_name(None, index));
-        let refuses = floor.action == FloorAction::Refuse;
+        let refuses = floor.refuses();
         let lower_later = Priority::ALL
             .into_iter()
             .filter(|lower| *lower < floor.priority)
@@ -165,17 +175,19 @@ pub(super) fn rates(
         };
         let filter = filter(&written, &item, Purpose::Rate, known, complaints);
         let pace = pace(raw, &item, complaints);
-        let (Ok(filter), Some(pace)) = (filter, pace) else {
+        let mode = mode(raw.mode.as_deref(), &item, complaints);
+        let (Ok(filter), Some(pace), Ok(mode)) = (filter, pace, mode) else {
             continue;
         };
-        if rates.iter().any(|other| other.filter == filter) {
+        let same = |other: &Rate| other.filter == filter && other.mode == mode;
+        if rates.iter().any(same) {
             complaints.error(
                 item,
                 "there is already a rate for exactly these calls",
                 "keep one of them",
             );
         }
-        rates.push(Rate { filter, pace });
+        rates.push(Rate { filter, pace, mode });
     }
     rates
 }

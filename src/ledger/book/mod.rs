@@ -11,6 +11,7 @@ mod open_calls;
 mod repeats;
 mod restore;
 mod tally;
+mod weigh;
 
 use std::sync::Arc;
 
@@ -20,16 +21,17 @@ use jiff::{SignedDuration, Timestamp};
 use crate::credits::Credits;
 use crate::ids::JobId;
 
-use super::budget::BudgetStatus;
+use super::budget::{BudgetStatus, Mode};
 use super::entry::{Ending, Entry, EntryKind, Fingerprint, HoldId, Note, is_charge};
 use super::hold::Made;
 use super::levels::Level;
-use super::request::{HoldError, HoldRequest, Reading, Settings, Shortfall, Tightest};
+use super::request::{HoldError, HoldRequest, Reading, Settings, Tightest};
 
 use account_limit::{AccountLimit, HeldState};
 use callers::Callers;
 use repeats::Repeats;
 use tally::{Amounts, Tally, credits};
+use weigh::asked;
 
 pub(super) use restore::budget_statuses;
 
@@ -151,26 +153,14 @@ impl Book {
         seq: i64,
     ) -> Result<(Entry, Made), HoldError> {
         let now = self.now;
-        if let Some(fingerprint) = request.fingerprint
-            && let Some((hold, doubted_at)) = self.repeats.find(fingerprint, now)
-        {
-            return Err(HoldError::InDoubt { hold, doubted_at });
-        }
-        let quote = request.quote.max(Credits::ZERO);
+        self.in_doubt(&request)?;
         let origin = request.origin();
         let caller = self.callers.find(&origin);
-        let mut short = Shortfall::default();
-        for &budget in self.callers.budgets(caller) {
-            let tally = &mut self.tallies[budget as usize];
-            tally.advance(now);
-            short.budgets.extend(tally.check(quote, now));
+        let weighed = self.weigh(&request, caller);
+        if !weighed.short.is_empty() {
+            return Err(HoldError::Short(weighed.short.into()));
         }
-        if let Some(floor) = request.floor {
-            short.account = self.account.check(floor, quote, self.clock);
-        }
-        if !short.budgets.is_empty() || short.account.is_some() {
-            return Err(HoldError::Short(short.into()));
-        }
+        let quote = asked(&request);
         let id = HoldId::new(seq);
         let call = HeldCall {
             caller,
@@ -202,6 +192,7 @@ impl Book {
             quote,
             began_at: now,
             tightest: self.tightest(caller),
+            shadow: (!weighed.shadow.is_empty()).then(|| weighed.shadow.into()),
         };
         Ok((entry, made))
     }
@@ -210,6 +201,7 @@ impl Book {
         let covering = self.callers.budgets(caller).iter();
         let tally = covering
             .map(|&budget| &self.tallies[budget as usize])
+            .filter(|tally| tally.budget.mode == Mode::Enforce)
             .min_by_key(|tally| tally.headroom())?;
         Some(Tightest {
             budget: tally.budget.id.clone(),

@@ -216,6 +216,7 @@ impl Tally {
             filter: self.budget.filter.clone(),
             window,
             limit: self.budget.limit,
+            mode: self.budget.mode,
             granted: credits(sums.granted),
             settled: credits(sums.settled),
             held: credits(sums.held),

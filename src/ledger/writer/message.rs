@@ -11,7 +11,7 @@ use crate::ledger::entry::{Ending, Entry, HoldId, Note};
 use crate::ledger::hold::Delivery;
 use crate::ledger::record::Record;
 use crate::ledger::request::{
-    Decision, HoldError, HoldRequest, LedgerError, OpenCall, ResolveError,
+    Considered, Decision, HoldError, HoldRequest, LedgerError, OpenCall, ResolveError,
 };
 
 /// What somebody waits for.
@@ -21,6 +21,11 @@ pub(in crate::ledger) enum Request {
         request: HoldRequest,
         place: OwnedSemaphorePermit,
         reply: oneshot::Sender<Result<Delivery, HoldError>>,
+    },
+    /// What would become of a hold, without making it.
+    Consider {
+        request: HoldRequest,
+        reply: oneshot::Sender<Result<Considered, HoldError>>,
     },
     Bind {
         hold: HoldId,

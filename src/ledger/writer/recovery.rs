@@ -140,6 +140,9 @@ impl Writer {
             Request::Hold { reply, .. } => {
                 drop(reply.send(Err(HoldError::Unavailable(failure))));
             }
+            Request::Consider { reply, .. } => {
+                drop(reply.send(Err(HoldError::Unavailable(failure))));
+            }
             Request::Bind {
                 hold,
                 job,

@@ -100,6 +100,9 @@ impl Writer {
                     Err(refused) => drop(reply.send(Err(refused))),
                 }
             }
+            Request::Consider { request, reply } => {
+                drop(reply.send(Ok(self.book.consider(&request))));
+            }
             Request::Bind {
                 hold,
                 job,
@@ -283,7 +286,8 @@ impl Writer {
                 Request::Hold { reply, .. } => drop(reply.send(Err(HoldError::Closed))),
                 Request::Close { reply } => self.closing.push(reply),
                 Request::Bind { .. } => self.take(request),
-                Request::Decide { .. }
+                Request::Consider { .. }
+                | Request::Decide { .. }
                 | Request::Correct { .. }
                 | Request::Keep { .. }
                 | Request::OpenCalls { .. }

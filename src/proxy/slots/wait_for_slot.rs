@@ -89,11 +89,10 @@ where
 
 impl WaitForSlotLayer {
     async fn wait(&self, quoted: &Quoted, room: &Arc<Room>) -> Result<Slot, Refusal> {
-        if let Some((quote, fingerprint)) = &quoted.quote {
-            let request = hold_credits::request(quoted, quote, *fingerprint);
-            if let Some(no) = self.ledger.no_again(&request) {
-                return Err(hold_credits::refusal(no, quoted, quote));
-            }
+        if let (Some((quote, _)), Some(request)) = (&quoted.quote, hold_credits::request(quoted))
+            && let Some(no) = self.ledger.no_again(&request)
+        {
+            return Err(hold_credits::refusal(no, quoted, quote));
         }
         let team = &quoted.client.team;
         let Some(waiting) = self.slots.wait(room, &team.id, team.priority) else {

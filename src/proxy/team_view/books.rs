@@ -18,14 +18,14 @@ use crate::clock::Clock;
 use crate::credits::Credits;
 use crate::ids::TeamId;
 use crate::ledger::store::Spend;
-use crate::ledger::{BudgetStatus, Ledger, Reader, StoreError};
+use crate::ledger::{BudgetStatus, Ledger, Pace, Reader, StoreError};
 use crate::proxy::refusal::Refusal;
 
 /// Readings of the file at a time: calls keep the rest of the machine.
 const LOOKS_MAX: usize = 2;
 /// How long a reading may wait for its turn.
 const TURN_WAIT: Duration = Duration::from_secs(2);
-/// How long what was read for `me` is shown again, at least ...
+/// How long what was read for `me`, or of the budgets, is shown again, at least ...
 const STANDING_KEPT: Duration = Duration::from_millis(500);
 /// ... and how many times as long as the reading took: with the largest books it takes seconds.
 const STANDING_KEPT_TIMES: u32 = 10;
@@ -61,6 +61,7 @@ pub struct Books {
     clock: Clock,
     looks: Arc<Semaphore>,
     standing: Mutex<Option<Arc<Standing>>>,
+    outlook: Mutex<Option<Arc<Outlook>>>,
 }
 
 /// How things stood a moment ago, for every team.
@@ -80,6 +81,18 @@ impl Standing {
     }
 }
 
+/// How the budgets stood a moment ago, and how fast they go.
+#[derive(Debug)]
+pub(super) struct Outlook {
+    kept_until: Instant,
+    /// That moment.
+    pub(super) at: Timestamp,
+    /// All budgets.
+    pub(super) budgets: Vec<BudgetStatus>,
+    /// What went in the last 24 hours.
+    pub(super) pace: Pace,
+}
+
 /// A page of transactions.
 #[derive(Debug)]
 pub(super) struct Listed {
@@ -97,6 +110,7 @@ impl Books {
             clock,
             looks: Arc::new(Semaphore::new(LOOKS_MAX)),
             standing: Mutex::default(),
+            outlook: Mutex::default(),
         }
     }
 
@@ -121,15 +135,36 @@ impl Books {
         let spend = self
             .look(move |reader| reader.spend(month, Timestamp::MAX))
             .await?;
-        let kept = STANDING_KEPT.max(began.elapsed() * STANDING_KEPT_TIMES);
         let standing = Arc::new(Standing {
-            kept_until: began + kept,
+            kept_until: kept_until(began),
             month,
             budgets,
             spend,
         });
         *last = Some(Arc::clone(&standing));
         Ok(standing)
+    }
+
+    /// How the budgets stand and how fast they go. Read once for all who ask within the same moment.
+    pub(super) async fn outlook(&self) -> Result<Arc<Outlook>, Refusal> {
+        let mut last = self.outlook.lock().await;
+        if let Some(outlook) = &*last
+            && Instant::now() < outlook.kept_until
+        {
+            return Ok(Arc::clone(outlook));
+        }
+        let (began, at) = (Instant::now(), self.clock.now());
+        let budgets = self.ledger.budgets().await;
+        let budgets = budgets.map_err(|_| Refusal::Draining)?;
+        let pace = self.look(move |reader| Pace::read(reader, at)).await?;
+        let outlook = Arc::new(Outlook {
+            kept_until: kept_until(began),
+            at,
+            budgets,
+            pace,
+        });
+        *last = Some(Arc::clone(&outlook));
+        Ok(outlook)
     }
 
     /// What `team` was charged in `span`, by the time of recording.
@@ -197,6 +232,11 @@ impl Books {
             Err(error) => Err(Refusal::LedgerUnreadable(error.to_string())),
         }
     }
+}
+
+/// Until when something is shown again whose reading began at `began` and has just ended.
+fn kept_until(began: Instant) -> Instant {
+    began + STANDING_KEPT.max(began.elapsed() * STANDING_KEPT_TIMES)
 }
 
 fn of_team(spend: impl Iterator<Item = Spend>, team: &TeamId) -> Vec<Spend> {

@@ -6,7 +6,7 @@ use crate::catalogue::Operation;
 use crate::credits::Credits;
 use crate::identity::Client;
 use crate::ids::BudgetId;
-use crate::ledger::{BudgetStatus, Window};
+use crate::ledger::{BudgetStatus, Mode, Window};
 
 /// What stands in the balance's place for a key that some operation has no limit for: the page
 /// has a number there, and clients compare it. A thousand million, more than any charge.
@@ -45,7 +45,8 @@ pub(super) fn left<'a>(
     for (index, operation) in usable.enumerate() {
         let covers = |budget: &&BudgetStatus| {
             let filter = &budget.filter;
-            filter.covers(&client.team.id, &client.key, &operation.name)
+            budget.mode == Mode::Enforce
+                && filter.covers(&client.team.id, &client.key, &operation.name)
         };
         let covering: Vec<&BudgetStatus> = budgets.iter().filter(covers).collect();
         let tightest = covering.iter().min_by_key(|budget| budget.headroom());
@@ -124,6 +125,7 @@ mod tests {
                 end: (days > 0).then(|| start + SignedDuration::from_hours(24 * days)),
             },
             limit: cells[1].parse().unwrap(),
+            mode: Mode::Enforce,
             granted: Credits::ZERO,
             settled: cells[2].parse().unwrap(),
             held: Credits::ZERO,

@@ -5,11 +5,14 @@
 //! - Needs and leaves: [`Classified`]. Behind throttle, so that a rate holds here too.
 //! - Fails: `overloaded`, `ledger_unavailable`, `draining`.
 //!
-//! The shapes are the vendor's, so that its clients work: its MCP server asks for `accounts/me`
+//! One page is the guard's own: `GET /_guard/budgets`, how the budgets over the key stand.
+//!
+//! The other shapes are the vendor's, so that its clients work: its MCP server asks for `accounts/me`
 //! before it does anything, and for `my-tier` to quote prices. A team that is to see the account
 //! itself has `account_view = "account"`, and a key with `account = true`.
 
 mod books;
+mod budgets;
 mod left;
 mod pages;
 mod query;
@@ -26,7 +29,7 @@ use tower::{Layer, Service};
 
 use super::body::AnswerBody;
 use super::refusal::Refusal;
-use super::{Answer, Classified, Identified};
+use super::{Answer, Classified, Identified, ask};
 use crate::catalogue::OwnPage;
 use left::left;
 use pages::Owner;
@@ -79,6 +82,11 @@ where
         let Some(own_page) = classified.own_page else {
             return Either::Left(self.inner.call(classified));
         };
+        if classified.wishes.dry_run {
+            let exchange = &classified.identified.exchange;
+            let answer = ask::dry_run_of_own_page(exchange, &classified.operation.name);
+            return Either::Right(Box::pin(std::future::ready(Ok(answer))));
+        }
         let books = Arc::clone(&self.books);
         Either::Right(Box::pin(async move {
             let page = page(own_page, &classified.identified, &books);
@@ -130,6 +138,11 @@ async fn page(
             let query = TransactionsQuery::read(query);
             let listed = books.list(team.clone(), query).await?;
             Ok(pages::transactions(&listed.rows, listed.complete_after))
+        }
+        OwnPage::Budgets => {
+            let outlook = books.outlook().await?;
+            let operations = policy.catalogue.operations().map(AsRef::as_ref);
+            Ok(budgets::page(client, operations, &outlook))
         }
         OwnPage::Prices => Ok(pages::prices(&policy.prices)),
     }
