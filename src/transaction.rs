@@ -101,6 +101,11 @@ impl TransactionStatus {
         }
     }
 
+    /// Whether amount and status stay as they are, if the upstream keeps its word.
+    pub const fn is_final(self) -> bool {
+        matches!(self, Self::Success | Self::Error)
+    }
+
     /// The status of a word.
     pub fn from_text(text: &str) -> Self {
         [Self::Pending, Self::Success, Self::Error]

@@ -54,6 +54,7 @@ pub(super) fn run(args: Args, context: &Context) -> anyhow::Result<ExitCode> {
             Ok(ExitCode::SUCCESS)
         }
         Reply::Refused(why) => bail!("not resolved: {why}"),
+        Reply::Reconciled(_) => bail!("the running guard answered something else"),
     }
 }
 

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::credits::Credits;
 use crate::ledger::{Decision, Entry, HoldId, Ledger, Resolution};
-use crate::reconciliation::ReconcileNow;
+use crate::reconciliation::{ReconcileNow, Summary};
 
 /// A change that somebody asks for.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -40,6 +40,8 @@ pub struct Running {
 pub enum Reply {
     /// Done and on disk; in words.
     Done(String),
+    /// The books were held against the account's list; what that did.
+    Reconciled(Box<Summary>),
     /// Not done; why.
     Refused(String),
 }
@@ -69,7 +71,7 @@ async fn reconcile(reconcile: Option<&ReconcileNow>) -> Reply {
         );
     };
     match reconcile.run().await {
-        Ok(summary) => Reply::Done(summary.to_string()),
+        Ok(summary) => Reply::Reconciled(Box::new(summary)),
         Err(why) => Reply::Refused(why),
     }
 }

@@ -65,7 +65,8 @@ pub(super) struct JobState {
     queued: AtomicU8,
 }
 
-/// Records kept in one transaction: a call waits no longer for them than for a full batch of calls.
+/// Records kept in one transaction, unless more belong together: a call waits no longer for them than
+/// for a full batch of calls.
 const RECORDS_MAX: usize = 128;
 
 const DOUBT_QUEUED: u8 = 1;
@@ -290,15 +291,22 @@ impl Ledger {
             if some.is_empty() {
                 return Ok(());
             }
-            let _turn = self.shared.keeping.lock().await;
-            let (reply, answer) = oneshot::channel();
-            let request = Request::Keep {
-                records: some,
-                reply,
-            };
-            let rest = self.ask(request, answer).await??;
-            tokio::time::sleep(rest).await;
+            self.keep_together(some).await?;
         }
+    }
+
+    /// Keeps records all or none, however many, in their order and on disk before it returns: for what
+    /// would say something wrong if it were torn. Calls wait for as long as that takes; while
+    /// they are made it rests afterwards.
+    ///
+    /// # Errors
+    /// What the store says, or that a record names what is not there; none is kept then.
+    pub async fn keep_together(&self, records: Vec<Record>) -> Result<(), LedgerError> {
+        let _turn = self.shared.keeping.lock().await;
+        let (reply, answer) = oneshot::channel();
+        let rest = self.ask(Request::Keep { records, reply }, answer).await??;
+        tokio::time::sleep(rest).await;
+        Ok(())
     }
 
     /// Every hold that has not ended, oldest first. Of one that is not among them the end is on disk.

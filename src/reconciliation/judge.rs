@@ -8,24 +8,26 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
+use super::keeping::Judged;
 use super::kinds::Kinds;
-use super::matching::{Answer, Differing, DoubtEnd, LeftBecause};
+use super::matching::{Answer, Differing, LeftBecause};
 use super::open::{Open, OpenCharge, Seen, changed};
 use super::question::Asked;
 use super::unit::{self, Pair};
 use crate::credits::Credits;
-use crate::ledger::{Finding, FindingKind, HoldId, MatchedBy, Record};
+use crate::ledger::{Finding, FindingKind, HoldId, Match, MatchedBy, Record};
 use crate::transaction::{Transaction, TransactionId, TransactionStatus};
 
-/// The findings of one look, and those that it explains.
+/// The words that findings about given money are named by.
+const REFUND: &str = "refund";
+const TOP_UP: &str = "top_up";
+
+/// What a matching left, judged.
 #[derive(Debug, Default)]
-pub(super) struct Judged {
-    pub(super) found: Vec<Finding>,
-    pub(super) closed: Vec<(Arc<str>, &'static str)>,
-    /// Rows that belong to a hold all the same.
-    pub(super) owned: Vec<Record>,
-    /// Rows that came late, and whose team is certain.
-    pub(super) late: Vec<TransactionId>,
+pub(super) struct Left {
+    pub(super) judged: Vec<Judged>,
+    /// Rows that came late: their findings, and the calls they belong to.
+    pub(super) late: Vec<Late>,
 }
 
 /// What a matching said, and what it was asked.
@@ -43,100 +45,71 @@ pub(super) struct Matched<'a> {
 }
 
 /// Judges what a matching left.
-pub(super) fn left(open: &mut Open, matched: Matched<'_>, now: Timestamp) -> Judged {
-    let Matched {
-        answer,
-        asked,
-        kinds,
-        ..
-    } = matched;
-    let mut judged = Judged::default();
-    let until = matched.complete_until;
+pub(super) fn left(open: &mut Open, matched: Matched<'_>, now: Timestamp) -> Left {
+    let Matched { answer, asked, .. } = matched;
+    let mut left = Left::default();
     for pair in matched.differing {
-        let rows = pair.rows.iter();
-        let theirs: Vec<_> = rows.filter_map(|row| asked.rows.get(*row)).collect();
-        if let (Some(charge), Some(first)) = (asked.charges.get(pair.charge), theirs.first()) {
-            judged.unit(open, first, pair, charge.hold, matched.factor, now);
-            judged.differs(
-                open,
-                &theirs,
-                first.id.clone(),
-                pair.theirs,
-                charge.hold,
-                now,
-            );
-        }
+        left.differs(open, matched, pair, now);
     }
-    for left in &answer.rows_left {
-        if left.because == LeftBecause::Unexplained
-            && let Some(row) = asked.rows.get(left.row)
-            // What a kind that nobody knows stands for may yet be learned from later rows.
-            && (kinds.is_known(&row.kind) || until.is_some_and(|until| row.at <= until))
+    for row in &answer.rows_left {
+        if row.because == LeftBecause::Unexplained
+            && let Some(row) = asked.rows.get(row.row)
+            && matched.is_nobodys(row)
         {
-            judged.theirs(open, row, kinds, now);
+            left.theirs(open, row, matched.kinds, now);
         }
     }
-    for left in &answer.charges_left {
-        if left.because == LeftBecause::Unexplained
-            && let Some(charge) = asked.charges.get(left.charge)
+    for charge in &answer.charges_left {
+        if charge.because == LeftBecause::Unexplained
+            && let Some(charge) = asked.charges.get(charge.charge)
         {
-            judged.ours(open, charge.hold, now);
+            left.ours(open, charge.hold, now);
         }
     }
-    judged
+    left
 }
 
-impl Judged {
-    /// The pair is a witness for the unit of the list.
-    fn unit(
-        &mut self,
-        open: &mut Open,
-        first: &Transaction,
-        pair: &Differing,
-        hold: HoldId,
-        factor: Credits,
-        now: Timestamp,
-    ) {
-        let Some(ours) = open.charges.get(&hold) else {
-            return;
-        };
-        let pair = Pair {
-            ours: ours.amount,
-            theirs: pair.theirs,
-            rows: pair.rows.len(),
-        };
-        let wanted = open.units.differs(&first.kind, pair, factor);
-        let source = first.id.source;
-        self.found
-            .extend(wanted.map(|wanted| unit::finding(source, &first.kind, pair, wanted, now)));
+impl Matched<'_> {
+    /// Whether a row that is not explained now never will be: what a kind that nobody knows stands for
+    /// may yet be learned from later rows.
+    fn is_nobodys(&self, row: &Transaction) -> bool {
+        let is_complete = self.complete_until.is_some_and(|until| row.at <= until);
+        is_complete || self.kinds.is_known(&row.kind)
     }
+}
 
-    /// The rows are the hold's, and tell another amount.
-    fn differs(
-        &mut self,
-        open: &mut Open,
-        rows: &[&Transaction],
-        first: TransactionId,
-        their: Credits,
-        hold: HoldId,
-        now: Timestamp,
-    ) {
-        let Some(ours) = open.charges.remove(&hold) else {
+impl Left {
+    /// The rows are the hold's, and tell another amount: a witness for the unit of the list, too.
+    fn differs(&mut self, open: &mut Open, matched: Matched<'_>, pair: &Differing, now: Timestamp) {
+        let asked = matched.asked;
+        let rows = pair.rows.iter();
+        let theirs: Vec<_> = rows.filter_map(|row| asked.rows.get(*row)).collect();
+        let (Some(charge), Some(first)) = (asked.charges.get(pair.charge), theirs.first()) else {
             return;
         };
-        let mut explained: Vec<_> = ours.finding.into_iter().collect();
-        for row in rows {
-            let finding = open.rows.get(&row.id).and_then(|row| row.finding.clone());
-            explained.extend(finding);
-            let owned = open.owned(row.id.clone(), hold, MatchedBy::Charge);
-            self.owned.push(owned);
-        }
-        for finding in explained {
-            self.closed.push((finding, "the two belong together"));
-        }
-        let our = ours.amount;
-        self.found.push(Finding {
-            name: format!("amount_differs:{first}").into(),
+        let hold = charge.hold;
+        let Some(ours) = open.charges.get(&hold).cloned() else {
+            return;
+        };
+        let (our, their) = (ours.amount, pair.theirs);
+        let rows = theirs.len();
+        let seen = Pair {
+            ours: our,
+            theirs: their,
+            rows,
+        };
+        let wanted = open.units.differs(&first.kind, seen, matched.factor);
+        let source = first.id.source;
+        let unit = |wanted| unit::finding(source, &first.kind, seen, wanted, now);
+        let owned = theirs.iter().map(|row| Match {
+            transaction: row.id.clone(),
+            hold,
+            how: MatchedBy::Charge,
+        });
+        let mut judged = open.tie(owned, "the two belong together");
+        judged.found.extend(wanted.map(unit));
+        judged.found.push(Finding {
+            name: format!("amount_differs:{}", first.id).into(),
             kind: FindingKind::AmountDiffers,
             found_at: now,
             at: ours.began_at,
@@ -144,49 +117,31 @@ impl Judged {
             team: Some(ours.team),
             drift: their.saturating_sub(our),
             hold: Some(hold),
-            transaction: Some(first),
+            transaction: Some(first.id.clone()),
             detail: format!("the account took {their}, the answer to hold {hold} stated {our}"),
         });
+        self.judged.push(judged);
     }
 
     /// A row that nothing of ours explains: somebody used the account around the guard, or a call
     /// that was given up has been charged after all.
     fn theirs(&mut self, open: &mut Open, row: &Transaction, kinds: Kinds<'_>, now: Timestamp) {
-        if open
-            .rows
-            .get(&row.id)
-            .is_none_or(|open| open.finding.is_some())
-        {
+        let Some(left) = open.rows.get(&row.id) else {
+            return;
+        };
+        if left.finding.is_some() {
             return;
         }
-        if let Some(late) = Late::find(open, row, kinds) {
-            open.rows.remove(&row.id);
-            open.given_up.remove(&late.hold);
-            self.late.extend(late.is_certain.then(|| row.id.clone()));
-            self.found.push(late.finding(row, now));
+        if let Some(late) = Late::find(open, row, kinds, now) {
+            open.found_late(&late.finding);
+            self.late.push(late);
             return;
         }
-        let name: Arc<str> = format!("theirs_only:{}", row.id).into();
-        self.found.push(Finding {
-            name: Arc::clone(&name),
-            kind: FindingKind::TheirsOnly,
-            found_at: now,
-            at: row.at,
-            operation: None,
-            team: None,
-            drift: row.charge(),
-            hold: None,
-            transaction: Some(row.id.clone()),
-            detail: format!(
-                "{} for {:?} at {}: no call through the guard explains it",
-                row.charge(),
-                row.kind,
-                row.at
-            ),
-        });
+        let finding = theirs_only(row, now);
         if let Some(left) = open.rows.get_mut(&row.id) {
-            left.finding = Some(name);
+            left.finding = Some(finding.clone());
         }
+        self.judged.push(Judged::found(finding));
     }
 
     fn ours(&mut self, open: &mut Open, hold: HoldId, now: Timestamp) {
@@ -197,7 +152,7 @@ impl Judged {
             return;
         }
         let name: Arc<str> = format!("ours_only:{hold}").into();
-        self.found.push(Finding {
+        self.judged.push(Judged::found(Finding {
             name: Arc::clone(&name),
             kind: FindingKind::OursOnly,
             found_at: now,
@@ -211,128 +166,205 @@ impl Judged {
                 "hold {hold} was settled at {}, and the account's list is complete for its time without a row for it",
                 charge.amount
             ),
-        });
+        }));
         charge.finding = Some(name);
     }
 }
 
+pub(super) fn theirs_only(row: &Transaction, now: Timestamp) -> Finding {
+    Finding {
+        name: format!("theirs_only:{}", row.id).into(),
+        kind: FindingKind::TheirsOnly,
+        found_at: now,
+        at: row.at,
+        operation: None,
+        team: None,
+        drift: row.charge(),
+        hold: None,
+        transaction: Some(row.id.clone()),
+        detail: format!(
+            "{} for {:?} at {}: no call through the guard explains it",
+            row.charge(),
+            row.kind,
+            row.at
+        ),
+    }
+}
+
 /// A call that was given up, and that a row has come for.
-struct Late {
-    hold: HoldId,
-    call: OpenCharge,
+#[derive(Debug)]
+pub(super) struct Late {
+    pub(super) hold: HoldId,
+    pub(super) row: TransactionId,
     /// Nobody else's call fits, and it was given up for want of a row, not by a person.
-    is_certain: bool,
+    pub(super) is_certain: bool,
+    /// That it came: its drift is what it took, unless its team is charged for it.
+    pub(super) finding: Finding,
 }
 
 impl Late {
-    /// The call this row fits best: the nearest in time.
-    fn find(open: &Open, row: &Transaction, kinds: Kinds<'_>) -> Option<Self> {
+    /// The call this row fits best, of those that no row has come for: the nearest in time.
+    fn find(open: &Open, row: &Transaction, kinds: Kinds<'_>, now: Timestamp) -> Option<Self> {
         let times = open.times;
         let fits = |call: &OpenCharge| {
-            let span = times.from(call.began_at)..=times.to(call.began_at, None);
+            let span = times.from(call.began_at)..=call.to(times);
             call.amount >= row.charge()
                 && span.contains(&row.at)
                 && kinds.may_be(&row.kind, &call.operation)
         };
         let fitting = || open.given_up.iter().filter(|(_, call)| fits(call));
+        let free = fitting().filter(|(_, call)| call.finding.is_none());
         let distance = |call: &OpenCharge| row.at.duration_since(call.began_at).abs();
-        let (hold, call) = fitting().min_by_key(|(hold, call)| (distance(call), **hold))?;
+        let (hold, call) = free.min_by_key(|(hold, call)| (distance(call), **hold))?;
         let payers = || fitting().map(|(_, call)| (&call.team, &call.key, &call.operation));
-        let by_absence = call.answered_at.is_some();
+        let is_alone = payers().all(|payer| Some(payer) == payers().next());
         Some(Self {
             hold: *hold,
-            call: call.clone(),
-            is_certain: by_absence && payers().all(|payer| Some(payer) == payers().next()),
+            row: row.id.clone(),
+            is_certain: !call.by_operator && is_alone,
+            finding: late(*hold, call.clone(), row, now),
         })
-    }
-
-    fn finding(self, row: &Transaction, now: Timestamp) -> Finding {
-        let (hold, charge) = (self.hold, row.charge());
-        Finding {
-            name: format!("late:{}", row.id).into(),
-            kind: FindingKind::Late,
-            found_at: now,
-            at: self.call.began_at,
-            operation: Some(self.call.operation),
-            team: Some(self.call.team),
-            drift: charge,
-            hold: Some(hold),
-            transaction: Some(row.id.clone()),
-            detail: format!(
-                "hold {hold} had been released, and then a row of {charge} came for it"
-            ),
-        }
     }
 }
 
-/// Judges a row that is new or has changed: money that was given, and what a matched row has
-/// become since.
-pub(super) fn seen(seen: &Seen, is_operation: bool, now: Timestamp) -> Judged {
-    let mut judged = Judged::default();
-    let row = &seen.row;
-    if let Some(finding) = &seen.explained {
-        judged
-            .closed
-            .push((Arc::clone(finding), "the account gave it back"));
+/// What was found of a row that takes another amount now.
+pub(super) fn again(row: &Transaction, found: &Finding, now: Timestamp) -> Finding {
+    if found.kind != FindingKind::Late {
+        return theirs_only(row, now);
     }
-    let given = row.amount > Credits::ZERO && row.status == TransactionStatus::Success;
-    let (kind, name, drift, detail) = match (seen.changed, seen.owner) {
-        _ if given && is_operation => (
-            FindingKind::AmountDiffers,
-            format!("refund:{}", row.id),
-            Credits::ZERO.saturating_sub(row.amount),
-            format!("the account gave back {} for {:?}", row.amount, row.kind),
-        ),
-        _ if given => (
-            FindingKind::TopUp,
-            format!("top_up:{}", row.id),
-            Credits::ZERO,
-            format!("the account got {} ({:?})", row.amount, row.kind),
-        ),
+    let detail = match found.hold {
+        Some(hold) => came_late(hold, row.charge()),
+        None => found.detail.clone(),
+    };
+    Finding {
+        found_at: now,
+        drift: row.charge(),
+        detail,
+        ..found.clone()
+    }
+}
+
+fn came_late(hold: HoldId, charge: Credits) -> String {
+    format!("hold {hold} had been released, and then a row of {charge} came for it")
+}
+
+/// What is said of a row that came late.
+pub(super) fn late(hold: HoldId, call: OpenCharge, row: &Transaction, now: Timestamp) -> Finding {
+    let charge = row.charge();
+    Finding {
+        name: format!("late:{}", row.id).into(),
+        kind: FindingKind::Late,
+        found_at: now,
+        at: call.began_at,
+        operation: Some(call.operation),
+        team: Some(call.team),
+        drift: charge,
+        hold: Some(hold),
+        transaction: Some(row.id.clone()),
+        detail: came_late(hold, charge),
+    }
+}
+
+/// What is said of one whose team is charged for it after all.
+pub(super) fn charged(mut late: Finding) -> Finding {
+    late.drift = Credits::ZERO;
+    late.detail += "; its team is charged by a correction";
+    late
+}
+
+/// Judges a row that is new or has changed: money that was given, and what a matched or a found row
+/// has become since.
+pub(super) fn seen(seen: &Seen, is_operation: bool, now: Timestamp) -> Judged {
+    let row = &seen.row;
+    let mut judged = Judged {
+        records: vec![Record::Transaction(row.clone())],
+        ..Judged::default()
+    };
+    let gone = seen.explained.iter().map(|gone| Arc::clone(&gone.name));
+    judged
+        .closed
+        .extend(gone.map(|name| (name, "the account gave it back")));
+    judged.found.extend(seen.found.clone());
+    judged.given(seen, is_operation, now);
+    match (seen.changed, seen.owner) {
         (Some(Credits::ZERO), _) => {
             let name = changed(&row.id).into();
             judged.closed.push((name, "the row is again as it was"));
-            return judged;
         }
         (Some(by), Some(hold)) => {
             let (taken, status) = (row.taken(), row.status.as_str());
-            (
-                FindingKind::AmountDiffers,
-                changed(&row.id),
-                by,
-                format!(
-                    "the row of hold {hold} changed after its match: it takes {taken} now ({status})"
-                ),
-            )
+            let detail = format!(
+                "the row of hold {hold} changed after its match: it takes {taken} now ({status})"
+            );
+            let kind = FindingKind::AmountDiffers;
+            let finding = about(seen, kind, changed(&row.id), by, detail, now);
+            judged.found.push(finding);
         }
-        _ => return judged,
-    };
-    judged.found.push(Finding {
-        name: name.into(),
-        kind,
-        found_at: now,
-        at: row.at,
-        operation: None,
-        team: None,
-        drift,
-        hold: seen.owner,
-        transaction: Some(row.id.clone()),
-        detail,
-    });
+        _ => {}
+    }
     judged
 }
 
 impl Judged {
-    /// As records, to be kept.
-    pub(super) fn records(&self, now: Timestamp) -> Vec<Record> {
-        let found = self.found.iter().cloned().map(Record::Found);
-        let closed = self.closed.iter().map(|(name, why)| Record::Closed {
-            name: Arc::clone(name),
-            at: now,
-            why: (*why).to_owned(),
-        });
-        let owned = self.owned.iter().cloned();
-        owned.chain(closed).chain(found).collect()
+    /// What the account gave by a row, and what it has taken back of that.
+    fn given(&mut self, seen: &Seen, is_operation: bool, now: Timestamp) {
+        let row = &seen.row;
+        let (refund, top_up) = (
+            format!("{REFUND}:{}", row.id),
+            format!("{TOP_UP}:{}", row.id),
+        );
+        let is_given = is_given(row);
+        if seen.before.as_ref().is_some_and(self::is_given) {
+            let was_refund = !is_given || !is_operation;
+            let was_top_up = !is_given || is_operation;
+            let gone = [(was_refund, &refund), (was_top_up, &top_up)].into_iter();
+            let gone = gone.filter_map(|(is_gone, name)| is_gone.then_some(name));
+            let why = "the account took it back, or it was for something else";
+            let gone = gone.map(|name| (Arc::from(name.as_str()), why));
+            self.closed.extend(gone);
+        }
+        if !is_given {
+            return;
+        }
+        let amount = row.amount;
+        let finding = if is_operation {
+            let detail = format!("the account gave back {amount} for {:?}", row.kind);
+            let drift = Credits::ZERO.saturating_sub(amount);
+            about(seen, FindingKind::AmountDiffers, refund, drift, detail, now)
+        } else {
+            let detail = format!(
+                "the account got {amount} ({:?}): a top-up, since no charge of a call has had this kind yet",
+                row.kind
+            );
+            about(seen, FindingKind::TopUp, top_up, Credits::ZERO, detail, now)
+        };
+        self.found.push(finding);
+    }
+}
+
+fn is_given(row: &Transaction) -> bool {
+    row.amount > Credits::ZERO && row.status == TransactionStatus::Success
+}
+
+fn about(
+    seen: &Seen,
+    kind: FindingKind,
+    name: String,
+    drift: Credits,
+    detail: String,
+    now: Timestamp,
+) -> Finding {
+    Finding {
+        name: name.into(),
+        kind,
+        found_at: now,
+        at: seen.row.at,
+        operation: None,
+        team: None,
+        drift,
+        hold: seen.owner,
+        transaction: Some(seen.row.id.clone()),
+        detail,
     }
 }
 
@@ -341,42 +373,4 @@ pub(super) fn agrees(open: &mut Open, row: &TransactionId) -> Option<Arc<str>> {
     let kind = Arc::clone(&open.rows.get(row)?.row.kind);
     let taken_back = open.units.agrees(&kind);
     taken_back.then(|| unit::name(row.source, &kind))
-}
-
-/// The findings that are explained once this row and this hold's charge have found each other.
-pub(super) fn explained(
-    open: &Open,
-    row: &TransactionId,
-    hold: HoldId,
-) -> impl Iterator<Item = Arc<str>> + use<> {
-    let of_row = open.rows.get(row).and_then(|row| row.finding.clone());
-    let of_charge = (open.charges.get(&hold)).and_then(|charge| charge.finding.clone());
-    of_row.into_iter().chain(of_charge)
-}
-
-/// What was allocated is said, so that a person can put it right.
-pub(super) fn allocated(end: &DoubtEnd, now: Timestamp) -> Option<Finding> {
-    if !end.allocated {
-        return None;
-    }
-    let first = end.matches.first();
-    let given = match first {
-        Some(found) => format!("was given the nearest row, {}", found.transaction),
-        None => "was released, since no row was near".to_owned(),
-    };
-    Some(Finding {
-        name: format!("allocated:{}", end.hold).into(),
-        kind: FindingKind::Allocated,
-        found_at: now,
-        at: now,
-        operation: None,
-        team: None,
-        drift: Credits::ZERO,
-        hold: Some(end.hold),
-        transaction: first.map(|found| found.transaction.clone()),
-        detail: format!(
-            "nothing decided about hold {} within a day: it {given}",
-            end.hold
-        ),
-    })
 }

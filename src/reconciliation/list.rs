@@ -6,44 +6,25 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 use tokio::task::spawn_blocking;
 
-use super::judge::{self, Judged};
+use super::judge;
 use super::kinds::Kinds;
-use super::run::{Depth, ReconcileError, Reconciler, State};
+use super::run::{Depth, ReconcileError, Reconciler};
+use super::state::State;
 use super::summary::Summary;
 use super::telemetry;
 use crate::account::Span;
-use crate::ledger::{KeptRow, Record, StoreError};
-use crate::transaction::Transaction;
+use crate::ledger::{KeptRow, StoreError};
+use crate::transaction::{Transaction, TransactionId};
 
 /// A backlog is read in spans of this length, oldest first.
 const SPAN: SignedDuration = SignedDuration::from_hours(24);
 /// Rows written by a clock ahead of ours are read too.
 const AHEAD: SignedDuration = SignedDuration::from_hours(1);
-/// A difference of clocks below this is the second that the account's clock is told to.
-const SKEW_MIN: SignedDuration = SignedDuration::from_secs(3);
 
 /// Each run reads back this far at least, beside the tolerance.
 const QUICK_OVERLAP: SignedDuration = SignedDuration::from_mins(5);
 /// So often it reads back over the whole overlap: what came late counts only then.
 const FULL_EVERY: SignedDuration = SignedDuration::from_mins(15);
-
-impl State {
-    /// An answer of the account told its time.
-    fn tell_skew(&mut self, skew: Option<SignedDuration>) {
-        if let Some(skew) = skew {
-            let is_rounding = skew.abs() < SKEW_MIN;
-            self.skew = if is_rounding {
-                SignedDuration::ZERO
-            } else {
-                skew
-            };
-        }
-    }
-
-    fn by_our_clock(&self, at: Timestamp) -> Timestamp {
-        at.checked_sub(self.skew).unwrap_or(at)
-    }
-}
 
 impl Reconciler {
     /// Reads the list into the ledger, a day at a time, up to now.
@@ -132,21 +113,17 @@ impl Reconciler {
         rows
     }
 
-    /// The rows with what the ledger has of them.
-    async fn known(
+    /// What the ledger has of these rows.
+    async fn kept(
         &self,
-        rows: Vec<Transaction>,
-    ) -> Result<Vec<(Transaction, Option<KeptRow>)>, ReconcileError> {
+        rows: &[Transaction],
+    ) -> Result<HashMap<TransactionId, KeptRow>, ReconcileError> {
         let open_reader = Arc::clone(&self.settings.open_reader);
+        let ids: Vec<_> = rows.iter().map(|row| row.id.clone()).collect();
         let look = move || {
-            let ids: Vec<_> = rows.iter().map(|row| row.id.clone()).collect();
             let kept = open_reader()?.kept_rows(&ids)?.into_iter();
-            let mut kept: HashMap<_, _> = kept.map(|kept| (kept.row.id.clone(), kept)).collect();
-            let rows = rows.into_iter().map(|row| {
-                let kept = kept.remove(&row.id);
-                (row, kept)
-            });
-            Ok::<_, StoreError>(rows.collect())
+            let kept = kept.map(|kept| (kept.row.id.clone(), kept));
+            Ok::<_, StoreError>(kept.collect())
         };
         Ok(spawn_blocking(look).await??)
     }
@@ -159,26 +136,29 @@ impl Reconciler {
     ) -> Result<(), ReconcileError> {
         let now = self.clock.now();
         let operations = self.charged_operations();
-        let mut records = Vec::new();
-        let mut judged = Judged::default();
-        let rows = self.known(self.wanted(rows, state)).await?;
-        for (row, kept) in rows {
-            let Some(seen) = state.open.take_row(row, kept.as_ref(), now) else {
+        let mut rows = self.wanted(rows, state);
+        let kept = self.kept(&rows).await?;
+        let mut twins = std::mem::take(&mut state.twins);
+        let at = |row: &Transaction| state.by_our_clock(row.at);
+        let replaced = twins.leave_out(&mut rows, at, |row| kept.contains_key(&row.id));
+        state.twins = twins;
+        for id in replaced {
+            state.open.rows.remove(&id);
+        }
+        let mut judged = Vec::new();
+        for row in rows {
+            let kept = kept.get(&row.id);
+            let Some(seen) = state.open.take_row(row, kept, now) else {
                 continue;
             };
             summary.rows += 1;
             let kinds = Kinds {
                 operations: &operations,
-                known: &state.known,
+                known: &state.notes.known,
             };
             let is_operation = kinds.is_known(&seen.row.kind);
-            records.push(Record::Transaction(seen.row.clone()));
-            let of_row = judge::seen(&seen, is_operation, now);
-            judged.found.extend(of_row.found);
-            judged.closed.extend(of_row.closed);
+            judged.push(judge::seen(&seen, is_operation, now));
         }
-        records.extend(self.told(state, &judged, summary));
-        self.ledger.keep(records).await?;
-        Ok(())
+        self.keep(state, judged, summary).await
     }
 }

@@ -11,7 +11,10 @@
 
 mod balance_kind;
 mod cross_check;
+mod ending;
+mod entries;
 mod judge;
+mod keeping;
 mod kinds;
 mod list;
 pub mod matching;
@@ -20,16 +23,20 @@ mod open;
 mod pending;
 mod prices;
 mod question;
+mod restore;
 mod run;
+mod running;
 mod service;
+mod state;
 mod summary;
 mod telemetry;
+mod twins;
 mod unit;
 mod usage;
 
 pub use balance_kind::{BalanceKind, Movement};
 pub use cross_check::{CrossCheck, kept_usage};
-pub use notes::{UndecidedNote, kinds, read_until, undecided};
+pub use notes::{UndecidedNote, kinds, read_until, undecided, undecided_count};
 pub use prices::{is_expected, put_kept_prices, record_of_prices};
 pub use run::{Depth, InForce, OpenReader, ReconcileError, Reconciler, ReconcilerSettings};
 pub use service::{ReconcileNow, Service};

@@ -3,24 +3,19 @@
 //! Kept in memory between runs, so that a run looks only at what is new. It can be made anew from
 //! the ledger's file at any time: that is what a start does.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::balance_kind::Movement;
+use super::judge;
+use super::keeping::Judged;
 use super::unit::Units;
 use crate::credits::Credits;
 use crate::ids::{KeyId, OperationName, TeamId};
-use crate::ledger::store::Reader;
-use crate::ledger::{
-    Entry, EntryKind, Finding, FindingKind, HoldId, KeptRow, Match, MatchedBy, NoteKind, Record,
-    StoreError,
-};
+use crate::ledger::{Entry, Finding, HoldId, KeptRow, Match, MatchedBy, NoteKind, Record};
 use crate::transaction::{Transaction, TransactionId, TransactionStatus};
 
-/// Entries read at a time.
-const PAGE: usize = 10_000;
 /// How long what was found stays open to a late explanation.
 pub(super) const REMEMBERED: SignedDuration = SignedDuration::from_hours(7 * 24);
 /// Why a doubt is released that has no row. Recognised again when its row comes after all.
@@ -34,19 +29,23 @@ pub(super) struct Open {
     /// Calls that ended without a charge although nobody had seen their answer.
     pub(super) given_up: BTreeMap<HoldId, OpenCharge>,
     /// Holds whose entries are read again after a restart and need no look.
-    explained: BTreeSet<HoldId>,
+    pub(super) explained: BTreeSet<HoldId>,
     /// The entry after which reading was taken up again, until that is done.
-    restored_from: Option<i64>,
+    pub(super) restored_from: Option<i64>,
     /// Entries up to this one were looked at.
     pub(super) seq: i64,
+    /// Charges up to this entry were held against the prices of their time.
+    pub(super) priced: i64,
     /// What is held for jobs that run.
-    jobs: BTreeMap<HoldId, Credits>,
+    pub(super) jobs: BTreeMap<HoldId, Credits>,
     /// What was held for calls that have not ended.
-    quotes: BTreeMap<HoldId, Credits>,
+    pub(super) quotes: BTreeMap<HoldId, Credits>,
     /// Rows that are not as they were when they were matched: when they were written, and by how much
     /// more they take now.
-    changed: BTreeMap<TransactionId, (Timestamp, Credits)>,
+    pub(super) changed: BTreeMap<TransactionId, (Timestamp, Credits)>,
     pub(super) times: Times,
+    /// Operations whose calls begin jobs.
+    pub(super) submits: BTreeSet<OperationName>,
     /// Whether the list is in the unit that the settings say.
     pub(super) units: Units,
 }
@@ -82,17 +81,18 @@ impl Times {
 #[derive(Clone, Debug)]
 pub(super) struct OpenRow {
     pub(super) row: Transaction,
-    /// The finding it is part of.
-    pub(super) finding: Option<Arc<str>>,
+    /// What was found of it.
+    pub(super) finding: Option<Finding>,
     /// When it was last read; the beginning of time if that was before the last start.
     pub(super) asked_at: Timestamp,
 }
 
 impl OpenRow {
-    fn stored(row: Transaction, finding: Option<Arc<str>>) -> Self {
+    /// A row as the ledger has it.
+    pub(super) fn stored(row: Transaction) -> Self {
         Self {
             row,
-            finding,
+            finding: None,
             asked_at: Timestamp::MIN,
         }
     }
@@ -108,179 +108,94 @@ pub(super) struct OpenCharge {
     /// What was charged; for a call that was given up, the most it could be.
     pub(super) amount: Credits,
     pub(super) began_at: Timestamp,
-    /// When its answer was there; `None` if nobody had seen it and somebody decided later.
-    pub(super) answered_at: Option<Timestamp>,
-    /// The finding it is part of.
+    /// When its end was recorded, or later.
+    pub(super) ended_at: Timestamp,
+    /// Whether its answer was there when it ended. Else somebody decided, at any time later.
+    pub(super) is_answered: bool,
+    /// Whether a person decided.
+    pub(super) by_operator: bool,
+    /// Whether it may have been a job, which is charged at any time up to its end.
+    pub(super) is_job: bool,
+    /// The finding it is part of: that it has no row, or if it was given up, that one came late.
     pub(super) finding: Option<Arc<str>>,
 }
 
+impl OpenCharge {
+    pub(super) fn of(entry: &Entry, is_job: bool) -> Self {
+        let kind = entry.evidence.as_ref().map(|note| note.kind);
+        Self {
+            team: entry.team.clone(),
+            key: Some(entry.key.clone()),
+            operation: entry.operation.clone(),
+            amount: entry.amount,
+            began_at: entry.began_at,
+            ended_at: entry.recorded_at,
+            is_answered: !matches!(kind, Some(NoteKind::Operator | NoteKind::Reason)),
+            by_operator: kind == Some(NoteKind::Operator),
+            is_job,
+            finding: None,
+        }
+    }
+
+    /// The latest that its row can have been written.
+    pub(super) fn to(&self, times: Times) -> Timestamp {
+        let is_known = self.is_answered || self.is_job;
+        times.to(self.began_at, is_known.then_some(self.ended_at))
+    }
+}
+
 impl Open {
-    /// Works it out from the ledger: entries after `seq`, rows that nobody owns, open findings.
-    pub(super) fn restore(
-        reader: &dyn Reader,
-        seq: i64,
-        from: Timestamp,
-        times: Times,
-    ) -> Result<Self, StoreError> {
-        let mut open = Self {
-            seq,
-            restored_from: Some(seq),
-            times,
-            ..Self::default()
-        };
-        for row in reader.open_transactions(from)? {
-            // What was given back is nobody's and stays so.
-            if row.status != TransactionStatus::Error {
-                open.rows.insert(row.id.clone(), OpenRow::stored(row, None));
-            }
-        }
-        open.explained = reader.matched_after(seq)?;
-        for found in open_findings(reader, from)? {
-            open.restore_found(reader, &found)?;
-        }
-        Ok(open)
+    /// Whether a call of this operation, or of this hold, may be a job.
+    pub(super) fn is_job(&self, hold: HoldId, operation: &OperationName) -> bool {
+        self.jobs.contains_key(&hold) || self.submits.contains(operation)
     }
 
-    fn restore_found(&mut self, reader: &dyn Reader, found: &Finding) -> Result<(), StoreError> {
-        let finding = Some(Arc::clone(&found.name));
-        match (found.kind, &found.transaction, found.hold) {
-            (FindingKind::TheirsOnly, Some(id), _) => {
-                if let Some(row) = reader.transaction(id)? {
-                    self.rows.insert(id.clone(), OpenRow::stored(row, finding));
-                }
-            }
-            (FindingKind::OursOnly, _, Some(hold)) => {
-                let (Some(team), Some(operation)) = (&found.team, &found.operation) else {
-                    return Ok(());
-                };
-                let charge = OpenCharge {
-                    team: team.clone(),
-                    key: None,
-                    operation: operation.clone(),
-                    amount: Credits::ZERO.saturating_sub(found.drift),
-                    began_at: found.at,
-                    answered_at: None,
-                    finding,
-                };
-                self.charges.insert(hold, charge);
-                self.explained.insert(hold);
-            }
-            (FindingKind::AmountDiffers, Some(row), _) if *found.name == *changed(row) => {
-                self.changed.insert(row.clone(), (found.at, found.drift));
-            }
-            (FindingKind::Unit, ..) => self.units.restore(&found.name),
-            _ => {}
-        }
-        Ok(())
-    }
-
-    /// Looks at the entries since the last time.
-    pub(super) fn read_entries(&mut self, reader: &dyn Reader) -> Result<News, StoreError> {
-        let mut news = News::default();
-        let restored_from = self.restored_from.take().unwrap_or(0);
-        loop {
-            let page = reader.entries(self.seq, PAGE)?;
-            let Some(last) = page.last() else {
-                self.explained.clear();
-                return Ok(news);
-            };
-            self.seq = last.seq;
-            for entry in page {
-                if entry.kind == EntryKind::Settled && entry.hold.get() <= restored_from {
-                    self.skip_if_matched(entry.hold, reader)?;
-                }
-                self.take_entry(&entry, &mut news);
-            }
-        }
-    }
-
-    /// A job or a doubt ends long after the number of its hold was passed.
-    fn skip_if_matched(&mut self, hold: HoldId, reader: &dyn Reader) -> Result<(), StoreError> {
-        if !reader.matches_of(hold)?.is_empty() {
-            self.explained.insert(hold);
-        }
-        Ok(())
-    }
-
-    fn take_entry(&mut self, entry: &Entry, news: &mut News) {
-        let note = entry.evidence.as_ref();
-        let rests_on = note.map(|note| note.kind);
-        if matches!(entry.kind, EntryKind::Settled | EntryKind::Released) {
-            news.ended.insert(entry.hold);
-        }
-        match entry.kind {
-            EntryKind::Held => {
-                self.quotes.insert(entry.hold, entry.amount);
-            }
-            EntryKind::Bound => {
-                self.jobs.insert(entry.hold, entry.amount);
-                let began = Movement::job_began(entry.recorded_at, entry.amount);
-                news.movements.push(began);
-            }
-            EntryKind::Settled => {
-                news.movements.push(self.movement(entry));
-                let quote = self.quotes.remove(&entry.hold);
-                if rests_on == Some(NoteKind::Transaction) {
-                    self.take_evidence(entry, news);
-                } else if entry.amount > Credits::ZERO && !self.explained.contains(&entry.hold) {
-                    self.charges.insert(entry.hold, OpenCharge::of(entry));
-                    if rests_on == Some(NoteKind::Stated) {
-                        news.stated.push(StatedCharge::of(entry, quote));
-                    }
-                }
-            }
-            EntryKind::Corrected if rests_on == Some(NoteKind::Transaction) => {
-                self.take_evidence(entry, news);
-            }
-            EntryKind::Released => {
-                self.quotes.remove(&entry.hold);
-                let quote = self.jobs.remove(&entry.hold);
-                news.movements.extend(
-                    quote.map(|quote| Movement::job_ended(entry.recorded_at, quote, Credits::ZERO)),
-                );
-                let unseen = note.is_some_and(|note| {
-                    note.kind == NoteKind::Operator || note.text.starts_with(ABSENT)
-                });
-                if unseen {
-                    self.given_up.insert(entry.hold, OpenCharge::of(entry));
-                }
-            }
-            _ => {}
-        }
-    }
-
-    /// The rows an entry rests on are its hold's. They are matched already, unless the process died
-    /// between the entry and its records.
-    fn take_evidence(&mut self, entry: &Entry, news: &mut News) {
-        let ids = entry.evidence.as_ref().map(|note| note.text.as_str());
-        for id in ids.unwrap_or_default().split_whitespace() {
-            if let Ok(id) = id.parse() {
-                let record = self.owned(id, entry.hold, MatchedBy::Doubt);
-                news.records.push(record);
-            }
-        }
-    }
-
-    fn movement(&mut self, entry: &Entry) -> Movement {
-        match self.jobs.remove(&entry.hold) {
-            Some(quote) => Movement::job_ended(entry.recorded_at, quote, entry.amount),
-            None => Movement::charged(entry.recorded_at, entry.amount),
-        }
-    }
-
-    /// A row belongs to a hold from now on.
-    pub(super) fn owned(
+    /// Rows are a hold's from now on. What was found of them, and of the hold's charge, is explained.
+    pub(super) fn tie(
         &mut self,
-        transaction: TransactionId,
-        hold: HoldId,
-        how: MatchedBy,
-    ) -> Record {
-        self.rows.remove(&transaction);
-        Record::Matched(Match {
-            transaction,
+        rows: impl IntoIterator<Item = Match>,
+        why: &'static str,
+    ) -> Judged {
+        let mut tied = Judged::default();
+        for found in rows {
+            let row = self.rows.remove(&found.transaction);
+            let charge = self.charges.remove(&found.hold);
+            let findings = [
+                row.and_then(|row| row.finding).map(|found| found.name),
+                charge.and_then(|charge| charge.finding),
+            ];
+            let findings = findings.into_iter().flatten();
+            tied.closed.extend(findings.map(|name| (name, why)));
+            tied.records.push(Record::Matched(found));
+        }
+        tied
+    }
+
+    /// A row that came late is that of a call that was given up, as far as anybody can tell.
+    pub(super) fn found_late(&mut self, late: &Finding) {
+        let Some((row, hold)) = late.transaction.as_ref().zip(late.hold) else {
+            return;
+        };
+        if let Some(row) = self.rows.get_mut(row) {
+            row.finding = Some(late.clone());
+        }
+        if let Some(call) = self.given_up.get_mut(&hold) {
+            call.finding = Some(Arc::clone(&late.name));
+        }
+    }
+
+    /// It is, and the call is charged for it.
+    pub(super) fn booked_late(&mut self, row: &TransactionId, hold: HoldId) -> Judged {
+        self.given_up.remove(&hold);
+        if let Some(row) = self.rows.get_mut(row) {
+            row.finding = None;
+        }
+        let found = Match {
+            transaction: row.clone(),
             hold,
-            how,
-        })
+            how: MatchedBy::Doubt,
+        };
+        self.tie([found], "it came late")
     }
 
     /// Takes a row as it was read now; `kept`: as the ledger has it. `None`: there is nothing new
@@ -301,13 +216,22 @@ impl Open {
         let owner = kept.and_then(|kept| kept.hold);
         let open = self.rows.remove(&row.id);
         let finding = open.and_then(|open| open.finding);
-        let mut explained = None;
-        if row.status == TransactionStatus::Error {
-            explained = finding;
-        } else if owner.is_none() {
+        let is_taken = row.taken() > Credits::ZERO;
+        let (found, explained) = if is_taken {
+            (finding, None)
+        } else {
+            (None, finding)
+        };
+        let found = found.map(|found| judge::again(&row, &found, now));
+        if let Some(gone) = &explained
+            && let Some(call) = gone.hold.and_then(|hold| self.given_up.get_mut(&hold))
+        {
+            call.finding = None;
+        }
+        if owner.is_none() && may_be_ours(&row) {
             let open = OpenRow {
                 row: row.clone(),
-                finding,
+                finding: found.clone(),
                 asked_at: now,
             };
             self.rows.insert(row.id.clone(), open);
@@ -318,7 +242,9 @@ impl Open {
         };
         Some(Seen {
             row,
+            before,
             owner,
+            found,
             explained,
             changed,
         })
@@ -340,13 +266,15 @@ impl Open {
 
     /// Forgets what is too old to be explained any more.
     pub(super) fn forget(&mut self, found_before: Timestamp) {
-        let old =
-            |finding: &Option<Arc<str>>, at: Timestamp| finding.is_some() && at < found_before;
-        self.rows.retain(|_, open| !old(&open.finding, open.row.at));
+        // A row that is still not final then is nobody's, and stands in no one's way.
+        self.rows.retain(|_, open| {
+            let waits = open.finding.is_none() && open.row.status.is_final();
+            waits || open.row.at >= found_before
+        });
         self.charges
-            .retain(|_, charge| !old(&charge.finding, charge.began_at));
+            .retain(|_, charge| charge.finding.is_none() || charge.began_at >= found_before);
         self.given_up
-            .retain(|_, call| call.began_at >= found_before);
+            .retain(|_, call| call.ended_at >= found_before);
         self.changed.retain(|_, (at, _)| *at >= found_before);
     }
 
@@ -361,45 +289,13 @@ impl Open {
     }
 }
 
-/// All findings about moments from `from` on that nothing explains yet.
-pub(super) fn open_findings(
-    reader: &dyn Reader,
-    from: Timestamp,
-) -> Result<Vec<Finding>, StoreError> {
-    let mut found: Vec<Finding> = Vec::new();
-    loop {
-        let after = found.last().map(|last| (last.at, last.name.as_ref()));
-        let page = reader.findings(from, Timestamp::MAX, true, after, PAGE)?;
-        if page.is_empty() {
-            return Ok(found);
-        }
-        found.extend(page.into_iter().map(|kept| kept.finding));
+/// Whether a call of ours may stand behind a row: it took something, or still may.
+pub(super) fn may_be_ours(row: &Transaction) -> bool {
+    match row.status {
+        TransactionStatus::Success => row.charge() > Credits::ZERO,
+        TransactionStatus::Error => false,
+        TransactionStatus::Pending | TransactionStatus::Unknown => true,
     }
-}
-
-/// What new entries say, beside what stays open.
-#[derive(Debug, Default)]
-pub(super) struct News {
-    /// Matches that a crash left out.
-    pub(super) records: Vec<Record>,
-    /// What moved the balance.
-    pub(super) movements: Vec<Movement>,
-    /// Charges that answers stated.
-    pub(super) stated: Vec<StatedCharge>,
-    /// Holds that have ended.
-    pub(super) ended: HashSet<HoldId>,
-}
-
-/// A charge that an answer stated.
-#[derive(Clone, Debug)]
-pub(super) struct StatedCharge {
-    pub(super) hold: HoldId,
-    pub(super) team: TeamId,
-    pub(super) operation: OperationName,
-    pub(super) charge: Credits,
-    /// What was held for it, where that is still known.
-    pub(super) quote: Option<Credits>,
-    pub(super) began_at: Timestamp,
 }
 
 /// The name of the finding that a row has changed after its match.
@@ -407,41 +303,64 @@ pub(super) fn changed(row: &TransactionId) -> String {
     format!("changed:{row}")
 }
 
-impl StatedCharge {
-    fn of(entry: &Entry, quote: Option<Credits>) -> Self {
-        Self {
-            hold: entry.hold,
-            team: entry.team.clone(),
-            operation: entry.operation.clone(),
-            charge: entry.amount,
-            quote,
-            began_at: entry.began_at,
-        }
-    }
-}
-
 /// A row that is new, or not as it was.
 #[derive(Debug)]
 pub(super) struct Seen {
     pub(super) row: Transaction,
+    pub(super) before: Option<Transaction>,
     pub(super) owner: Option<HoldId>,
+    /// What was found of it, as the row says it now.
+    pub(super) found: Option<Finding>,
     /// The finding that its change explains.
-    pub(super) explained: Option<Arc<str>>,
+    pub(super) explained: Option<Finding>,
     /// If its match is older than its change: how much more it takes now than it did then.
     pub(super) changed: Option<Credits>,
 }
 
-impl OpenCharge {
-    fn of(entry: &Entry) -> Self {
-        let kind = entry.evidence.as_ref().map(|note| note.kind);
-        Self {
-            team: entry.team.clone(),
-            key: Some(entry.key.clone()),
-            operation: entry.operation.clone(),
-            amount: entry.amount,
-            began_at: entry.began_at,
-            answered_at: (kind != Some(NoteKind::Operator)).then_some(entry.recorded_at),
-            finding: None,
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::transaction::TransactionSource;
+
+    fn row(number: i64, status: TransactionStatus, micros: i64) -> Transaction {
+        Transaction {
+            id: TransactionId {
+                source: TransactionSource::V1,
+                id: number.to_string().into(),
+            },
+            at: Timestamp::from_second(1_790_000_000 + number).unwrap(),
+            kind: "platform".into(),
+            amount: Credits::from_micros(micros),
+            status,
+        }
+    }
+
+    /// Rows that never end, took nothing, or gave something are not kept for ever; those that may yet
+    /// be somebody's are.
+    #[test]
+    fn rows_that_nothing_will_explain_are_forgotten() {
+        use TransactionStatus::{Error, Pending, Success, Unknown};
+        for (status, micros, kept, later) in [
+            (Success, 0, 0, 0),
+            (Success, 500, 0, 0),
+            (Error, -500, 0, 0),
+            (Pending, -500, 100, 50),
+            (Unknown, 0, 100, 50),
+            (Success, -500, 100, 100),
+        ] {
+            let mut open = Open::default();
+            for number in 0..100 {
+                let row = row(number, status, micros);
+                open.take_row(row, None, Timestamp::MAX).unwrap();
+            }
+            assert_eq!(open.rows.len(), kept, "{status:?} {micros}");
+            open.forget(Timestamp::from_second(1_790_000_050).unwrap());
+            assert_eq!(open.rows.len(), later, "{status:?} {micros}");
+            for open in open.rows.values_mut() {
+                open.finding = Some(judge::theirs_only(&open.row, Timestamp::MAX));
+            }
+            open.forget(Timestamp::from_second(1_790_000_090).unwrap());
+            assert_eq!(open.rows.len(), later.min(10), "{status:?} {micros}");
         }
     }
 }

@@ -8,10 +8,10 @@
 use jiff::{SignedDuration, Timestamp};
 
 use super::open::{Open, OpenRow};
-use super::run::{ReconcileError, Reconciler, State};
+use super::run::{ReconcileError, Reconciler};
+use super::state::State;
 use super::summary::Summary;
 use crate::account::Span;
-use crate::transaction::TransactionStatus;
 
 /// The shortest pause between two looks at one row; it grows with the row's age.
 const PAUSE_MIN: SignedDuration = SignedDuration::from_mins(10);
@@ -28,11 +28,7 @@ const SECOND: SignedDuration = SignedDuration::from_secs(1);
 
 impl OpenRow {
     fn is_pending(&self) -> bool {
-        let status = self.row.status;
-        !matches!(
-            status,
-            TransactionStatus::Success | TransactionStatus::Error
-        )
+        !self.row.status.is_final()
     }
 
     /// Whether it was seen not to be final at an age at which every row is.

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
-use super::open::StatedCharge;
+use super::entries::StatedCharge;
 use crate::catalogue::{Catalogue, Count, Operation, Prices};
 use crate::credits::Credits;
 use crate::ledger::store::Reader;

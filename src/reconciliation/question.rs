@@ -1,6 +1,6 @@
 //! What is open on both sides, as the matching wants to be asked.
 
-use ahash::{AHashMap, AHashSet};
+use ahash::AHashMap;
 use jiff::{SignedDuration, Timestamp};
 
 use super::matching::{Charge, Doubt, Live};
@@ -8,7 +8,7 @@ use super::notes::Notes;
 use super::open::Open;
 use std::sync::Arc;
 
-use crate::ids::{BudgetId, KeyId, OperationName, TeamId};
+use crate::ids::{BudgetId, KeyId, TeamId};
 use crate::ledger::{HoldId, OpenCall};
 use crate::transaction::Transaction;
 
@@ -29,12 +29,11 @@ pub(super) struct Asked {
     pub(super) live: Vec<Live>,
     /// By our clock.
     pub(super) rows: Vec<Transaction>,
-    /// Doubts and holds of jobs that may still run.
-    running: AHashSet<HoldId>,
+    /// Doubts and holds of jobs that may still run, and whether the job is known that will tell.
+    pub(super) running: AHashMap<HoldId, bool>,
+    /// Where rows of calls that were given up may be: what they may be of, and the most.
+    pub(super) given_up: Vec<Live>,
 }
-
-/// Whether calls of an operation begin jobs.
-pub(super) type BeginsJob<'a> = dyn Fn(&OperationName) -> bool + 'a;
 
 /// What a doubt moves: doubts alike in all of it are interchangeable.
 type Moves = (TeamId, KeyId, Arc<[BudgetId]>);
@@ -44,7 +43,6 @@ impl Asked {
     pub(super) fn of(
         open: &Open,
         calls: Vec<OpenCall>,
-        begins_job: &BeginsJob<'_>,
         skew: SignedDuration,
         now: Timestamp,
     ) -> Self {
@@ -54,7 +52,7 @@ impl Asked {
             operation: charge.operation.clone(),
             amount: charge.amount,
             from: times.from(charge.began_at),
-            to: times.to(charge.began_at, charge.answered_at),
+            to: charge.to(times),
         });
         let rows = open.rows.values().filter(|open| !open.is_given_up());
         let rows = rows.map(|open| {
@@ -62,15 +60,22 @@ impl Asked {
             row.at = row.at.checked_sub(skew).unwrap_or(row.at);
             row
         });
+        let given_up = open.given_up.values().filter(|call| call.finding.is_none());
+        let given_up = given_up.map(|call| Live {
+            operation: call.operation.clone(),
+            most: call.amount,
+            from: times.from(call.began_at),
+            to: call.to(times),
+        });
         let mut asked = Self {
             charges: charges.collect(),
             rows: rows.collect(),
+            given_up: given_up.collect(),
             ..Self::default()
         };
         let mut groups = AHashMap::new();
         for call in calls {
-            let begins_job = begins_job(&call.origin.operation);
-            asked.take(call, begins_job, open, &mut groups, now);
+            asked.take(call, open, &mut groups, now);
         }
         asked
     }
@@ -84,7 +89,7 @@ impl Asked {
     ) -> Option<&'static str> {
         let mut doubts = self.doubts.iter();
         let doubt = doubts.find(|doubt| doubt.hold == hold)?;
-        if self.running.contains(&hold) {
+        if self.running.contains_key(&hold) {
             return Some("its job may still run, and be charged at its end");
         }
         if notes.is_blind(doubt.from, doubt.to) {
@@ -112,7 +117,6 @@ impl Asked {
     fn take(
         &mut self,
         call: OpenCall,
-        begins_job: bool,
         open: &Open,
         groups: &mut AHashMap<Moves, u32>,
         now: Timestamp,
@@ -130,10 +134,10 @@ impl Asked {
             });
             return;
         }
-        let is_job = call.job.is_some() || begins_job;
+        let is_job = call.job.is_some() || open.submits.contains(&call.origin.operation);
         let end = is_job.then(|| Self::job_ends(&call, now));
         if end == Some(None) {
-            self.running.insert(call.hold);
+            self.running.insert(call.hold, call.job.is_some());
         }
         let to = match end.flatten() {
             Some(ended_at) => times.to(call.began_at, Some(ended_at)),
@@ -148,6 +152,7 @@ impl Asked {
             hold: call.hold,
             operation: call.origin.operation,
             most: call.quote,
+            began_at: call.began_at,
             from,
             to,
             group: *groups.entry(moves).or_insert(next),

@@ -10,24 +10,27 @@ use jiff::{SignedDuration, Timestamp};
 use tokio::task::spawn_blocking;
 
 use super::balance_kind::BalanceKind;
-use super::judge::{self, Judged, Matched};
+use super::entries::StatedCharge;
+use super::judge::{self, Matched};
+use super::keeping::Judged;
 use super::kinds::Kinds;
-use super::matching::{self, Answer, DoubtEnd, Known, Question};
-use super::notes::{self, Notes, UndecidedNote};
-use super::open::{ABSENT, Open, REMEMBERED, Times, open_findings};
+use super::matching::{self, Answer, Question};
+use super::notes::{Notes, UndecidedNote};
+use super::open::{Open, REMEMBERED, Times};
 use super::question::Asked;
+use super::restore::Beginning;
+use super::running;
+use super::state::State;
 use super::summary::Summary;
 use super::telemetry;
+use super::twins::Twins;
 use crate::account::{AccountClient, AccountError, PullSettings, Reading, Seen};
 use crate::catalogue::{Catalogue, Class, Prices};
 use crate::clock::Clock;
 use crate::credits::Credits;
 use crate::ids::OperationName;
 use crate::ledger::store::Reader;
-use crate::ledger::{
-    BalanceIs, Decision, Ledger, LedgerError, Match, Note, NoteKind, Record, ResolveError,
-    StoreError,
-};
+use crate::ledger::{BalanceIs, Ledger, LedgerError, StoreError};
 use crate::transaction::TransactionSource;
 
 /// How far back a run reads the list.
@@ -102,19 +105,6 @@ pub struct Reconciler {
     prices_before: Option<Arc<Prices>>,
     /// A ledger without an entry is reconciled from here on.
     made_at: Timestamp,
-}
-
-/// What is remembered between runs.
-pub(super) struct State {
-    pub(super) notes: Notes,
-    pub(super) open: Open,
-    /// Whether the list was last seen to look at the times it is asked for.
-    pub(super) is_bounded: bool,
-    pub(super) known: Known,
-    /// Findings that were told already.
-    told: BTreeSet<Arc<str>>,
-    /// How far the account's clock is ahead of ours.
-    pub(super) skew: SignedDuration,
 }
 
 impl Reconciler {
@@ -193,47 +183,31 @@ impl Reconciler {
         let (settings, now, made_at) = (self.settings.clone(), self.clock.now(), self.made_at);
         let restore = move || {
             let reader = (settings.open_reader)()?;
-            let notes = Notes::read(&*reader, made_at, settings.tolerance)?;
-            let from = now.checked_sub(REMEMBERED).unwrap_or(Timestamp::MIN);
-            let times = Times {
-                tolerance: settings.tolerance,
-                call_lasts: settings.call_lasts,
+            let mut notes = Notes::read(&*reader, made_at, settings.tolerance, settings.source)?;
+            notes.read_from_now_on(settings.source, settings.rows_late, now);
+            let remembered = now.checked_sub(REMEMBERED).unwrap_or(Timestamp::MIN);
+            let beginning = Beginning {
+                seq: notes.seq,
+                priced: notes.priced,
+                from: remembered.max(notes.start),
+                times: Times {
+                    tolerance: settings.tolerance,
+                    call_lasts: settings.call_lasts,
+                },
+                submits: settings.submits(),
             };
-            let found_from = from.max(notes.start);
-            let open = Open::restore(&*reader, notes.seq, found_from, times)?;
+            let (open, told) = Open::restore(&*reader, beginning)?;
+            let twins = Twins::restore(&*reader, &notes, &open, now)?;
             Ok::<_, StoreError>(State {
-                known: notes.known.clone(),
-                told: open_findings(&*reader, from)?
-                    .into_iter()
-                    .map(|finding| finding.name)
-                    .collect(),
+                told,
                 skew: SignedDuration::ZERO,
                 notes,
                 open,
+                twins,
                 is_bounded: true,
             })
         };
         Ok(spawn_blocking(restore).await??)
-    }
-
-    /// Tells what is new among the findings, once each, and makes records of them.
-    pub(super) fn told(
-        &self,
-        state: &mut State,
-        judged: &Judged,
-        summary: &mut Summary,
-    ) -> Vec<Record> {
-        for (name, _) in &judged.closed {
-            state.told.remove(name);
-        }
-        for finding in &judged.found {
-            if state.told.insert(Arc::clone(&finding.name)) {
-                telemetry::found(finding);
-                summary.add_finding(finding.kind, finding.drift);
-            }
-        }
-        summary.closed += judged.closed.len();
-        judged.records(self.clock.now())
     }
 
     /// Everything that is open on both sides, held against each other.
@@ -243,7 +217,7 @@ impl Reconciler {
         summary: &mut Summary,
     ) -> Result<(), ReconcileError> {
         let asked = self.ask(state, summary).await?;
-        let known = state.known.clone();
+        let known = state.notes.known.clone();
         let complete_until = state.notes.complete_until(self.settings.rows_late);
         let operations = self.charged_operations();
         let look = move || {
@@ -259,7 +233,8 @@ impl Reconciler {
             let differing = matching::pair_differing(question, &answer);
             (answer, differing, asked, operations)
         };
-        let (answer, differing, asked, operations) = spawn_blocking(look).await?;
+        let (mut answer, differing, asked, operations) = spawn_blocking(look).await?;
+        running::end_jobs(&mut answer, &asked, &differing, &operations);
         self.take_matches(state, &answer, summary).await?;
         let kept = self.end_doubts(state, &answer, &asked, summary).await?;
         let now = self.clock.now();
@@ -274,22 +249,16 @@ impl Reconciler {
             factor: self.settings.factor,
             complete_until,
         };
-        let mut judged = judge::left(&mut state.open, matched, now);
-        self.correct_late(&mut judged).await?;
-        let mut records = self.told(state, &judged, summary);
+        let left = judge::left(&mut state.open, matched, now);
+        self.take_late(state, left.late, summary).await?;
+        self.keep(state, left.judged, summary).await?;
         let mut undecided: Vec<_> = answer.undecided.iter().map(UndecidedNote::from).collect();
         undecided.extend(kept);
         summary.undecided = undecided.len();
-        state.known = answer.known;
-        let found_before = now.checked_sub(REMEMBERED).unwrap_or(Timestamp::MIN);
-        state.open.forget(found_before);
-        records.extend(notes::after_a_run(
-            state.open.settled_up_to(),
-            &state.known,
-            &state.notes.shown,
-            &undecided,
-        ));
-        self.ledger.keep(records).await?;
+        state.forget(now, asked.doubts.iter().map(|doubt| doubt.from).min());
+        let looked_at = (state.open.settled_up_to(), state.open.priced);
+        let notes = state.notes.after_a_run(looked_at, undecided);
+        self.ledger.keep_together(notes).await?;
         Ok(())
     }
 
@@ -313,6 +282,7 @@ impl Reconciler {
         let mut calls = self.ledger.open_calls().await?;
         let open_reader = Arc::clone(&self.settings.open_reader);
         let mut open = std::mem::take(&mut state.open);
+        open.submits = self.settings.submits();
         let read = move || {
             let reader = open_reader()?;
             let news = open.read_entries(&*reader)?;
@@ -321,28 +291,32 @@ impl Reconciler {
         let (open, news) = spawn_blocking(read).await??;
         state.open = open;
         self.balance.catch_up(&news.movements);
-        let mut records = news.records;
+        self.keep(state, news.left_out, summary).await?;
+        self.check_prices(state, &news.stated, summary).await?;
+        calls.retain(|call| !news.ended.contains(&call.hold));
+        Ok(Asked::of(&state.open, calls, state.skew, self.clock.now()))
+    }
+
+    /// Finds the charges that the prices in force cannot make.
+    async fn check_prices(
+        &mut self,
+        state: &mut State,
+        stated: &[StatedCharge],
+        summary: &mut Summary,
+    ) -> Result<(), ReconcileError> {
         let (catalogue, prices) = (self.settings.in_force)();
-        let now = self.clock.now();
         let in_force = [Some(&prices), self.prices_before.as_ref()];
-        let unexpected = super::prices::unexpected(&news.stated, &catalogue, &in_force, now);
-        if !unexpected.is_empty() {
-            telemetry::prices_departed(unexpected.len());
+        let now = self.clock.now();
+        let unexpected = super::prices::unexpected(stated, &catalogue, &in_force, now);
+        let operations = unexpected.len();
+        let judged = unexpected.into_iter().map(Judged::found).collect();
+        self.keep(state, judged, summary).await?;
+        if operations > 0 {
+            telemetry::prices_departed(operations);
             (self.settings.prices_departed)();
         }
-        let judged = Judged {
-            found: unexpected,
-            ..Judged::default()
-        };
-        records.extend(self.told(state, &judged, summary));
         self.prices_before = Some(prices);
-        self.ledger.keep(records).await?;
-        calls.retain(|call| !news.ended.contains(&call.hold));
-        let begins_job = |name: &OperationName| {
-            let operation = catalogue.operation(name.as_str());
-            operation.is_some_and(|operation| operation.class == Class::Submit)
-        };
-        Ok(Asked::of(&state.open, calls, &begins_job, state.skew, now))
+        Ok(())
     }
 
     async fn take_matches(
@@ -351,136 +325,39 @@ impl Reconciler {
         answer: &Answer,
         summary: &mut Summary,
     ) -> Result<(), ReconcileError> {
-        let mut records = Vec::new();
-        let mut judged = Judged::default();
-        for found in &answer.matches {
-            judged.closed.extend(
-                judge::explained(&state.open, &found.transaction, found.hold)
-                    .map(|name| (name, "its other half was found")),
-            );
-            let agrees = judge::agrees(&mut state.open, &found.transaction);
-            judged
-                .closed
-                .extend(agrees.map(|name| (name, "its rows agree again")));
-            if let Some(charge) = state.open.charges.remove(&found.hold) {
-                state.notes.shown.insert(charge.operation);
-            }
-            records.push(own(&mut state.open, found));
-            summary.matched += 1;
+        // What was learned first: from rows that have their calls nothing is learned again. And a charge
+        // of several rows has all of them or none.
+        let mut judged = vec![Judged {
+            records: state.notes.learned(&answer.known),
+            ..Judged::default()
+        }];
+        for found in answer.matches.chunk_by(|one, other| one.hold == other.hold) {
+            let agree = found
+                .iter()
+                .filter_map(|found| judge::agrees(&mut state.open, &found.transaction));
+            let agree: Vec<_> = agree.collect();
+            let charge = found
+                .first()
+                .and_then(|found| state.open.charges.get(&found.hold));
+            let shown = charge.and_then(|charge| state.notes.show(&charge.operation));
+            let rows = found.iter().cloned();
+            let mut tied = state.open.tie(rows, "its other half was found");
+            tied.records.extend(shown);
+            let agree = agree.into_iter().map(|name| (name, "its rows agree again"));
+            tied.closed.extend(agree);
+            judged.push(tied);
+            summary.matched += found.len();
         }
-        records.extend(self.told(state, &judged, summary));
-        self.ledger.keep(records).await?;
-        Ok(())
-    }
-
-    /// A charge that came after its hold had been released for want of it is its team's after all.
-    async fn correct_late(&self, judged: &mut Judged) -> Result<(), ReconcileError> {
-        let late = std::mem::take(&mut judged.late);
-        for finding in &mut judged.found {
-            let of = finding.transaction.as_ref().filter(|id| late.contains(id));
-            let (Some(id), Some(hold)) = (of, finding.hold) else {
-                continue;
-            };
-            let open_reader = Arc::clone(&self.settings.open_reader);
-            let ended = spawn_blocking(move || open_reader()?.ending_of(hold)).await??;
-            let Some(ended) = ended else { continue };
-            let note = Note {
-                kind: NoteKind::Transaction,
-                text: id.to_string(),
-            };
-            match self.ledger.correct(ended, finding.drift, note).await {
-                Ok(_) | Err(ResolveError::AlreadyCorrected { .. }) => {
-                    finding.drift = Credits::ZERO;
-                    finding.detail += "; its team is charged by a correction";
-                }
-                Err(ResolveError::Ledger(error)) => return Err(error.into()),
-                Err(error) => tracing::warn!(hold.id = %hold, "a late row is not booked: {error}"),
-            }
-        }
-        Ok(())
-    }
-
-    /// Ends the doubts that the account's list decides. One that has ended meanwhile stays as it is.
-    /// Gives those that are not ended although there is no row: the list's silence must be worth
-    /// something.
-    async fn end_doubts(
-        &self,
-        state: &mut State,
-        answer: &Answer,
-        asked: &Asked,
-        summary: &mut Summary,
-    ) -> Result<Vec<UndecidedNote>, ReconcileError> {
-        let mut kept = Vec::new();
-        for end in &answer.ended {
-            if end.matches.is_empty()
-                && let Some(why) = asked.no_silence(end.hold, &state.open, &state.notes)
-            {
-                kept.push(UndecidedNote {
-                    hold: end.hold.get(),
-                    why: why.to_owned(),
-                    candidates: Vec::new(),
-                });
-                continue;
-            }
-            let (decision, note) = decision(end);
-            match self.ledger.decide(end.hold, decision, note).await {
-                Ok(_) => {}
-                Err(ResolveError::Ledger(error)) => return Err(error.into()),
-                // A poll or a person was first; the next run sees what they did.
-                Err(_) => continue,
-            }
-            telemetry::doubt_ended(end);
-            if !end.matches.is_empty() && !end.allocated {
-                let doubt = asked.doubts.iter().find(|doubt| doubt.hold == end.hold);
-                state
-                    .notes
-                    .shown
-                    .extend(doubt.map(|doubt| doubt.operation.clone()));
-            }
-            let mut records = Vec::new();
-            let mut explained = Vec::new();
-            for found in &end.matches {
-                let names = judge::explained(&state.open, &found.transaction, end.hold);
-                explained.extend(names.map(|name| (name, "its call was found")));
-                records.push(own(&mut state.open, found));
-            }
-            let judged = Judged {
-                found: judge::allocated(end, self.clock.now())
-                    .into_iter()
-                    .collect(),
-                closed: explained,
-                ..Judged::default()
-            };
-            records.extend(self.told(state, &judged, summary));
-            self.ledger.keep(records).await?;
-            match (end.allocated, end.matches.is_empty()) {
-                (true, _) => summary.allocated += 1,
-                (false, true) => summary.released += 1,
-                (false, false) => {
-                    summary.settled.0 += 1;
-                    summary.settled.1 = summary.settled.1.saturating_add(end.charge);
-                }
-            }
-        }
-        Ok(kept)
+        self.keep(state, judged, summary).await
     }
 }
 
-fn own(open: &mut Open, found: &Match) -> Record {
-    open.owned(found.transaction.clone(), found.hold, found.how)
-}
-
-fn decision(end: &DoubtEnd) -> (Decision, Note) {
-    if end.matches.is_empty() {
-        return (Decision::Release, Note::reason(ABSENT));
+impl ReconcilerSettings {
+    /// The operations whose calls begin jobs.
+    fn submits(&self) -> BTreeSet<OperationName> {
+        let (catalogue, _) = (self.in_force)();
+        let all = catalogue.operations();
+        let submits = all.filter(|operation| operation.class == Class::Submit);
+        submits.map(|operation| operation.name.clone()).collect()
     }
-    let ids = end
-        .matches
-        .iter()
-        .map(|found| found.transaction.to_string());
-    let note = Note {
-        kind: NoteKind::Transaction,
-        text: ids.collect::<Vec<_>>().join(" "),
-    };
-    (Decision::Settle(end.charge), note)
 }

@@ -4,12 +4,14 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 
 use crate::credits::Credits;
 use crate::ledger::{BalanceIs, FindingKind};
 
 /// What one run did.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "Told", into = "Told")]
 pub struct Summary {
     /// Rows of the account that were new or had changed.
     pub rows: usize,
@@ -50,6 +52,97 @@ impl Summary {
     }
 }
 
+/// A summary as JSON has it.
+#[derive(Serialize, Deserialize)]
+struct Told {
+    rows: usize,
+    unreadable: usize,
+    matched: usize,
+    settled: Settled,
+    released: usize,
+    allocated: usize,
+    undecided: usize,
+    findings: Vec<Found>,
+    closed: usize,
+    complete_until: Option<Timestamp>,
+    balance_seems: Option<Seems>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Settled {
+    holds: usize,
+    charge: Credits,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Found {
+    kind: String,
+    count: usize,
+    drift: Credits,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Seems {
+    Gross,
+    Net,
+}
+
+impl From<Summary> for Told {
+    fn from(summary: Summary) -> Self {
+        let findings = summary.findings.into_iter();
+        let findings = findings.map(|(kind, (count, drift))| Found {
+            kind: kind.as_str().to_owned(),
+            count,
+            drift,
+        });
+        Self {
+            rows: summary.rows,
+            unreadable: summary.unreadable,
+            matched: summary.matched,
+            settled: Settled {
+                holds: summary.settled.0,
+                charge: summary.settled.1,
+            },
+            released: summary.released,
+            allocated: summary.allocated,
+            undecided: summary.undecided,
+            findings: findings.collect(),
+            closed: summary.closed,
+            complete_until: summary.complete_until,
+            balance_seems: summary.balance_seems.map(|seems| match seems {
+                BalanceIs::Gross => Seems::Gross,
+                BalanceIs::Net => Seems::Net,
+            }),
+        }
+    }
+}
+
+impl From<Told> for Summary {
+    fn from(told: Told) -> Self {
+        let findings = told.findings.into_iter().filter_map(|found| {
+            let kind = FindingKind::from_text(&found.kind)?;
+            Some((kind, (found.count, found.drift)))
+        });
+        Self {
+            rows: told.rows,
+            unreadable: told.unreadable,
+            matched: told.matched,
+            settled: (told.settled.holds, told.settled.charge),
+            released: told.released,
+            allocated: told.allocated,
+            undecided: told.undecided,
+            findings: findings.collect(),
+            closed: told.closed,
+            complete_until: told.complete_until,
+            balance_seems: told.balance_seems.map(|seems| match seems {
+                Seems::Gross => BalanceIs::Gross,
+                Seems::Net => BalanceIs::Net,
+            }),
+        }
+    }
+}
+
 impl fmt::Display for Summary {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(
@@ -82,5 +175,29 @@ impl fmt::Display for Summary {
             }
             Some(BalanceIs::Net) => write!(out, "\nthe balance seems to be net of running jobs"),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_summary_is_read_as_it_is_written() {
+        let drift = Credits::from_micros(1_500_000);
+        let summary = Summary {
+            rows: 3,
+            settled: (1, Credits::from_micros(20_000)),
+            findings: BTreeMap::from([(FindingKind::TheirsOnly, (2, drift))]),
+            complete_until: Some(Timestamp::UNIX_EPOCH),
+            balance_seems: Some(BalanceIs::Net),
+            ..Summary::default()
+        };
+        let text = serde_json::to_string(&summary).unwrap();
+        assert!(
+            text.contains(r#"{"kind":"theirs_only","count":2,"drift":"1.5"}"#),
+            "{text}"
+        );
+        assert_eq!(serde_json::from_str::<Summary>(&text).unwrap(), summary);
     }
 }

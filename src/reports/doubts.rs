@@ -72,6 +72,7 @@ pub fn doubts_report(
     report: &SpendReport,
 ) -> Result<DoubtsReport, StoreError> {
     let undecided = reconciliation::undecided(reader)?;
+    let count = reconciliation::undecided_count(reader)?;
     let open = report.holds.iter();
     let mut doubts = Vec::new();
     for hold in open.filter(|hold| hold.state == HoldState::InDoubt) {
@@ -80,7 +81,12 @@ pub fn doubts_report(
         for name in known.map_or(&[][..], |known| &known.candidates) {
             candidates.push(candidate(reader, name)?);
         }
-        let waits_for = known.map(|known| known.why.clone());
+        let is_beyond = undecided.last().is_some_and(|last| last.hold < hold.id);
+        let untold = (is_beyond && count > undecided.len()).then(|| {
+            let told = undecided.len();
+            format!("not told: of {count} undecided calls the oldest {told} are explained")
+        });
+        let waits_for = known.map(|known| known.why.clone()).or(untold);
         doubts.push(doubt(hold, waits_for, candidates));
     }
     Ok(DoubtsReport {

@@ -31,8 +31,8 @@ pub async fn reconcile(world: &World) -> String {
     let socket = control::socket_path(&world.ledger_path());
     let ask = move || control::ask(&socket, &Command::Reconcile {}).unwrap();
     match tokio::task::spawn_blocking(ask).await.unwrap() {
-        Reply::Done(summary) => summary,
-        Reply::Refused(why) => panic!("not reconciled: {why}"),
+        Reply::Reconciled(summary) => summary.to_string(),
+        other => panic!("not reconciled: {other:?}"),
     }
 }
 

@@ -134,3 +134,32 @@ async fn a_command_that_cannot_reconcile_says_why_and_fails() {
     guard.end().await;
     refused(&none, "reconciliation.source is \"none\"");
 }
+
+/// Beside a guard and without one: the same form, and how far it is goes elsewhere.
+#[tokio::test(flavor = "multi_thread")]
+async fn reconcile_tells_in_json_what_it_did_and_what_is_open() {
+    let plan = plan();
+    let simulator = simulator(&plan).await;
+    let home = plan.home(&simulator.base_url());
+    let guard = home.serve().await;
+    search(&guard, &home, 3, 200).await;
+    simulator.spend_elsewhere("search_database_leads", "1.5".parse().unwrap());
+    let beside = json(&home, &["reconcile", "--json"]);
+    guard.end().await;
+    simulator.spend_elsewhere("search_database_leads", "0.7".parse().unwrap());
+    let alone = block_in_place(|| home.run(&["reconcile", "--json"]));
+    let aside = String::from_utf8(alone.stderr).unwrap();
+    assert!(aside.contains("list is read up to"), "{aside}");
+    let alone: Value = serde_json::from_slice(&alone.stdout).unwrap();
+    for (told, rows, drift, open) in [(&beside, 2, "1.5", "1.5"), (&alone, 1, "0.7", "2.2")] {
+        assert_eq!(told["run"]["rows"], rows, "{told}");
+        let found = &told["run"]["findings"][0];
+        assert_eq!(found["kind"], "theirs_only", "{told}");
+        assert_eq!(found["count"], 1, "{told}");
+        assert_eq!(found["drift"], drift, "{told}");
+        assert_eq!(told["open"]["kinds"][0]["drift"], open, "{told}");
+    }
+    assert_eq!(alone["open"]["findings"].as_array().unwrap().len(), 2);
+    let help = output(&home, &["reconcile", "--help"]);
+    assert!(help.contains("--json"), "{help}");
+}

@@ -4,7 +4,7 @@ use generect_guard::clock::Clock;
 use generect_guard::credits::Credits;
 use generect_guard::ledger::{
     AccountRule, BalanceIs, Budget, Decision, Ending, Entry, EntryKind, Evidence, Filter, HoldId,
-    HoldRequest, Ledger, Note, Reading, ResolveError, Settings, WindowRule,
+    HoldRequest, Ledger, Note, Reading, Resolution, ResolveError, Settings, WindowRule,
 };
 use jiff::{SignedDuration, Timestamp};
 
@@ -432,4 +432,42 @@ async fn a_call_that_is_open_no_more_has_ended_in_the_store() {
         }
     }
     ledger.close().await.unwrap();
+}
+
+/// What a late row may belong to is looked up by moment and by what the release rests on.
+#[tokio::test]
+async fn releases_are_found_by_their_moment_and_by_what_they_rest_on() {
+    for place in Place::both() {
+        let clock = Clock::manual(at(NOON));
+        let ledger = place.open(one_budget(), &clock);
+        let mut holds = Vec::new();
+        for reason in ["no row: at all", "it was never sent", "no row"] {
+            clock.advance(SignedDuration::from_secs(60));
+            let hold = ledger.hold(request("growth", 1)).await.unwrap();
+            holds.push(hold.id());
+            hold.doubt("the line was cut");
+            let note = Note::reason(reason);
+            let decided = ledger.decide(holds[holds.len() - 1], Decision::Release, note);
+            decided.await.unwrap();
+        }
+        let hold = ledger.hold(request("growth", 1)).await.unwrap();
+        holds.push(hold.id());
+        hold.doubt("the line was cut");
+        let resolution = Resolution {
+            decision: Decision::Release,
+            who: "ann".into(),
+            reason: "no".into(),
+        };
+        ledger.resolve(holds[3], resolution).await.unwrap();
+        let found = |from| {
+            let found = place.reader().released_on(from, "no row").unwrap();
+            found.iter().map(|entry| entry.hold).collect::<Vec<_>>()
+        };
+        let first = at(NOON).checked_add(SignedDuration::from_secs(60)).unwrap();
+        assert_eq!(found(Timestamp::MIN), [holds[0], holds[2], holds[3]]);
+        assert_eq!(found(first), [holds[0], holds[2], holds[3]]);
+        let later = first.checked_add(SignedDuration::from_secs(1)).unwrap();
+        assert_eq!(found(later), [holds[2], holds[3]]);
+        ledger.close().await.unwrap();
+    }
 }

@@ -71,6 +71,21 @@ async fn a_record_that_cannot_be_kept_stops_what_comes_after_it_and_disturbs_no_
     place.assert_sound();
 }
 
+#[tokio::test]
+async fn what_belongs_together_is_kept_all_or_none_however_much_it_is() {
+    for place in Place::both() {
+        let ledger = place.open(one_budget(), &Clock::manual(at(NOON)));
+        let mut records = rows(0..1_000);
+        records.push(matched("unknown", "1".parse().unwrap(), MatchedBy::Charge));
+        ledger.keep_together(records).await.unwrap_err();
+        assert_eq!(rows_kept(&place), 0);
+        ledger.keep_together(rows(0..1_000)).await.unwrap();
+        assert_eq!(rows_kept(&place), 1_000);
+        ledger.close().await.unwrap();
+        place.assert_sound();
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn calls_go_on_while_a_backlog_is_kept() {
     let place = Place::file();

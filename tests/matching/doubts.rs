@@ -3,7 +3,7 @@
 use generect_guard::ledger::MatchedBy;
 use generect_guard::reconciliation::matching::{LeftBecause, Why};
 
-use crate::support::{Asked, SEARCH, decided, hold, left, rows_of};
+use crate::support::{Asked, SEARCH, at, decided, hold, left, rows_of};
 
 #[test]
 fn a_row_that_only_one_doubt_can_own_decides_it() {
@@ -148,6 +148,101 @@ fn overdue_doubts_get_the_nearest_row_and_the_others_nothing() {
     assert_eq!((decided(&found, 1), decided(&found, 2)), (Some(0), Some(4)));
     assert!(found.ended.iter().all(|end| end.allocated));
     assert_eq!(found.ended[1].matches[0].how, MatchedBy::Allocated);
+}
+
+/// Not the one nearest to the middle of the time in which its row may be.
+#[test]
+fn an_overdue_doubt_gets_the_row_nearest_to_its_beginning() {
+    for (began_at, given) in [(-30, "a"), (3, "b"), (40, "c")] {
+        let mut asked = Asked::default()
+            .doubt(1, 1, 10, (-60, 100))
+            .row("c", SEARCH, 3, 50)
+            .row("a", SEARCH, 1, -1)
+            .row("b", SEARCH, 2, 5)
+            .overdue();
+        asked.doubts[0].began_at = at(began_at);
+        let found = asked.answer();
+        assert_eq!(rows_of(&found, 1), [given], "{began_at}");
+        assert!(found.ended[0].allocated);
+    }
+}
+
+/// Where rows are one for each result, a doubt may have parts of what stands together; but not of a row
+/// that is more than its most.
+#[test]
+fn a_row_that_no_doubt_can_have_decides_nothing_and_is_somebody_elses() {
+    let learned = Asked::default()
+        .charge(1, SEARCH, 6, (0, 60))
+        .row("x", SEARCH, 2, 30)
+        .row("y", SEARCH, 2, 30)
+        .row("z", SEARCH, 2, 30)
+        .answer()
+        .known;
+    let asked = Asked::default()
+        .knowing(learned)
+        .doubt(2, 1, 10, (100, 160))
+        .row("its own", SEARCH, 4, 130)
+        .row("theirs", SEARCH, 500, 140);
+    let found = asked.answer();
+    assert_eq!(decided(&found, 2), Some(4));
+    let asked = asked.doubt(3, 2, 10, (100, 160));
+    let found = asked.answer();
+    assert_eq!(decided(&found, 2), None);
+    let theirs = left(&asked, &found, "theirs");
+    assert_eq!(theirs, Some(LeftBecause::Unexplained));
+}
+
+/// Three rows of one second: one call's, or those of one call and of somebody else's.
+#[test]
+fn rows_of_one_moment_wait_until_it_is_known_whether_they_are_one_calls() {
+    let rows = |asked: Asked| {
+        asked
+            .row("a", SEARCH, 2, 30)
+            .row("b", SEARCH, 2, 31)
+            .row("c", SEARCH, 2, 31)
+    };
+    let asked = rows(Asked::default().doubt(1, 1, 10, (0, 60)));
+    let found = asked.answer();
+    assert_eq!(decided(&found, 1), None);
+    assert_eq!(found.undecided[0].why, Why::Grain);
+    assert_eq!(found.undecided[0].candidates.len(), 3);
+    assert_eq!(left(&asked, &found, "b"), Some(LeftBecause::Contested));
+    let overdue = asked.clone().overdue().answer();
+    assert!(
+        overdue.ended[0].allocated,
+        "after a day the nearest is given"
+    );
+
+    // Two groups, and a row for each: or all of one.
+    let two = Asked::default()
+        .doubt(1, 1, 10, (0, 60))
+        .doubt(2, 2, 10, (0, 60))
+        .row("a", SEARCH, 2, 30)
+        .row("b", SEARCH, 2, 30);
+    assert_eq!(two.answer().undecided[0].why, Why::Grain);
+    // Of one group it is the same sum whoever has which.
+    let mut one = two.clone();
+    one.doubts[1].group = 1;
+    assert_eq!(one.answer().ended.len(), 2);
+
+    // Whatever is learned of the kind decides.
+    let charges = |grain: &[(&str, i64)]| {
+        let mut asked = Asked::default();
+        for number in 0..3 {
+            let at = i64::try_from(number).unwrap() * 100;
+            asked = asked.charge(10 + number, SEARCH, 4, (at, at + 50));
+            for (name, amount) in grain {
+                asked = asked.row(&format!("{name}{number}"), SEARCH, *amount, at + 9);
+            }
+        }
+        asked.answer().known
+    };
+    let known = asked.clone().knowing(charges(&[("x", 2), ("y", 2)]));
+    let found = known.answer();
+    assert_eq!(decided(&found, 1), Some(6), "a row for each result");
+    let known = asked.knowing(charges(&[("x", 4)]));
+    let found = known.answer();
+    assert_eq!(decided(&found, 1), Some(2), "a row for each call");
 }
 
 #[test]

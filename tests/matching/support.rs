@@ -95,6 +95,7 @@ impl Asked {
             hold: hold(number),
             operation: SEARCH.into(),
             most: credits(most),
+            began_at: at(span.0),
             from: at(span.0),
             to: at(span.1),
             group,

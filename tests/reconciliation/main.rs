@@ -7,7 +7,11 @@
 )]
 
 mod between;
+mod changes;
 mod clocks;
+mod crashes;
 mod hostile;
+mod jobs;
 mod restarts;
+mod sources;
 mod support;

@@ -74,3 +74,35 @@ async fn a_row_that_changes_after_a_restart_is_still_its_calls() {
         books.assert_sound();
     }
 }
+
+/// A charge at a price that nobody expects, made just before the guard ended. A charge that was looked at is
+/// not held against the prices again, whatever they are by then.
+#[tokio::test]
+async fn charges_before_a_restart_are_held_against_the_prices_once() {
+    let mut books = Books::new().await;
+    books.call("0.04").await;
+    books.list.took("txn_1", books.clock.now(), "0.04");
+    books.run().await;
+    books.call("0.05").await;
+    books.list.took("txn_2", books.clock.now(), "0.05");
+    books.restart().await;
+    let summary = books.run().await;
+    assert_eq!(
+        summary.findings.keys().collect::<Vec<_>>(),
+        [&FindingKind::UnexpectedPrice]
+    );
+    let day = "unexpected_price:search_database_leads:2026-05-04";
+    let found = (FindingKind::UnexpectedPrice, day.to_owned(), "0".to_owned());
+    assert_eq!(books.open_findings(), [found]);
+    let note = |books: &Books| books.reader().note("reconciliation.priced").unwrap();
+    let priced = note(&books);
+    assert_eq!(
+        priced.as_deref(),
+        Some("4"),
+        "both calls, although neither is matched"
+    );
+    books.restart().await;
+    let summary = books.run().await;
+    assert!(summary.findings.is_empty(), "{summary}");
+    assert_eq!(note(&books), priced);
+}

@@ -9,12 +9,15 @@ use generect_guard::account::{AccountClient, AccountClientSettings, PullSettings
 use generect_guard::catalogue::Catalogue;
 use generect_guard::clock::Clock;
 use generect_guard::credits::Credits;
-use generect_guard::ledger::store::Reader;
+use generect_guard::ids::JobId;
+use generect_guard::ledger::store::{Reader, Store, Tail};
 use generect_guard::ledger::{
-    Entry, EntryKind, Evidence, FindingKind, Hold, HoldRequest, Ledger, Settings, SqliteStore,
-    StoreError, open_reader,
+    Entry, EntryKind, Evidence, FindingKind, Hold, HoldRequest, Ledger, Record, Settings,
+    SqliteStore, StoreError, open_reader,
 };
-use generect_guard::reconciliation::{OpenReader, Reconciler, ReconcilerSettings, Summary};
+use generect_guard::reconciliation::{
+    Depth, OpenReader, ReconcileError, Reconciler, ReconcilerSettings, Summary,
+};
 use generect_guard::transaction::TransactionSource;
 use jiff::{SignedDuration, Timestamp};
 use tempfile::TempDir;
@@ -162,6 +165,8 @@ pub struct Books {
     pub list: List,
     pub reconciler: Reconciler,
     pub source: TransactionSource,
+    /// How often records are kept before the process dies.
+    pub keeps: Arc<AtomicI64>,
     base_url: String,
     _server: AbortOnDropHandle<()>,
 }
@@ -174,7 +179,8 @@ impl Books {
         let base_url = format!("http://{}", listener.local_addr().unwrap());
         let list = List::new(&clock);
         let server = AbortOnDropHandle::new(tokio::spawn(list.clone().serve(listener)));
-        let ledger = open(&folder, &clock);
+        let keeps = Arc::new(AtomicI64::new(i64::MAX));
+        let ledger = open(&folder, &clock, &keeps);
         let reader = reader_of(&folder);
         let reconciler = reconciler(&base_url, &ledger, &clock, reader, TransactionSource::V1);
         let mut books = Self {
@@ -184,6 +190,7 @@ impl Books {
             list,
             reconciler,
             source: TransactionSource::V1,
+            keeps,
             base_url,
             _server: server,
         };
@@ -194,7 +201,8 @@ impl Books {
     /// The guard ends without a word and another begins.
     pub async fn restart(&mut self) {
         self.ledger.close().await.unwrap();
-        self.ledger = open(&self.folder, &self.clock);
+        self.keeps.store(i64::MAX, Ordering::Relaxed);
+        self.ledger = open(&self.folder, &self.clock, &self.keeps);
         self.begin_anew();
         self.reconciler.begin().await.unwrap();
     }
@@ -223,17 +231,26 @@ impl Books {
     }
 
     pub async fn run(&mut self) -> Summary {
-        self.reconciler
-            .run(generect_guard::reconciliation::Depth::Full, &mut |_| {})
-            .await
-            .unwrap()
+        self.try_run().await.unwrap()
+    }
+
+    pub async fn try_run(&mut self) -> Result<Summary, ReconcileError> {
+        self.reconciler.run(Depth::Full, &mut |_| {}).await
     }
 
     pub async fn hold(&self, quote: &str) -> Hold {
+        self.hold_of("growth", quote).await
+    }
+
+    pub async fn hold_of(&self, team: &str, quote: &str) -> Hold {
+        self.hold_for(team, SEARCH, quote).await
+    }
+
+    pub async fn hold_for(&self, team: &str, operation: &str, quote: &str) -> Hold {
         let request = HoldRequest {
-            team: "growth".into(),
-            key: "growth-key".into(),
-            operation: SEARCH.into(),
+            team: team.into(),
+            key: format!("{team}-key").as_str().into(),
+            operation: operation.into(),
             quote: credits(quote),
             floor: None,
             fingerprint: None,
@@ -245,6 +262,22 @@ impl Books {
     pub async fn call(&self, charge: &str) {
         settle(self.hold(charge).await, charge);
         self.written().await;
+    }
+
+    /// The list shows a charge of a search, so that its silence about others says something.
+    pub async fn show(&mut self) {
+        self.list.took("txn_shown", self.clock.now(), "1");
+        self.call("1").await;
+        self.pass(LONG_ENOUGH);
+        assert_eq!(self.run().await.matched, 1);
+    }
+
+    /// A job of the given most.
+    pub async fn submit(&self, quote: &str, job: &str) -> JobId {
+        let job = JobId::from(job);
+        let hold = self.hold(quote).await;
+        hold.bind_job(job.clone()).await.unwrap();
+        job
     }
 
     /// A call whose answer never came.
@@ -268,6 +301,13 @@ impl Books {
         }
         // The answer of another request says that the turns before it are on disk.
         self.ledger.set_budgets(Vec::new()).await.unwrap();
+    }
+
+    /// Waits until fewer calls are open.
+    pub async fn ended(&self, open: usize) {
+        while self.ledger.open_calls().await.unwrap().len() >= open {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
     }
 
     /// Kind, name and drift of the open findings, in their order.
@@ -313,6 +353,19 @@ impl Books {
         (settled, drift.iter().map(|sum| sum.open_drift).sum())
     }
 
+    /// All of what the account took, by our books: settled or found.
+    pub fn accounted(&self) -> Credits {
+        let (settled, drift) = self.settled_and_drift();
+        settled.saturating_add(drift)
+    }
+
+    /// The drift of the open findings of a kind.
+    pub fn drift_of(&self, kind: FindingKind) -> Credits {
+        let found = self.open_findings().into_iter();
+        let found = found.filter(|(of, ..)| *of == kind);
+        found.map(|(.., drift)| credits(&drift)).sum()
+    }
+
     pub fn assert_sound(&self) {
         let report = self.reader().verify(&mut |_, _| {}).unwrap();
         assert!(report.is_sound(), "{report:#?}");
@@ -334,12 +387,46 @@ fn path(folder: &TempDir) -> PathBuf {
     folder.path().join("ledger.db")
 }
 
-fn open(folder: &TempDir, clock: &Clock) -> Ledger {
-    let store = SqliteStore::open(&path(folder)).unwrap();
+fn open(folder: &TempDir, clock: &Clock, keeps: &Arc<AtomicI64>) -> Ledger {
+    let store = Dying {
+        store: SqliteStore::open(&path(folder)).unwrap(),
+        keeps: Arc::clone(keeps),
+    };
     let (ledger, writer) =
         Ledger::open(Box::new(store), Settings::default(), clock.clone()).unwrap();
     writer.spawn().unwrap();
     ledger
+}
+
+/// A store that keeps records so many times more and then no more, as if the process died there.
+struct Dying {
+    store: SqliteStore,
+    keeps: Arc<AtomicI64>,
+}
+
+impl Store for Dying {
+    fn reader(&self) -> &dyn Reader {
+        self.store.reader()
+    }
+
+    fn append(&mut self, batch: &[Entry]) -> Result<(), StoreError> {
+        self.store.append(batch)
+    }
+
+    fn keep(&mut self, records: &[Record]) -> Result<(), StoreError> {
+        if self.keeps.fetch_sub(1, Ordering::Relaxed) <= 0 {
+            return Err(StoreError::Failed("a test".into()));
+        }
+        self.store.keep(records)
+    }
+
+    fn reread(&mut self) -> Result<Tail, StoreError> {
+        self.store.reread()
+    }
+
+    fn probe(&mut self) -> Result<(), StoreError> {
+        self.store.probe()
+    }
 }
 
 pub fn reader_of(folder: &TempDir) -> OpenReader {

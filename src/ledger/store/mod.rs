@@ -227,6 +227,10 @@ pub trait Reader: RecordReader + Send {
     /// The entry that ended a hold (settled or released), if it did.
     fn ending_of(&self, hold: HoldId) -> Result<Option<Entry>, StoreError>;
 
+    /// The released entries recorded at or after `from` that rest on a person's word, or on a reason
+    /// of the guard's own that begins with `reason`, in order.
+    fn released_on(&self, from: Timestamp, reason: &str) -> Result<Vec<Entry>, StoreError>;
+
     /// The corrections of a hold's charge, in order.
     fn corrections_of(&self, hold: HoldId) -> Result<Vec<Entry>, StoreError>;
 

@@ -5,7 +5,8 @@ use super::Why;
 use super::board::{NONE, Span};
 use super::contest::{Contest, Field};
 use super::exchange::{Owner, Owners};
-use super::{fill, nearest};
+use super::fill::{self, TOGETHER_MICROS};
+use super::nearest;
 
 /// What becomes of one doubt.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -142,6 +143,9 @@ impl Decider<'_, '_> {
             }
             return Ok(());
         }
+        if covered < free.len() && self.may_be_together(contest, free) {
+            return Err(Why::Grain);
+        }
         if covered < free.len() && !self.are_alike(contest, free) {
             return Err(Why::Amounts);
         }
@@ -155,6 +159,9 @@ impl Decider<'_, '_> {
         let why = if rivals > 0 { Why::Rivals } else { Why::Groups };
         if free.len() < contest.doubts.len() + rivals {
             return Err(why);
+        }
+        if self.may_be_together(contest, free) {
+            return Err(Why::Grain);
         }
         if !self.are_alike(contest, free) {
             return Err(Why::Amounts);
@@ -211,6 +218,7 @@ impl Decider<'_, '_> {
         let ends = &self.decisions.ends;
         let is_undecided = |doubt: &u32| matches!(ends[*doubt as usize], End::Undecided(_));
         let is_open = contest.doubts.iter().any(is_undecided);
+        let most = self.most(contest);
         for piece in &contest.pieces {
             let (now, rows) = match self.owners.of(*piece) {
                 Owner::Charge(charge) => {
@@ -221,7 +229,8 @@ impl Decider<'_, '_> {
                 }
                 Owner::Nobody => {
                     let rows = field.pieces.rows(*piece);
-                    if is_open || !contest.live.is_empty() {
+                    let may_be = field.pieces.all[*piece as usize].least <= most;
+                    if may_be && (is_open || !contest.live.is_empty()) {
                         self.decisions.contested_rows.extend(rows);
                     }
                     (NONE, rows)
@@ -237,11 +246,24 @@ impl Decider<'_, '_> {
         }
     }
 
+    /// The pieces that nobody has, and somebody could.
     pub(super) fn free(&self, contest: &Contest) -> Vec<u32> {
+        let most = self.most(contest);
         let pieces = contest.pieces.iter().copied();
         pieces
+            .filter(|piece| self.field.pieces.all[*piece as usize].least <= most)
             .filter(|piece| self.owners.of(*piece) == Owner::Nobody)
             .collect()
+    }
+
+    /// The most that anybody in the contest could have taken: a row of more is nobody's.
+    fn most(&self, contest: &Contest) -> i64 {
+        let board = self.field.board;
+        let doubts = contest.doubts.iter();
+        let doubts = doubts.map(|doubt| board.doubts[*doubt as usize].amount);
+        let live = contest.live.iter();
+        let live = live.map(|live| board.live[*live as usize].amount);
+        doubts.chain(live).max().unwrap_or(i64::MIN)
     }
 
     fn group(&self, doubt: u32) -> u32 {
@@ -265,6 +287,27 @@ impl Decider<'_, '_> {
         let mut amounts = free.iter().map(amount);
         let first = amounts.next();
         !contest.is_partial && amounts.all(|amount| Some(amount) == first)
+    }
+
+    /// Whether several of the pieces may be one call's: of a kind whose grain is not known, at about one
+    /// moment, and together no more than a doubt's most.
+    fn may_be_together(&self, contest: &Contest, free: &[u32]) -> bool {
+        let field = self.field;
+        let piece = |number: u32| field.pieces.all[number as usize];
+        let mut open: Vec<u32> = free.to_vec();
+        open.retain(|number| !field.pieces.is_grain_known(piece(*number).kind));
+        open.sort_by_key(|number| (piece(*number).kind, piece(*number).at, *number));
+        open.windows(2).any(|two| {
+            let (one, other) = (piece(two[0]), piece(two[1]));
+            let is_near = one.kind == other.kind && other.at - one.at <= TOGETHER_MICROS;
+            let most = one.amount.saturating_add(other.amount);
+            is_near
+                && contest.doubts.iter().any(|doubt| {
+                    let span = field.board.doubts[*doubt as usize];
+                    let both = span.covers(one.at) && span.covers(other.at);
+                    both && most <= span.amount && field.kinds(span).contains(&one.kind)
+                })
+        })
     }
 
     /// How many charges lack their rows and could own one of these, with another amount than ours.

@@ -7,7 +7,7 @@ use super::contest::Field;
 use super::known::Grain;
 
 /// Rows of one call are written at one instant; a little more, should they straddle a second.
-const TOGETHER_MICROS: i64 = 2_000_000;
+pub(super) const TOGETHER_MICROS: i64 = 2_000_000;
 
 /// What a doubt has been given.
 struct Given {

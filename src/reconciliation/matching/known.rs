@@ -91,6 +91,15 @@ impl Known {
         grain.unwrap_or(Grain::PerRequest)
     }
 
+    /// Whether enough speaks for the grain of a kind: one reading explained more than the other, or some
+    /// charges were explained and none wanted another reading.
+    pub fn is_grain_known(&self, kind: &str) -> bool {
+        let explained = self.stands_for(kind).map(|(_, count)| count).sum::<u64>();
+        let tried = self.kinds.get(kind);
+        let differs = tried.is_some_and(|kind| kind.per_request != kind.per_result);
+        differs || explained >= EVIDENCE_MIN
+    }
+
     /// The operations a kind has explained charges of, each with their number.
     pub fn stands_for(&self, kind: &str) -> impl Iterator<Item = (&OperationName, u64)> {
         let known = self.kinds.get(kind).into_iter();

@@ -73,6 +73,8 @@ pub struct Doubt {
     pub operation: OperationName,
     /// The most it can have taken.
     pub most: Credits,
+    /// When it began.
+    pub began_at: Timestamp,
     /// The earliest its row can have been written.
     pub from: Timestamp,
     /// The latest.
@@ -174,6 +176,9 @@ pub enum Why {
     Groups,
     /// The rows that could be its own differ in amount.
     Amounts,
+    /// Several rows of about one moment could be its own together, and it is not known yet whether
+    /// rows of their kind are one for each call or one for each result.
+    Grain,
     /// More calls and rows alike than can be told apart.
     Tangled,
 }
@@ -220,6 +225,9 @@ impl fmt::Display for Why {
                 "doubts of other budgets could own the rows, and there is not one for each"
             }
             Self::Amounts => "the rows that could be its own differ in amount",
+            Self::Grain => {
+                "it is not known yet whether a call has one row of this kind, or one for each result"
+            }
             Self::Tangled => "more calls and rows alike than can be told apart",
         })
     }

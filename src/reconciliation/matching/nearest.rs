@@ -1,5 +1,6 @@
 //! What is left of doubts that are overdue: the nearest row in time, or nothing.
 
+use super::board::Span;
 use super::contest::{Contest, Field};
 use super::decide::{Decider, End};
 use super::exchange::Owner;
@@ -38,17 +39,18 @@ pub(super) fn allocate(decider: &mut Decider, contest: &Contest) {
 /// Gives free pieces to doubts, the nearest pairs first.
 fn by_distance(decider: &mut Decider, overdue: &[u32]) {
     let field = decider.field;
-    let mut pairs: Vec<(i64, u32, u32)> = Vec::new();
+    let mut pairs: Vec<((i64, i64), u32, u32)> = Vec::new();
     let mut ranges = Vec::new();
     for doubt in overdue {
         let span = field.board.doubts[*doubt as usize];
-        let middle = span.from / 2 + span.to / 2;
         field.reach(span, &mut ranges);
         let direct = ranges.iter().flat_map(|(begin, end)| *begin..*end);
         let parts = field.pieces.reach_parts(span, field.kinds(span));
         for piece in direct.chain(parts) {
             if decider.owners.of(piece) == Owner::Nobody {
-                let distance = (field.pieces.all[piece as usize].at - middle).abs();
+                let began_at = field.board.question.doubts[span.place as usize].began_at;
+                let at = field.pieces.all[piece as usize].at;
+                let distance = distance(span, began_at.as_microsecond(), at);
                 pairs.push((distance, piece, *doubt));
             }
         }
@@ -78,6 +80,13 @@ fn by_distance(decider: &mut Decider, overdue: &[u32]) {
             _ => {}
         }
     }
+}
+
+/// How far a moment is outside of a doubt's time, and then from the beginning of its call: most rows
+/// are written then.
+fn distance(span: Span, began_at: i64, at: i64) -> (i64, i64) {
+    let outside = (span.from - at).max(at - span.to).max(0);
+    (outside, (at - began_at).abs())
 }
 
 /// As many rows of a piece as fit under `most`.

@@ -31,6 +31,8 @@ pub(super) struct Pieces {
     /// Rows that are not final, by kind and time: what is set aside, and the row.
     pending: Vec<(u32, i64, i64, u32)>,
     grains: Vec<Grain>,
+    /// Whether each kind's grain is known, or taken for granted.
+    are_known: Vec<bool>,
 }
 
 /// The pieces of one kind and amount.
@@ -97,12 +99,20 @@ impl Pieces {
             rows,
             pending,
             grains,
+            are_known: (board.kinds.iter())
+                .map(|kind| known.is_grain_known(kind))
+                .collect(),
         }
     }
 
     /// The grain of a kind.
     pub(super) fn grain(&self, kind: u32) -> Grain {
         self.grains[kind as usize]
+    }
+
+    /// Whether the grain of a kind is known.
+    pub(super) fn is_grain_known(&self, kind: u32) -> bool {
+        self.are_known[kind as usize]
     }
 
     /// The rows of a piece.

@@ -12,7 +12,7 @@ use jiff::Timestamp;
 
 use crate::credits::Credits;
 use crate::ids::TeamId;
-use crate::ledger::entry::{Entry, EntryKind, HoldId, Origin};
+use crate::ledger::entry::{Entry, EntryKind, HoldId, NoteKind, Origin};
 use crate::ledger::record::Record;
 use crate::ledger::window::quarter_of;
 
@@ -208,6 +208,19 @@ impl Reader for MemoryStore {
             entry.hold == hold && matches!(entry.kind, EntryKind::Settled | EntryKind::Released)
         };
         Ok(self.select(ends, 1).pop())
+    }
+
+    fn released_on(&self, from: Timestamp, reason: &str) -> Result<Vec<Entry>, StoreError> {
+        let wanted = |entry: &Entry| {
+            entry.kind == EntryKind::Released
+                && from <= entry.recorded_at
+                && entry.evidence.as_ref().is_some_and(|note| match note.kind {
+                    NoteKind::Operator => true,
+                    NoteKind::Reason => note.text.starts_with(reason),
+                    _ => false,
+                })
+        };
+        Ok(self.select(wanted, usize::MAX))
     }
 
     fn corrections_of(&self, hold: HoldId) -> Result<Vec<Entry>, StoreError> {

@@ -330,6 +330,16 @@ impl Reader for SqliteReader {
         Ok(self.select(condition, [hold.get()])?.pop())
     }
 
+    fn released_on(&self, from: Timestamp, reason: &str) -> Result<Vec<Entry>, StoreError> {
+        let first = self.first_recorded(from)?;
+        let (ours, persons) = (NoteKind::Reason.number(), NoteKind::Operator.number());
+        self.select(
+            "seq >= ?1 AND kind = 4 AND (evidence = ?2 \
+             OR (evidence = ?3 AND substr(detail, 1, length(?4)) = ?4)) ORDER BY seq",
+            params![first, persons, ours, reason],
+        )
+    }
+
     fn corrections_of(&self, hold: HoldId) -> Result<Vec<Entry>, StoreError> {
         self.select("kind = 6 AND hold = ?1 ORDER BY seq", [hold.get()])
     }

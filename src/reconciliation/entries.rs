@@ -1,0 +1,202 @@
+//! Our side: what the entries since the last run say.
+
+use std::collections::HashSet;
+
+use jiff::Timestamp;
+
+use super::balance_kind::Movement;
+use super::judge;
+use super::keeping::Judged;
+use super::open::{ABSENT, Open, OpenCharge};
+use crate::credits::Credits;
+use crate::ids::{OperationName, TeamId};
+use crate::ledger::store::Reader;
+use crate::ledger::{Entry, EntryKind, HoldId, Match, MatchedBy, NoteKind, StoreError};
+use crate::transaction::TransactionId;
+
+/// Entries read at a time.
+const PAGE: usize = 10_000;
+
+/// What new entries say, beside what stays open.
+#[derive(Debug, Default)]
+pub(super) struct News {
+    /// Matches that a crash left out.
+    pub(super) left_out: Vec<Judged>,
+    /// What moved the balance.
+    pub(super) movements: Vec<Movement>,
+    /// Charges that answers stated.
+    pub(super) stated: Vec<StatedCharge>,
+    /// Holds that have ended.
+    pub(super) ended: HashSet<HoldId>,
+}
+
+/// A charge that an answer stated.
+#[derive(Clone, Debug)]
+pub(super) struct StatedCharge {
+    pub(super) hold: HoldId,
+    pub(super) team: TeamId,
+    pub(super) operation: OperationName,
+    pub(super) charge: Credits,
+    /// What was held for it, where that is still known.
+    pub(super) quote: Option<Credits>,
+    pub(super) began_at: Timestamp,
+}
+
+impl StatedCharge {
+    fn of(entry: &Entry, quote: Option<Credits>) -> Self {
+        Self {
+            hold: entry.hold,
+            team: entry.team.clone(),
+            operation: entry.operation.clone(),
+            charge: entry.amount,
+            quote,
+            began_at: entry.began_at,
+        }
+    }
+}
+
+fn is_end(entry: &Entry) -> bool {
+    matches!(entry.kind, EntryKind::Settled | EntryKind::Released)
+}
+
+impl Open {
+    /// Looks at the entries since the last time.
+    pub(super) fn read_entries(&mut self, reader: &dyn Reader) -> Result<News, StoreError> {
+        let mut news = News::default();
+        let restored_from = self.restored_from.take().unwrap_or(0);
+        loop {
+            let page = reader.entries(self.seq, PAGE)?;
+            let Some(last) = page.last() else {
+                self.explained.clear();
+                self.priced = self.priced.max(self.seq);
+                return Ok(news);
+            };
+            self.seq = last.seq;
+            for entry in page {
+                if is_end(&entry) && entry.hold.get() <= restored_from {
+                    self.recall(entry.hold, reader)?;
+                }
+                let kind = entry.evidence.as_ref().map(|note| note.kind);
+                if kind == Some(NoteKind::Transaction) {
+                    self.take_evidence(&entry, reader, &mut news)?;
+                }
+                self.take_entry(&entry, &mut news);
+            }
+        }
+    }
+
+    /// A job or a doubt ends long after the number of its hold was passed: what was known of it then is
+    /// looked up.
+    fn recall(&mut self, hold: HoldId, reader: &dyn Reader) -> Result<(), StoreError> {
+        if !reader.matches_of(hold)?.is_empty() {
+            self.explained.insert(hold);
+        }
+        let held = reader.entries(hold.get() - 1, 1)?.pop();
+        let held = held.filter(|held| held.hold == hold);
+        self.quotes.extend(held.map(|held| (hold, held.amount)));
+        Ok(())
+    }
+
+    fn take_entry(&mut self, entry: &Entry, news: &mut News) {
+        if is_end(entry) {
+            news.ended.insert(entry.hold);
+        }
+        match entry.kind {
+            EntryKind::Held => {
+                self.quotes.insert(entry.hold, entry.amount);
+            }
+            EntryKind::Bound => {
+                self.jobs.insert(entry.hold, entry.amount);
+                let began = Movement::job_began(entry.recorded_at, entry.amount);
+                news.movements.push(began);
+            }
+            EntryKind::Settled => self.take_charge(entry, news),
+            EntryKind::Released => {
+                self.quotes.remove(&entry.hold);
+                if is_given_up(entry) && !self.explained.contains(&entry.hold) {
+                    let is_job = self.is_job(entry.hold, &entry.operation);
+                    let call = OpenCharge::of(entry, is_job);
+                    self.given_up.entry(entry.hold).or_insert(call);
+                }
+                let quote = self.jobs.remove(&entry.hold);
+                news.movements.extend(
+                    quote.map(|quote| Movement::job_ended(entry.recorded_at, quote, Credits::ZERO)),
+                );
+            }
+            EntryKind::Doubted | EntryKind::Corrected | EntryKind::Granted => {}
+        }
+    }
+
+    fn take_charge(&mut self, entry: &Entry, news: &mut News) {
+        let kind = entry.evidence.as_ref().map(|note| note.kind);
+        let is_job = self.is_job(entry.hold, &entry.operation);
+        let quote = self.quotes.remove(&entry.hold);
+        news.movements.push(match self.jobs.remove(&entry.hold) {
+            Some(quote) => Movement::job_ended(entry.recorded_at, quote, entry.amount),
+            None => Movement::charged(entry.recorded_at, entry.amount),
+        });
+        if kind == Some(NoteKind::Transaction) || entry.amount <= Credits::ZERO {
+            return;
+        }
+        if kind == Some(NoteKind::Stated) && entry.seq > self.priced {
+            news.stated.push(StatedCharge::of(entry, quote));
+        }
+        if !self.explained.contains(&entry.hold) {
+            let charge = OpenCharge::of(entry, is_job);
+            self.charges.insert(entry.hold, charge);
+        }
+    }
+
+    /// The rows an entry rests on are its hold's. They are matched already, unless the process died
+    /// between the entry and its records.
+    fn take_evidence(
+        &mut self,
+        entry: &Entry,
+        reader: &dyn Reader,
+        news: &mut News,
+    ) -> Result<(), StoreError> {
+        let known = reader.matches_of(entry.hold)?;
+        let is_known = |id: &TransactionId| known.iter().any(|known| known.transaction == *id);
+        let is_job = self.is_job(entry.hold, &entry.operation);
+        let how = match entry.kind {
+            EntryKind::Settled if is_job => MatchedBy::Job,
+            _ => MatchedBy::Doubt,
+        };
+        let text = entry.evidence.as_ref().map(|note| note.text.as_str());
+        let ids = text.unwrap_or_default().split_whitespace();
+        let mut left_out = Vec::new();
+        let mut came_late = Vec::new();
+        for transaction in ids.filter_map(|id| id.parse().ok()) {
+            let Some(row) = reader.transaction(&transaction)? else {
+                continue;
+            };
+            if is_known(&transaction) {
+                continue;
+            }
+            if entry.kind == EntryKind::Corrected {
+                let call = OpenCharge::of(entry, is_job);
+                let late = judge::late(entry.hold, call, &row, entry.recorded_at);
+                came_late.push(judge::charged(late));
+            }
+            left_out.push(Match {
+                transaction,
+                hold: entry.hold,
+                how,
+            });
+        }
+        if !left_out.is_empty() {
+            let mut tied = self.tie(left_out, "it decided a call");
+            tied.found = came_late;
+            news.left_out.push(tied);
+        }
+        Ok(())
+    }
+}
+
+/// Whether a call was released although nobody had seen its answer.
+pub(super) fn is_given_up(entry: &Entry) -> bool {
+    entry.evidence.as_ref().is_some_and(|note| {
+        note.kind == NoteKind::Operator
+            || (note.kind == NoteKind::Reason && note.text.starts_with(ABSENT))
+    })
+}

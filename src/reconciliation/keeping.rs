@@ -1,0 +1,95 @@
+//! What a run found goes into the ledger: what belongs together in one step, and told once it is kept.
+
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use super::run::{ReconcileError, Reconciler};
+use super::state::State;
+use super::summary::Summary;
+use super::telemetry;
+use crate::ledger::{Finding, Record};
+
+/// Records kept in one step, unless more belong together.
+const STEP_MAX: usize = 128;
+
+/// What belongs together, and is kept all or none: rows, whose they are, what is found of them and what
+/// that explains.
+#[derive(Debug, Default)]
+pub(super) struct Judged {
+    pub(super) records: Vec<Record>,
+    pub(super) closed: Vec<(Arc<str>, &'static str)>,
+    pub(super) found: Vec<Finding>,
+}
+
+impl Judged {
+    /// One finding and nothing else.
+    pub(super) fn found(finding: Finding) -> Self {
+        Self {
+            found: vec![finding],
+            ..Self::default()
+        }
+    }
+
+    fn len(&self) -> usize {
+        self.records.len() + self.closed.len() + self.found.len()
+    }
+
+    /// As records. A finding that is closed and found again is open afterwards.
+    fn records(&self, now: Timestamp) -> impl Iterator<Item = Record> {
+        let found = self.found.iter().cloned().map(Record::Found);
+        let closed = self.closed.iter().map(move |(name, why)| Record::Closed {
+            name: Arc::clone(name),
+            at: now,
+            why: (*why).to_owned(),
+        });
+        let records = self.records.iter().cloned();
+        records.chain(closed).chain(found)
+    }
+}
+
+impl Reconciler {
+    /// Keeps what was found, step by step, and tells of each what is new once it is on disk. A run
+    /// that fails here has told what it has kept, and the next finds the rest again.
+    pub(super) async fn keep(
+        &self,
+        state: &mut State,
+        judged: Vec<Judged>,
+        summary: &mut Summary,
+    ) -> Result<(), ReconcileError> {
+        let now = self.clock.now();
+        let (mut step, mut in_step) = (Vec::new(), Vec::new());
+        for one in judged {
+            if !in_step.is_empty() && step.len() + one.len() > STEP_MAX {
+                let full = std::mem::take(&mut step);
+                self.ledger.keep_together(full).await?;
+                state.tell(in_step.drain(..), summary);
+            }
+            step.extend(one.records(now));
+            in_step.push(one);
+        }
+        if !step.is_empty() {
+            self.ledger.keep_together(step).await?;
+            state.tell(in_step.drain(..), summary);
+        }
+        Ok(())
+    }
+}
+
+impl State {
+    /// Tells what is new among the findings, once each.
+    fn tell(&mut self, kept: impl Iterator<Item = Judged>, summary: &mut Summary) {
+        for judged in kept {
+            for (name, _) in &judged.closed {
+                summary.closed += usize::from(self.told.remove(name).is_some());
+            }
+            for finding in &judged.found {
+                let name = Arc::clone(&finding.name);
+                if self.told.insert(name, finding.at).is_none() {
+                    telemetry::found(finding);
+                    summary.add_finding(finding.kind, finding.drift);
+                }
+            }
+        }
+    }
+}

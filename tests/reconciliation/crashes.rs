@@ -1,0 +1,141 @@
+//! The process dies wherever records are kept. Whatever was on disk by then, the next makes of it what would
+//! have come of it anyway.
+
+use std::sync::atomic::Ordering;
+
+use generect_guard::ledger::{EntryKind, FindingKind};
+use jiff::SignedDuration;
+
+use crate::support::{Books, LONG_ENOUGH, credits};
+
+/// What is compared: findings, endings, how many rows each hold has, and everything accounted for.
+type End = (
+    Vec<(FindingKind, String, String)>,
+    Vec<(i64, EntryKind, String)>,
+    Vec<usize>,
+    String,
+);
+
+/// Lets so many records be kept in the runs of a story.
+struct Story {
+    books: Books,
+    has_died: bool,
+}
+
+impl Story {
+    /// Runs until there is nothing more to do.
+    async fn run(&mut self) {
+        loop {
+            match self.books.try_run().await {
+                Ok(summary) if summary.is_quiet() => return,
+                Ok(_) => {}
+                Err(_) => {
+                    self.has_died = true;
+                    self.books.restart().await;
+                }
+            }
+        }
+    }
+
+    /// A story with one of everything: a charge of very many rows, one of another amount, one at a
+    /// price that nobody expects, a doubt with and one without a row, a row that comes late, rows that
+    /// change, and somebody else's.
+    async fn tell(&mut self) {
+        let rows = |books: &Books, name: &str, count: usize| {
+            for number in 0..count {
+                let id = format!("{name}_{number}");
+                books.list.took(&id, books.clock.now(), "0.02");
+            }
+        };
+        let apart = SignedDuration::from_mins(1);
+        for (name, count, charge) in [("a", 3, "0.06"), ("b", 2, "0.04"), ("wide", 300, "6")] {
+            self.books.call(charge).await;
+            rows(&self.books, name, count);
+            self.books.pass(apart);
+        }
+        for (name, charge, taken) in [("differs", "0.5", "0.3"), ("price", "0.05", "0.05")] {
+            self.books.call(charge).await;
+            self.books.list.took(name, self.books.clock.now(), taken);
+            self.books.pass(apart);
+        }
+        self.books.doubt("0.1").await;
+        self.books
+            .list
+            .took("doubts", self.books.clock.now(), "0.08");
+        self.books.pass(apart);
+        let late_at = self.books.clock.now();
+        self.books.doubt("0.9").await;
+        self.books.pass(apart);
+        self.books.list.took("theirs", self.books.clock.now(), "5");
+        self.run().await;
+        self.books.pass(LONG_ENOUGH);
+        self.run().await;
+        self.books.list.took("late", late_at, "0.7");
+        let change = |books: &Books, id: &str, status, amount: &str| {
+            books.list.change(id, |row| {
+                (row.status, row.credits) = (status, amount.into());
+            });
+        };
+        change(&self.books, "theirs", "success", "-4");
+        change(&self.books, "wide_7", "error", "-0.02");
+        change(&self.books, "doubts", "success", "-0.07");
+        self.run().await;
+        change(&self.books, "theirs", "error", "-4");
+        change(&self.books, "wide_7", "success", "2");
+        self.run().await;
+        change(&self.books, "theirs", "success", "-3");
+        self.run().await;
+        self.books.pass(LONG_ENOUGH);
+        self.run().await;
+    }
+
+    fn end(&self) -> End {
+        let endings = self.books.endings();
+        let reader = self.books.reader();
+        let rows = endings.iter().map(|(hold, ..)| {
+            let hold = hold.to_string().parse().unwrap();
+            reader.matches_of(hold).unwrap().len()
+        });
+        let rows = rows.collect();
+        let all = self.books.accounted().to_string();
+        (self.books.open_findings(), endings, rows, all)
+    }
+}
+
+async fn told(keeps: i64) -> (End, bool) {
+    let books = Books::new().await;
+    books.keeps.store(keeps, Ordering::Relaxed);
+    let mut story = Story {
+        books,
+        has_died: false,
+    };
+    story.tell().await;
+    story.books.assert_sound();
+    (story.end(), story.has_died)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn wherever_the_process_dies_the_next_finds_what_would_have_been_found() {
+    let (end, _) = told(i64::MAX).await;
+    let all = "6.1 0.3 0.05 0.07 0.7 3 -0.02 -2".split(' ');
+    let all: generect_guard::credits::Credits = all.map(credits).sum();
+    assert_eq!(end.3, all.to_string(), "{end:#?}");
+    assert!(end.2.contains(&300), "{:?}", end.2);
+    let mut keeps = 0;
+    loop {
+        let next: Vec<_> = (keeps..keeps + 4)
+            .map(|keeps| tokio::spawn(told(keeps)))
+            .collect();
+        let mut is_over = false;
+        for story in next {
+            let (died, has_died) = story.await.unwrap();
+            assert_eq!(died, end, "died at step {keeps}");
+            is_over |= !has_died;
+            keeps += 1;
+        }
+        if is_over {
+            break;
+        }
+    }
+    assert!(keeps > 10, "{keeps}");
+}
