@@ -210,6 +210,8 @@ metrics! {
     RECONCILIATIONS = "guard_reconciliations_total", Kind::Counter, Count, [OUTCOME];
     /// How far behind the present the account's transactions have been read completely, in seconds.
     RECONCILIATION_LAG = "guard_reconciliation_lag_seconds", Kind::Gauge, Seconds, [];
+    /// Spans of the account's list that could not be read to their beginning.
+    LIST_UNREAD = "guard_list_unread_total", Kind::Counter, Count, [];
     /// Holds ended by the account's transactions: `settled`, `released` or `allocated`.
     DOUBTS_ENDED = "guard_doubts_ended_total", Kind::Counter, Count, [HOW];
     /// Doubts that the last reconciliation could not decide.

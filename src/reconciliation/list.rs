@@ -97,6 +97,7 @@ impl Reconciler {
         telemetry::pulled(&report);
         state.tell_skew(report.skew);
         if !report.complete {
+            summary.stopped = report.stop.map(|stop| (span, stop));
             return Ok(None);
         }
         state.notes.cannot_read(&report);

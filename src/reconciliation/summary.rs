@@ -6,6 +6,7 @@ use std::fmt;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::account::{Span, Stop};
 use crate::credits::Credits;
 use crate::ledger::{BalanceIs, FindingKind};
 
@@ -33,6 +34,8 @@ pub struct Summary {
     pub closed: usize,
     /// Up to when the absence of a row counts; `None`: the list was never read completely.
     pub complete_until: Option<Timestamp>,
+    /// The span that could not be read to its beginning, which ended the run's reading, and why.
+    pub stopped: Option<(Span, Stop)>,
     /// What the balance seems to be while jobs run, if the readings agree.
     pub balance_seems: Option<BalanceIs>,
 }
@@ -167,6 +170,13 @@ impl fmt::Display for Summary {
         match self.complete_until {
             Some(at) => write!(out, "complete up to {at}")?,
             None => write!(out, "the list has not been read completely yet")?,
+        }
+        if let Some((span, why)) = self.stopped {
+            write!(
+                out,
+                "\nthe list of {} to {} was not read to its beginning: {why}; it is tried again, and doubts from then on stay held",
+                span.from, span.to
+            )?;
         }
         match self.balance_seems {
             None => Ok(()),

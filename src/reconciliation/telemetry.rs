@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::matching::DoubtEnd;
 use super::run::ReconcileError;
 use super::summary::Summary;
-use crate::account::{PullReport, Stop};
+use crate::account::PullReport;
 use crate::ledger::{BalanceIs, Finding};
 use crate::metrics;
 
@@ -56,14 +56,15 @@ pub(super) fn pulled(report: &PullReport) {
             "rows of the account's list cannot be read; no doubt of their time is released by absence"
         );
     }
-    if let Some(stop) = &report.stop {
-        let why = match stop {
-            Stop::Moved => "its pages moved too fast",
-            Stop::Repeats => "its pages repeat",
-            Stop::PagesMax => "it has too many pages",
-            Stop::Disorder => "it is in no order and has no end",
-        };
-        tracing::warn!("the account's list was not read to its beginning: {why}");
+    if let Some(stop) = report.stop {
+        counter!(metrics::LIST_UNREAD).increment(1);
+        tracing::warn!(
+            span.from = %report.span.from,
+            span.to = %report.span.to,
+            read_from = %report.read_from,
+            pages = report.pages,
+            "the account's list was not read to its beginning: {stop}; doubts of that time stay held until it is"
+        );
     }
 }
 

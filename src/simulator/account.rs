@@ -438,14 +438,12 @@ impl Books {
         if let Some(first) = units.next() {
             self.rows.end(pending, first, RowStatus::Success, now);
         }
+        // A row that is dated with its job's end has all of them dated then.
+        let first = self.rows.all().get(pending);
+        let dated = first.map_or(aside.accepted_at, |first| first.created_at);
         for unit in units {
-            self.rows.add(
-                &aside.cause,
-                unit,
-                RowStatus::Success,
-                aside.accepted_at,
-                now,
-            );
+            self.rows
+                .add(&aside.cause, unit, RowStatus::Success, dated, now);
         }
     }
 }

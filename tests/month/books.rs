@@ -8,7 +8,6 @@ use generect_guard::ledger::store::Reader;
 use generect_guard::ledger::{Entry, EntryKind, Finding, FindingKind, HoldId, open_reader};
 use generect_guard::reconciliation;
 use generect_guard::simulator::Truth;
-use generect_guard::simulator::lists::ListKinds;
 use generect_guard::transaction::{Transaction, TransactionStatus};
 use jiff::{SignedDuration, Timestamp};
 
@@ -51,7 +50,7 @@ pub fn check(shape: &Shape, ledger: &Path, truth: &Truth, told: &Told) {
         near(&*reader, &open)
     );
     rows_are_explained(&*reader, &lives, &findings, told);
-    if shape.lists.kinds == ListKinds::Operations {
+    if shape.names_kinds() {
         assert_eq!(
             given_back, told.given_back,
             "given back, and found to be: {given:#?}"

@@ -62,6 +62,9 @@ impl Told {
     }
 }
 
+/// A call on its way.
+type Sent = tokio::task::JoinHandle<Result<Answered, reqwest::Error>>;
+
 #[derive(Default)]
 struct Read {
     balance: Credits,
@@ -134,6 +137,8 @@ impl Month {
             85..=86 => self.outage().await,
             87 if self.shape.people => self.decide().await,
             88..=89 => self.interrupted().await,
+            90..=91 => self.in_flight().await,
+            92 if self.dice(4) == 0 => self.long_outage().await,
             _ => self.auto_top_up(),
         }
         if self.dice(100) < self.shape.reconciled {
@@ -155,6 +160,29 @@ impl Month {
         if answer.status == 200 && answer.refusal().is_empty() && !overruns {
             self.keeps_floor(shape::priority(team));
         }
+    }
+
+    /// One call, while nothing is known of the account but what was.
+    pub(super) async fn call_as_it_is(&mut self) {
+        let team = self.any_team();
+        let (call, _) = self.prepare(team, false);
+        let key = shape::key_id(team);
+        self.world().post_as(&key, call.path, &call.body).await;
+        self.all_written().await;
+    }
+
+    /// Sends a call and waits until it has arrived, or ended before that.
+    pub(super) async fn send_off(&self, team: usize, call: &Call) -> Sent {
+        let world = self.world();
+        let arrived = world.simulator.truth().request_count();
+        let key = shape::key_id(team);
+        let request = world.request(reqwest::Method::POST, call.path, &key);
+        let request = request.header("content-type", "application/json");
+        let sent = tokio::spawn(crate::support::send(request.body(call.body.clone())));
+        while world.simulator.truth().request_count() == arrived && !sent.is_finished() {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        sent
     }
 
     /// Several at one moment, with the answers of some lost: doubts that are hard to tell apart.
@@ -181,7 +209,7 @@ impl Month {
         self.all_written().await;
     }
 
-    fn prepare(&mut self, team: usize, may_fail: bool) -> (Call, bool) {
+    pub(super) fn prepare(&mut self, team: usize, may_fail: bool) -> (Call, bool) {
         self.calls += 1;
         let call = Call::any(self.calls, &mut self.random);
         let print = fingerprint(&shape::key_id(team), call.operation, call.body.as_bytes());
@@ -196,14 +224,14 @@ impl Month {
     }
 
     /// Remembers the job of an answer, unless it came without it.
-    fn took_a_job(&mut self, team: usize, call: &Call, answer: &Answered) {
+    pub(super) fn took_a_job(&mut self, team: usize, call: &Call, answer: &Answered) {
         let body = serde_json::from_str::<serde_json::Value>(&answer.text).unwrap_or_default();
         if let (202, Some(id)) = (answer.status, body["meta"]["job_id"].as_str()) {
             self.jobs.push((team, call.place_of_job(id)));
         }
     }
 
-    fn any_team(&mut self) -> usize {
+    pub(super) fn any_team(&mut self) -> usize {
         self.random.random_range(0..self.shape.teams)
     }
 
@@ -268,25 +296,19 @@ impl Month {
         self.prices_are_known().await;
     }
 
-    /// The guard dies while a call hangs.
+    /// The guard dies while a call hangs, and perhaps while it reconciles.
     async fn crash(&mut self) {
         self.reconciler = None;
         self.look_before_calling();
         let team = self.any_team();
         let (call, _) = self.prepare(team, false);
         let fault = hangs(&mut self.random);
-        let world = self.world.take().unwrap();
-        world.simulator.faults().next_on(1, call.path, fault);
-        let arrived = world.simulator.truth().request_count();
-        let key = shape::key_id(team);
-        let hanging = world.request(reqwest::Method::POST, call.path, &key);
-        let hanging = hanging
-            .header("content-type", "application/json")
-            .body(call.body);
-        let hanging = tokio::spawn(crate::support::send(hanging));
-        while world.simulator.truth().request_count() == arrived && !hanging.is_finished() {
-            tokio::time::sleep(Duration::from_millis(1)).await;
+        self.world().simulator.faults().next_on(1, call.path, fault);
+        let hanging = self.send_off(team, &call).await;
+        if self.random.random_bool(0.5) {
+            self.interrupted().await;
         }
+        let world = self.world.take().unwrap();
         let plan = self.shape.plan().clock(self.clock.clone());
         let world = world.crashed(plan).await;
         // Whatever it got: the books that lived on know nothing of it.
@@ -379,7 +401,7 @@ impl Month {
         };
     }
 
-    fn look_before_calling(&mut self) {
+    pub(super) fn look_before_calling(&mut self) {
         if self.dice(10) < 8 {
             self.read_account();
         }
@@ -407,7 +429,7 @@ impl Month {
     }
 
     /// Endings are queued and not awaited by anybody: before the clock moves they must be written.
-    async fn all_written(&self) {
+    pub(super) async fn all_written(&self) {
         for _ in 0..5_000 {
             let calls = self.world().ledger().open_calls().await.unwrap();
             if calls

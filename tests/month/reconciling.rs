@@ -13,8 +13,9 @@ use generect_guard::credits::Credits;
 use generect_guard::ledger::{StoreError, open_reader};
 use generect_guard::reconciliation::{Depth, Reconciler, ReconcilerSettings};
 use generect_guard::simulator::{Fault, LIVE_TOKEN};
-use generect_guard::transaction::TransactionSource;
+use jiff::SignedDuration;
 use rand::RngExt;
+use rand::seq::IndexedRandom;
 
 use crate::month::Month;
 use crate::shape::{CALL_LASTS, OVERLAP, ROWS_LATE, TOLERANCE};
@@ -43,7 +44,7 @@ impl Month {
             Arc::clone(&self.prices),
         );
         let settings = ReconcilerSettings {
-            source: TransactionSource::V1,
+            source: self.shape.source,
             tolerance: TOLERANCE,
             rows_late: ROWS_LATE,
             overlap: OVERLAP,
@@ -84,12 +85,52 @@ impl Month {
             says_charge: false,
         };
         let faults = self.world().simulator.faults();
-        faults.next_on(failures, "/accounts/transactions/", fault);
+        faults.next_on(failures, "/transactions/", fault);
         let mut reconciler = self.reconciler();
         // It fails or not, as the faults fall.
         let _ = reconciler.run(Depth::Quick, &mut |_| {}).await;
         self.reconciler = Some(reconciler);
         self.world().simulator.faults().clear();
+    }
+
+    /// For hours or days nothing of the account answers; calls go on, and may be charged.
+    pub(super) async fn long_outage(&mut self) {
+        let most = *[6, 60].choose(&mut self.random).unwrap();
+        let hours = self.random.random_range(1..most);
+        let fault = Fault::Failure {
+            status: 503,
+            charged: self.random.random_bool(0.3),
+            says_charge: false,
+        };
+        self.world().simulator.faults().on("/", fault);
+        for _ in 0..4 {
+            let minutes = self.random.random_range(0..hours * 15 + 1);
+            self.clock.advance(SignedDuration::from_mins(minutes));
+            self.call_as_it_is().await;
+            let mut reconciler = self.reconciler();
+            let run = reconciler.run(Depth::Quick, &mut |_| {}).await;
+            assert!(run.is_err(), "nothing could be read: {run:?}");
+            self.reconciler = Some(reconciler);
+        }
+        self.world().simulator.faults().clear();
+    }
+
+    /// The books are held against the list while a call is on its way.
+    pub(super) async fn in_flight(&mut self) {
+        self.look_before_calling();
+        let team = self.any_team();
+        let (call, _) = self.prepare(team, false);
+        let slow = Fault::SlowHeaders(Duration::from_millis(20));
+        self.world().simulator.faults().next_on(1, call.path, slow);
+        let flying = self.send_off(team, &call).await;
+        self.reconcile().await;
+        let seconds = self.random.random_range(0..15);
+        self.clock.advance(SignedDuration::from_secs(seconds));
+        self.reconcile().await;
+        let answer = flying.await.unwrap().unwrap();
+        self.world().simulator.faults().clear();
+        self.took_a_job(team, &call, &answer);
+        self.all_written().await;
     }
 
     /// The guard ends while the books are being held against the list.

@@ -3,8 +3,9 @@
 use generect_guard::simulator::SimulatorSettings;
 use generect_guard::simulator::lists::{ListKinds, ListSettings};
 use generect_guard::simulator::settings::{
-    BalanceShown, FundsStatus, JobErrorCharge, JobPace, TransactionGrain,
+    BalanceShown, FundsStatus, JobErrorCharge, JobPace, JobRows, TransactionGrain,
 };
+use generect_guard::transaction::TransactionSource;
 use jiff::SignedDuration;
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;
@@ -42,6 +43,10 @@ pub struct Shape {
     pub people: bool,
     /// How many in a hundred steps hold the books against the list.
     pub reconciled: u32,
+    /// Which list is read.
+    pub source: TransactionSource,
+    /// When a job's row is written.
+    pub job_rows: JobRows,
 }
 
 impl Shape {
@@ -63,7 +68,7 @@ impl Shape {
                 0
             })
         };
-        Self {
+        let mut shape = Self {
             seed,
             teams: random.random_range(2..=6),
             grain: *grains.choose(random).unwrap(),
@@ -84,7 +89,7 @@ impl Shape {
                     *[0, 0, 90, 400, -200].choose(random).unwrap(),
                 ),
                 page_max: *[100, 30].choose(random).unwrap(),
-                page_shift: *[0, 0, 1].choose(random).unwrap(),
+                page_shift: *[0, 0, 1, 3].choose(random).unwrap(),
                 filters_read: random.random_bool(0.8),
                 kinds: *kinds.choose(random).unwrap(),
             },
@@ -93,7 +98,26 @@ impl Shape {
             others: random.random_bool(0.7),
             people: random.random_bool(0.3),
             reconciled: random.random_range(10..60),
+            source: TransactionSource::V1,
+            job_rows: JobRows::AtSubmission,
+        };
+        if random.random_bool(0.3) {
+            shape.source = TransactionSource::Legacy;
         }
+        if random.random_bool(0.4) {
+            shape.job_rows = JobRows::AtEnd;
+        }
+        if random.random_bool(0.3) {
+            // Later than rows are said to be, but not so late that the overlap does not show them.
+            shape.lists.late_percent = random.random_range(1..15);
+            shape.lists.late_by = SignedDuration::from_mins(random.random_range(33..46));
+        }
+        shape
+    }
+
+    /// Whether the list names what a row is for.
+    pub fn names_kinds(&self) -> bool {
+        self.source == TransactionSource::V1 && self.lists.kinds == ListKinds::Operations
     }
 
     /// The simulator's settings.
@@ -105,6 +129,7 @@ impl Shape {
         settings.transaction_delay = self.delay;
         settings.lists = self.lists.clone();
         settings.job_error_charge = self.job_error_charge;
+        settings.job_rows = self.job_rows;
         settings.job_pace = JobPace::ByHand;
         settings.hit_percent = 80;
         settings.seed = self.seed;

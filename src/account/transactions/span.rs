@@ -1,5 +1,6 @@
 //! A span of a list: what is to be read, how, and how far it was.
 
+use std::fmt;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
@@ -53,14 +54,27 @@ impl Default for PullSettings {
 /// Why a span was not read to its beginning.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stop {
-    /// A page showed none of the rows it should have repeated: rows may have been passed over.
+    /// Page after page, wherever it was looked for, showed none of the rows it should have
+    /// repeated: rows may have been passed over.
     Moved,
-    /// Page after page showed known rows only: the offset is not looked at.
+    /// Page after page showed known rows only: the offset is not looked at, or the list grows as
+    /// fast as it is read.
     Repeats,
     /// `pages_max` pages were read.
     PagesMax,
     /// The list is not newest first and does not look at the bounds: nobody can say where it ends.
     Disorder,
+}
+
+impl fmt::Display for Stop {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str(match self {
+            Self::Moved => "its pages moved too fast",
+            Self::Repeats => "its pages repeat",
+            Self::PagesMax => "it has too many pages",
+            Self::Disorder => "it is in no order and has no end",
+        })
+    }
 }
 
 /// How far a span was read.

@@ -2,13 +2,15 @@
 //!
 //! The list is newest first and moves while it is read: new rows push the others down, and a row
 //! may come late or vanish. So every page begins a little before the end of the one before, and
-//! must show a row that is known. The bounds of a query may be dropped without a word, so every
-//! row's time is looked at. Deep offsets are slow: after some pages the list is asked again from
-//! its top, before the oldest row so far.
+//! must show a row that is known: whatever stood above that row and stayed has been read, and what
+//! stands below it in the page is read now. A page that shows none is no part of the reading, and
+//! the place is looked for again (`lost`). The bounds of a query may be dropped without a word, so
+//! every row's time is looked at. Deep offsets are slow: after some pages the list is asked again
+//! from its top, before the oldest row so far.
 //!
 //! The span is read when some rows before it have been seen in a list that was newest first, or
 //! when the list has come to its end. A short page is not the end: a server may give fewer rows than
-//! it was asked for.
+//! it was asked for. Only of a server that gives a single row a page it is believed.
 
 use std::collections::VecDeque;
 
@@ -23,7 +25,7 @@ use crate::transaction::{Transaction, TransactionSource};
 /// So many unreadable rows are named; the others are counted.
 const UNREADABLE_NAMED: usize = 20;
 /// So many pages in a row may show nothing new, because the list moved on by as much.
-const REPEATS_MAX: usize = 3;
+const REPEATS_MAX: usize = 8;
 
 /// A row that is new, or says something else than before.
 struct Fresh {
@@ -57,6 +59,12 @@ pub(super) struct Course {
     stretch_pages: usize,
     by_offset: bool,
     repeats: usize,
+    /// How often the place was lost since a page brought news.
+    misses: u32,
+    /// How many rows pages overlap by: more where rows vanish, fewer where they are pushed down.
+    overlap_rows: usize,
+    /// How many rows were read, each at its place among them.
+    places: u64,
     /// The most rows a page has had: what the server gives, whatever is asked for.
     longest: usize,
     /// The times of the last rows, the oldest at the end, and whether all came in order.
@@ -93,6 +101,9 @@ impl Course {
             span,
             state,
             until: second_after(span.to),
+            overlap_rows: settings.overlap_rows,
+            misses: 0,
+            places: 0,
             offset: 0,
             reached: 0,
             before: None,
@@ -161,29 +172,28 @@ impl Course {
         if self.top_again_is_no_use(&page) {
             return Vec::new();
         }
+        if self.is_lost(&page) {
+            return self.look_elsewhere(page.rows);
+        }
         let raw_count = page.raw_count;
         let all_before =
             !page.rows.is_empty() && page.rows.iter().all(|row| row.at < self.span.from);
-        let (fresh, known) = self.sort(page.rows);
-        // Unreadable rows have no names to be known by.
-        let tells = raw_count == 0 || known > 0 || !fresh.is_empty();
-        let should_repeat = (self.offset > 0 || self.before.is_some()) && self.overlap() > 0;
-        if should_repeat && known == 0 && tells {
-            self.state = State::Stopped(Stop::Moved);
-            return self.within(fresh);
-        }
-        let end = self.offset.saturating_add(raw_count);
+        let (fresh, above_last) = self.sort(page.rows);
         // Rows that are pushed down by new ones make a page longer, but bring nothing.
-        let brings_nothing = known > 0 && fresh.iter().all(|fresh| fresh.is_put_in);
-        let at_end = end <= self.reached || (brings_nothing && raw_count < self.longest);
+        let brings_news = fresh.iter().any(|fresh| !fresh.is_put_in);
+        let at_end = !brings_news && raw_count < self.longest.max(1);
         self.longest = self.longest.max(raw_count);
-        self.reached = self.reached.max(end);
+        let end = self.offset.saturating_add(raw_count);
+        self.reached = end.saturating_add(self.still_below(above_last));
         self.note_order(&fresh);
-        self.repeats = if fresh.is_empty() {
-            self.repeats + 1
+        if brings_news {
+            (self.repeats, self.misses) = (0, 0);
         } else {
-            0
-        };
+            self.repeats += 1;
+            if self.misses == 0 && self.repeats > 1 {
+                self.overlap_rows = (self.overlap_rows / 2).max(1);
+            }
+        }
         self.judge(at_end, all_before);
         self.within(fresh)
     }
@@ -220,39 +230,42 @@ impl Course {
             return false;
         }
         self.by_offset = true;
+        self.before = None;
         self.until = second_after(self.span.to);
         self.reached = before;
         self.offset = before.saturating_sub(self.overlap());
         true
     }
 
-    /// How many rows the next page begins before the end of the last. Fewer than a page has, or the
-    /// reading would never get on, and would take that for the end of the list.
-    fn overlap(&self) -> usize {
-        let most = self.longest.saturating_sub(1);
-        self.settings.overlap_rows.min(most)
-    }
-
-    /// The rows that are new or changed, and how many were known.
-    fn sort(&mut self, rows: Vec<Transaction>) -> (Vec<Fresh>, usize) {
-        let mut known = 0;
+    /// The rows that are new or changed, and how many known rows stood below the page's last one
+    /// when they were read.
+    fn sort(&mut self, rows: Vec<Transaction>) -> (Vec<Fresh>, u64) {
+        let known = rows.iter().enumerate().rev();
+        let mut known = known.filter_map(|(index, row)| Some((index, self.recent.place(row)?)));
+        let last_known = known.next();
+        if last_known.is_none() && !rows.is_empty() && self.is_at_the_top() {
+            // Nothing of it is known any more: the order begins anew.
+            self.last.clear();
+            self.behind = 0;
+        }
+        let mut last_place = last_known.map_or(self.places, |(_, place)| place);
         let mut fresh: Vec<Fresh> = Vec::new();
-        for row in rows {
-            let novelty = self.recent.take(&row);
-            let is_new = novelty == Novelty::New;
-            if !is_new {
-                known += 1;
-                fresh.iter_mut().for_each(|above| above.is_put_in = true);
+        for (index, row) in rows.into_iter().enumerate() {
+            let is_put_in = last_known.is_some_and(|(last, _)| index <= last);
+            if !is_put_in {
+                self.places += 1;
+                last_place = self.places;
             }
+            let novelty = self.recent.take(&row, last_place);
             if novelty != Novelty::Known {
                 fresh.push(Fresh {
+                    is_new: novelty == Novelty::New,
+                    is_put_in,
                     row,
-                    is_new,
-                    is_put_in: !is_new,
                 });
             }
         }
-        (fresh, known)
+        (fresh, self.places - last_place)
     }
 
     fn note_order(&mut self, fresh: &[Fresh]) {
@@ -277,13 +290,22 @@ impl Course {
             self.state = State::Complete;
         } else if all_before && !self.newest_first {
             self.state = State::Stopped(Stop::Disorder);
-        } else if self.repeats >= REPEATS_MAX {
-            self.state = State::Stopped(Stop::Repeats);
         } else if self.report.pages >= self.settings.pages_max {
             self.state = State::Stopped(Stop::PagesMax);
         } else {
-            self.offset = self.reached.saturating_sub(self.overlap());
-            self.begin_stretch();
+            let repeats = self.repeats >= REPEATS_MAX;
+            // Half way a whole page is asked for again: beside it the last of a list is short.
+            let again = if self.repeats == REPEATS_MAX / 2 {
+                self.settings.page_rows
+            } else {
+                self.overlap()
+            };
+            self.offset = self.reached.saturating_sub(again);
+            let is_due = repeats || self.stretch_pages >= self.settings.pages_a_stretch;
+            let begins = is_due && self.begin_stretch();
+            if repeats && !begins {
+                self.state = State::Stopped(Stop::Repeats);
+            }
         }
     }
 
@@ -295,22 +317,23 @@ impl Course {
         edge.filter(|_| self.newest_first).map(second_after)
     }
 
-    /// Asks from the list's top again, if the offset is deep and the first page would bring news.
-    fn begin_stretch(&mut self) {
-        if self.by_offset || self.stretch_pages < self.settings.pages_a_stretch {
-            return;
-        }
-        let Some(until) = self.edge().filter(|until| *until < self.until) else {
-            return;
+    /// Asks from the list's top again, if the first page would bring news. Says whether it does.
+    fn begin_stretch(&mut self) -> bool {
+        let until = self.edge().filter(|until| *until < self.until);
+        let Some(until) = until.filter(|_| !self.by_offset) else {
+            return false;
         };
         let known = self.last.iter().filter(|at| **at < until).count();
-        if known < self.longest {
-            self.before = Some(self.reached);
-            self.until = until;
-            self.offset = 0;
-            self.reached = 0;
-            self.stretch_pages = 0;
+        if known >= self.longest {
+            return false;
         }
+        self.before = Some(self.reached);
+        self.until = until;
+        self.offset = 0;
+        self.reached = 0;
+        self.stretch_pages = 0;
+        self.repeats = 0;
+        true
     }
 
     fn within(&mut self, fresh: Vec<Fresh>) -> Vec<Transaction> {
@@ -325,6 +348,8 @@ impl Course {
         rows
     }
 }
+
+mod lost;
 
 #[cfg(test)]
 mod list;

@@ -21,7 +21,11 @@ const SETTINGS: PullSettings = PullSettings {
 
 /// Reads a span and gives the numbers of the rows that came, and the report.
 fn read(list: &mut List, span: Span) -> (BTreeSet<u32>, PullReport) {
-    let mut course = Course::new(TransactionSource::V1, span, SETTINGS);
+    read_by(list, span, SETTINGS)
+}
+
+fn read_by(list: &mut List, span: Span, settings: PullSettings) -> (BTreeSet<u32>, PullReport) {
+    let mut course = Course::new(TransactionSource::V1, span, settings);
     let between = list.manners.between.clone();
     let mut between = between.iter().cycle();
     let mut came = BTreeSet::new();
@@ -75,7 +79,7 @@ proptest! {
     #[test]
     fn a_complete_span_misses_no_row_that_was_there_and_stayed(
         times in times(),
-        manners in manners(4..12, orders(), (0..6_usize, 0..3_usize, 0..9_usize)),
+        manners in manners(2..12, orders(), (0..14_usize, 0..3_usize, 0..14_usize)),
         from in 0..600_i64,
         length in 1..600_i64,
     ) {
@@ -125,6 +129,48 @@ proptest! {
         let manners = Manners { reads_from: false, ..manners };
         let (_, report) = read(&mut List::new(&times, manners), span);
         prop_assert!(report.complete, "{report:?}");
+    }
+}
+
+proptest! {
+    /// As long as the list moves by two rows less than a page has, each page could show a row that
+    /// is known and one that is not: so the reading gets on, by two pages a row at most.
+    /// Where it goes to and fro the same is true of half a page, and takes some more of them.
+    #[test]
+    fn a_list_that_moves_by_less_than_a_page_is_read_completely_in_so_many_pages(
+        rows in 0..300_i64,
+        page_max in 5..9_usize,
+        moves in prop::collection::vec((any::<bool>(), 0..7_usize), 1..6),
+        flags in any::<(bool, bool, bool)>(),
+    ) {
+        let (times, span) = all(rows);
+        let to_and_fro = rows > 30 && moves.iter().any(|(down, _)| *down != moves[0].0);
+        let most = if to_and_fro { page_max / 2 - 1 } else { page_max - 2 };
+        let sum = |down: bool| -> usize {
+            let those = moves.iter().filter(|(to, _)| *to == down);
+            those.map(|(_, by)| *by.min(&most)).sum()
+        };
+        let is_turned = sum(false) > sum(true);
+        let between = moves.iter().map(|(down, by)| {
+            let by = *by.min(&most);
+            let down = if to_and_fro { *down != is_turned } else { moves[0].0 };
+            if down { (by, 0, 0) } else { (0, 0, by) }
+        });
+        let between = between.collect();
+        let manners = Manners {
+            reads_from: flags.0,
+            reads_to: flags.1,
+            whole_seconds: flags.2,
+            page_max,
+            between,
+            ..well_mannered()
+        };
+        let settings = PullSettings { pages_max: 100_000, ..SETTINGS };
+        let (_, report) = read_by(&mut List::new(&times, manners), span, settings);
+        prop_assert!(report.complete, "{report:?}");
+        let rows = usize::try_from(rows).unwrap();
+        let most = if to_and_fro { 8 * rows + 40 } else { 2 * rows + 20 };
+        prop_assert!(report.pages <= most, "{rows} rows: {report:?}");
     }
 }
 
@@ -247,17 +293,51 @@ fn more_rows_of_one_moment_than_a_page_holds_are_read_by_offset() {
 }
 
 #[test]
-fn rows_that_vanish_by_the_page_leave_the_span_incomplete() {
+fn rows_that_vanish_by_the_page_are_made_up_for_by_looking_further_up() {
+    let (times, span) = all(100);
+    for gone in 6..20 {
+        let manners = Manners {
+            between: vec![(0, 0, 0), (0, 0, 0), (0, 0, gone), (0, 0, 0), (0, 0, 0)],
+            ..well_mannered()
+        };
+        let mut list = List::new(&times, manners);
+        let (came, report) = read(&mut list, span);
+        assert!(report.complete, "{report:?}");
+        let missed = |row: &&Row| !came.contains(&row.0);
+        assert_eq!(
+            list.rows.iter().find(missed),
+            None,
+            "{gone} gone: {report:?}"
+        );
+        assert!(report.pages < 60, "{report:?}");
+    }
+}
+
+/// Every second page shows the list from its top, the others what nobody has seen: what is between
+/// was never shown, and nothing makes it up.
+#[test]
+fn a_gap_that_stays_leaves_the_span_incomplete() {
     let (times, span) = all(100);
     let manners = Manners {
-        between: vec![(0, 0, 8)],
+        reads_to: false,
         ..well_mannered()
     };
-    let (came, report) = read(&mut List::new(&times, manners), span);
-    assert_eq!(report.stop, Some(Stop::Moved));
-    assert!(!report.complete);
+    let list = List::new(&times, manners);
+    let mut course = Course::new(TransactionSource::V1, span, SETTINGS);
+    while let Some(query) = course.next() {
+        let offset = if query.offset == 0 {
+            0
+        } else {
+            query.offset + 12
+        };
+        course.take(list.answer(&TransactionsQuery { offset, ..query }));
+    }
+    let report = course.report();
+    assert!(
+        report.stop.is_some() && !report.absence_counts(),
+        "{report:?}"
+    );
     // The eight newest were read, and everything from there on is known to be.
-    assert_eq!(came.len(), 16);
     assert!(report.read_from > at(460) && report.read_from <= at(480));
 }
 
