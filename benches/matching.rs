@@ -92,6 +92,7 @@ fn history(step: SignedDuration, is_scrambled: bool, grain: Grain) -> History {
                 hold,
                 operation: name,
                 most: Credits::from_micros(2_000_000),
+                began_at: began,
                 from,
                 to,
                 group: random.random_range(0..20),

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use tokio::task::spawn_blocking;
 
 use super::judge::{self, Late};
+use super::keeping::Judged;
 use super::matching::{Answer, DoubtEnd};
 use super::notes::UndecidedNote;
 use super::open::ABSENT;
@@ -80,17 +81,17 @@ impl Reconciler {
         for one in late {
             let Late {
                 hold,
+                row,
                 is_certain,
-                mut finding,
-                mut judged,
+                finding,
             } = one;
-            let row = finding.transaction.clone();
-            if let Some(row) = row.filter(|_| is_certain)
-                && self.correct(hold, finding.drift, &row).await?
-            {
-                finding = judge::charged(finding);
-            }
-            judged.found.push(finding);
+            let judged = if is_certain && self.correct(hold, finding.drift, &row).await? {
+                let mut booked = state.open.booked_late(&row, hold);
+                booked.found.push(judge::charged(finding));
+                booked
+            } else {
+                Judged::found(finding)
+            };
             self.keep(state, vec![judged], summary).await?;
         }
         Ok(())

@@ -116,7 +116,7 @@ impl Open {
                 if is_given_up(entry) && !self.explained.contains(&entry.hold) {
                     let is_job = self.is_job(entry.hold, &entry.operation);
                     let call = OpenCharge::of(entry, is_job);
-                    self.given_up.insert(entry.hold, call);
+                    self.given_up.entry(entry.hold).or_insert(call);
                 }
                 let quote = self.jobs.remove(&entry.hold);
                 news.movements.extend(

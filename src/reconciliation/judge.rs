@@ -133,12 +133,13 @@ impl Left {
             return;
         }
         if let Some(late) = Late::find(open, row, kinds, now) {
+            open.found_late(&late.finding);
             self.late.push(late);
             return;
         }
         let finding = theirs_only(row, now);
         if let Some(left) = open.rows.get_mut(&row.id) {
-            left.finding = Some(Arc::clone(&finding.name));
+            left.finding = Some(finding.clone());
         }
         self.judged.push(Judged::found(finding));
     }
@@ -170,7 +171,7 @@ impl Left {
     }
 }
 
-fn theirs_only(row: &Transaction, now: Timestamp) -> Finding {
+pub(super) fn theirs_only(row: &Transaction, now: Timestamp) -> Finding {
     Finding {
         name: format!("theirs_only:{}", row.id).into(),
         kind: FindingKind::TheirsOnly,
@@ -194,16 +195,16 @@ fn theirs_only(row: &Transaction, now: Timestamp) -> Finding {
 #[derive(Debug)]
 pub(super) struct Late {
     pub(super) hold: HoldId,
+    pub(super) row: TransactionId,
     /// Nobody else's call fits, and it was given up for want of a row, not by a person.
     pub(super) is_certain: bool,
     /// That it came: its drift is what it took, unless its team is charged for it.
     pub(super) finding: Finding,
-    pub(super) judged: Judged,
 }
 
 impl Late {
-    /// The call this row fits best: the nearest in time. The row is its own from now on.
-    fn find(open: &mut Open, row: &Transaction, kinds: Kinds<'_>, now: Timestamp) -> Option<Self> {
+    /// The call this row fits best, of those that no row has come for: the nearest in time.
+    fn find(open: &Open, row: &Transaction, kinds: Kinds<'_>, now: Timestamp) -> Option<Self> {
         let times = open.times;
         let fits = |call: &OpenCharge| {
             let span = times.from(call.began_at)..=call.to(times);
@@ -212,24 +213,39 @@ impl Late {
                 && kinds.may_be(&row.kind, &call.operation)
         };
         let fitting = || open.given_up.iter().filter(|(_, call)| fits(call));
+        let free = fitting().filter(|(_, call)| call.finding.is_none());
         let distance = |call: &OpenCharge| row.at.duration_since(call.began_at).abs();
-        let (hold, call) = fitting().min_by_key(|(hold, call)| (distance(call), **hold))?;
+        let (hold, call) = free.min_by_key(|(hold, call)| (distance(call), **hold))?;
         let payers = || fitting().map(|(_, call)| (&call.team, &call.key, &call.operation));
         let is_alone = payers().all(|payer| Some(payer) == payers().next());
-        let (hold, call) = (*hold, call.clone());
-        let is_certain = !call.by_operator && is_alone;
-        let how = if is_certain {
-            MatchedBy::Doubt
-        } else {
-            MatchedBy::Allocated
-        };
         Some(Self {
-            hold,
-            is_certain,
-            finding: late(hold, call, row, now),
-            judged: open.came_late(&row.id, hold, how),
+            hold: *hold,
+            row: row.id.clone(),
+            is_certain: !call.by_operator && is_alone,
+            finding: late(*hold, call.clone(), row, now),
         })
     }
+}
+
+/// What was found of a row that takes another amount now.
+pub(super) fn again(row: &Transaction, found: &Finding, now: Timestamp) -> Finding {
+    if found.kind != FindingKind::Late {
+        return theirs_only(row, now);
+    }
+    let detail = match found.hold {
+        Some(hold) => came_late(hold, row.charge()),
+        None => found.detail.clone(),
+    };
+    Finding {
+        found_at: now,
+        drift: row.charge(),
+        detail,
+        ..found.clone()
+    }
+}
+
+fn came_late(hold: HoldId, charge: Credits) -> String {
+    format!("hold {hold} had been released, and then a row of {charge} came for it")
 }
 
 /// What is said of a row that came late.
@@ -245,7 +261,7 @@ pub(super) fn late(hold: HoldId, call: OpenCharge, row: &Transaction, now: Times
         drift: charge,
         hold: Some(hold),
         transaction: Some(row.id.clone()),
-        detail: format!("hold {hold} had been released, and then a row of {charge} came for it"),
+        detail: came_late(hold, charge),
     }
 }
 
@@ -264,13 +280,11 @@ pub(super) fn seen(seen: &Seen, is_operation: bool, now: Timestamp) -> Judged {
         records: vec![Record::Transaction(row.clone())],
         ..Judged::default()
     };
-    let gone = seen.explained.iter().cloned();
+    let gone = seen.explained.iter().map(|gone| Arc::clone(&gone.name));
     judged
         .closed
         .extend(gone.map(|name| (name, "the account gave it back")));
-    if seen.found.is_some() {
-        judged.found.push(theirs_only(row, now));
-    }
+    judged.found.extend(seen.found.clone());
     judged.given(seen, is_operation, now);
     match (seen.changed, seen.owner) {
         (Some(Credits::ZERO), _) => {

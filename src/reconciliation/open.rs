@@ -8,11 +8,12 @@ use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::judge;
 use super::keeping::Judged;
 use super::unit::Units;
 use crate::credits::Credits;
 use crate::ids::{KeyId, OperationName, TeamId};
-use crate::ledger::{Entry, HoldId, KeptRow, Match, MatchedBy, NoteKind, Record};
+use crate::ledger::{Entry, Finding, HoldId, KeptRow, Match, MatchedBy, NoteKind, Record};
 use crate::transaction::{Transaction, TransactionId, TransactionStatus};
 
 /// How long what was found stays open to a late explanation.
@@ -80,18 +81,18 @@ impl Times {
 #[derive(Clone, Debug)]
 pub(super) struct OpenRow {
     pub(super) row: Transaction,
-    /// The finding it is part of.
-    pub(super) finding: Option<Arc<str>>,
+    /// What was found of it.
+    pub(super) finding: Option<Finding>,
     /// When it was last read; the beginning of time if that was before the last start.
     pub(super) asked_at: Timestamp,
 }
 
 impl OpenRow {
     /// A row as the ledger has it.
-    pub(super) fn stored(row: Transaction, finding: Option<Arc<str>>) -> Self {
+    pub(super) fn stored(row: Transaction) -> Self {
         Self {
             row,
-            finding,
+            finding: None,
             asked_at: Timestamp::MIN,
         }
     }
@@ -115,7 +116,7 @@ pub(super) struct OpenCharge {
     pub(super) by_operator: bool,
     /// Whether it may have been a job, which is charged at any time up to its end.
     pub(super) is_job: bool,
-    /// The finding it is part of.
+    /// The finding it is part of: that it has no row, or if it was given up, that one came late.
     pub(super) finding: Option<Arc<str>>,
 }
 
@@ -160,7 +161,7 @@ impl Open {
             let row = self.rows.remove(&found.transaction);
             let charge = self.charges.remove(&found.hold);
             let findings = [
-                row.and_then(|row| row.finding),
+                row.and_then(|row| row.finding).map(|found| found.name),
                 charge.and_then(|charge| charge.finding),
             ];
             let findings = findings.into_iter().flatten();
@@ -170,18 +171,29 @@ impl Open {
         tied
     }
 
-    /// A row that came late belongs to a call that was given up.
-    pub(super) fn came_late(
-        &mut self,
-        row: &TransactionId,
-        hold: HoldId,
-        how: MatchedBy,
-    ) -> Judged {
+    /// A row that came late is that of a call that was given up, as far as anybody can tell.
+    pub(super) fn found_late(&mut self, late: &Finding) {
+        let Some((row, hold)) = late.transaction.as_ref().zip(late.hold) else {
+            return;
+        };
+        if let Some(row) = self.rows.get_mut(row) {
+            row.finding = Some(late.clone());
+        }
+        if let Some(call) = self.given_up.get_mut(&hold) {
+            call.finding = Some(Arc::clone(&late.name));
+        }
+    }
+
+    /// It is, and the call is charged for it.
+    pub(super) fn booked_late(&mut self, row: &TransactionId, hold: HoldId) -> Judged {
         self.given_up.remove(&hold);
+        if let Some(row) = self.rows.get_mut(row) {
+            row.finding = None;
+        }
         let found = Match {
             transaction: row.clone(),
             hold,
-            how,
+            how: MatchedBy::Doubt,
         };
         self.tie([found], "it came late")
     }
@@ -210,6 +222,12 @@ impl Open {
         } else {
             (None, finding)
         };
+        let found = found.map(|found| judge::again(&row, &found, now));
+        if let Some(gone) = &explained
+            && let Some(call) = gone.hold.and_then(|hold| self.given_up.get_mut(&hold))
+        {
+            call.finding = None;
+        }
         if owner.is_none() && may_be_ours(&row) {
             let open = OpenRow {
                 row: row.clone(),
@@ -291,10 +309,10 @@ pub(super) struct Seen {
     pub(super) row: Transaction,
     pub(super) before: Option<Transaction>,
     pub(super) owner: Option<HoldId>,
-    /// The finding about it, which must say now what the row says.
-    pub(super) found: Option<Arc<str>>,
+    /// What was found of it, as the row says it now.
+    pub(super) found: Option<Finding>,
     /// The finding that its change explains.
-    pub(super) explained: Option<Arc<str>>,
+    pub(super) explained: Option<Finding>,
     /// If its match is older than its change: how much more it takes now than it did then.
     pub(super) changed: Option<Credits>,
 }
@@ -339,7 +357,7 @@ mod tests {
             open.forget(Timestamp::from_second(1_790_000_050).unwrap());
             assert_eq!(open.rows.len(), later, "{status:?} {micros}");
             for open in open.rows.values_mut() {
-                open.finding = Some("found".into());
+                open.finding = Some(judge::theirs_only(&open.row, Timestamp::MAX));
             }
             open.forget(Timestamp::from_second(1_790_000_090).unwrap());
             assert_eq!(open.rows.len(), later.min(10), "{status:?} {micros}");

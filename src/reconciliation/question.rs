@@ -60,7 +60,8 @@ impl Asked {
             row.at = row.at.checked_sub(skew).unwrap_or(row.at);
             row
         });
-        let given_up = open.given_up.values().map(|call| Live {
+        let given_up = open.given_up.values().filter(|call| call.finding.is_none());
+        let given_up = given_up.map(|call| Live {
             operation: call.operation.clone(),
             most: call.amount,
             from: times.from(call.began_at),

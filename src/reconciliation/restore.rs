@@ -51,7 +51,7 @@ impl Open {
         for row in reader.open_transactions(from)? {
             // What was given, or given back, is no call's and stays so.
             if may_be_ours(&row) {
-                open.rows.insert(row.id.clone(), OpenRow::stored(row, None));
+                open.rows.insert(row.id.clone(), OpenRow::stored(row));
             }
         }
         open.explained = reader.matched_after(seq)?;
@@ -96,14 +96,13 @@ impl Open {
     ) -> Result<(), StoreError> {
         let named = page
             .iter()
-            .filter(|kept| kept.finding.kind != FindingKind::Late);
-        let named = named.filter_map(|kept| kept.finding.transaction.clone());
+            .filter_map(|kept| kept.finding.transaction.clone());
         let ids: Vec<_> = named.collect();
         for KeptRow { row, hold } in reader.kept_rows(&ids)? {
             if hold.is_none() && may_be_ours(&row) {
                 let id = row.id.clone();
                 let open = self.rows.entry(id);
-                open.or_insert_with(|| OpenRow::stored(row, None));
+                open.or_insert_with(|| OpenRow::stored(row));
             }
         }
         Ok(())
@@ -114,8 +113,11 @@ impl Open {
         match (found.kind, &found.transaction, found.hold) {
             (FindingKind::TheirsOnly, Some(id), _) => {
                 if let Some(row) = self.rows.get_mut(id) {
-                    row.finding = finding;
+                    row.finding = Some(found.clone());
                 }
+            }
+            (FindingKind::Late, Some(id), Some(_)) if self.rows.contains_key(id) => {
+                self.found_late(found);
             }
             (FindingKind::OursOnly, _, Some(hold)) => {
                 let (Some(team), Some(operation)) = (&found.team, &found.operation) else {

@@ -104,7 +104,7 @@ async fn a_row_that_came_late_is_its_calls_when_it_changes() {
                 }
             }
             let late = books.drift_of(FindingKind::Late);
-            assert_eq!(late, credits(if teams.len() == 1 { "0" } else { "0.04" }));
+            assert_eq!(late, credits(if teams.len() == 1 { "0" } else { "0.03" }));
             books.assert_sound();
         }
     }
