@@ -68,6 +68,7 @@ struct Told {
     findings: Vec<Found>,
     closed: usize,
     complete_until: Option<Timestamp>,
+    stopped: Option<Stopped>,
     balance_seems: Option<Seems>,
 }
 
@@ -82,6 +83,13 @@ struct Found {
     kind: String,
     count: usize,
     drift: Credits,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Stopped {
+    from: Timestamp,
+    to: Timestamp,
+    why: Stop,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -113,6 +121,11 @@ impl From<Summary> for Told {
             findings: findings.collect(),
             closed: summary.closed,
             complete_until: summary.complete_until,
+            stopped: summary.stopped.map(|(span, why)| Stopped {
+                from: span.from,
+                to: span.to,
+                why,
+            }),
             balance_seems: summary.balance_seems.map(|seems| match seems {
                 BalanceIs::Gross => Seems::Gross,
                 BalanceIs::Net => Seems::Net,
@@ -138,6 +151,9 @@ impl From<Told> for Summary {
             findings: findings.collect(),
             closed: told.closed,
             complete_until: told.complete_until,
+            stopped: told
+                .stopped
+                .map(|Stopped { from, to, why }| (Span { from, to }, why)),
             balance_seems: told.balance_seems.map(|seems| match seems {
                 Seems::Gross => BalanceIs::Gross,
                 Seems::Net => BalanceIs::Net,

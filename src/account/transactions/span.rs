@@ -4,6 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
 
 use super::row::UnreadableRow;
 
@@ -52,7 +53,8 @@ impl Default for PullSettings {
 }
 
 /// Why a span was not read to its beginning.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Stop {
     /// Page after page, wherever it was looked for, showed none of the rows it should have
     /// repeated: rows may have been passed over.
