@@ -151,7 +151,9 @@ impl From<Told> for Summary {
             findings: findings.collect(),
             closed: told.closed,
             complete_until: told.complete_until,
-            stopped: told.stopped.map(|Stopped { from, to, why }| (Span { from, to }, why)),
+            stopped: told
+                .stopped
+                .map(|Stopped { from, to, why }| (Span { from, to }, why)),
             balance_seems: told.balance_seems.map(|seems| match seems {
                 Seems::Gross => BalanceIs::Gross,
                 Seems::Net => BalanceIs::Net,
