@@ -1,7 +1,7 @@
 //! Asks the upstream, while billable calls are held back, whether it is there again.
 //!
 //! The question is the account's own page (`accounts/me`): it is free, so that an outage that is not
-//! over costs no doubt. One question at a time, each after the breaker's pause.
+//! over leaves no further doubt. One question at a time, each after the breaker's pause.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,8 +1,8 @@
 //! Sends again what certainly was not sent.
 //!
-//! A connection that could not be made, or a request that hyper gave back, has cost nothing and can
-//! cost nothing: it is tried again a few times, within the time a connection may take. The call's hold
-//! stays meanwhile. Whatever may have been sent is never sent again here, whatever came of it.
+//! Where no connection could be made, or hyper gave the request back, nothing was charged and nothing
+//! can be: it is tried again a few times, within the time a connection may take. The call's hold stays
+//! meanwhile. Whatever may have been sent is never sent again here, whatever came of it.
 
 use std::num::NonZeroU32;
 use std::time::Duration;

@@ -12,6 +12,7 @@ mod documented;
 mod properties;
 mod quotes;
 mod rewriting;
+mod twins;
 
 use std::sync::LazyLock;
 

@@ -177,6 +177,7 @@ async fn check_page(world: &World) {
         metrics::ACCOUNT_ERRORS,
         metrics::TIER_ERRORS,
         metrics::DOUBTS_ENDED,
+        metrics::SAVED,
         metrics::ALERTS,
         metrics::ALERT_DELIVERIES,
     ];

@@ -16,10 +16,13 @@ fn body(call: usize) -> String {
 }
 
 fn patient(tries: u32) -> Plan {
-    Plan::one_team("10").set(
-        "upstream",
-        &format!("retry = {{ tries = {tries}, pause = \"40ms\" }}"),
-    )
+    Plan::one_team("10")
+        .set(
+            "upstream",
+            &format!("retry = {{ tries = {tries}, pause = \"40ms\" }}"),
+        )
+        // Failures are what is looked at; they are not to stop the calls.
+        .set("upstream", "breaker = { failures = 10000 }")
 }
 
 /// So many requests of this path have reached the upstream.
@@ -108,6 +111,28 @@ async fn what_may_have_been_sent_is_never_sent_again() {
         world.simulator.faults().next(1, fault);
         world.post(SEARCH, &body(call)).await;
         assert_eq!(seen(&world, SEARCH), call + 1);
+    }
+    world.end().await;
+}
+
+#[tokio::test]
+async fn connections_that_are_closed_at_once_never_make_two_calls_of_one() {
+    let world = patient(7).start().await;
+    let mut answered = 0;
+    for call in 0..20 {
+        world.simulator.faults().listen(Listening::Dropping).await;
+        world.simulator.faults().close_connections();
+        let (path, body) = (SEARCH, body(call));
+        let (answer, ()) = tokio::join!(world.post(path, &body), async {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+            world.simulator.faults().listen(Listening::Normal).await;
+        });
+        // Either it was certainly not sent, and then it was sent; or nobody knows.
+        match answer.status {
+            200 => answered += 1,
+            status => assert_eq!((status, answer.refusal()), (504, "upstream_silent")),
+        }
+        assert_eq!(seen(&world, SEARCH), answered);
     }
     world.end().await;
 }

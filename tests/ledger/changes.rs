@@ -50,8 +50,7 @@ fn changes_stand_in_the_order_they_were_made_each_once_and_unaltered() {
             let moment = |second| at(NOON) + SignedDuration::from_secs(second);
             let reader = place.reader();
             let found = reader.changes(moment(from), moment(to), after, limit);
-            let numbers = found.unwrap().iter().map(|kept| kept.number).collect();
-            numbers
+            found.unwrap().iter().map(|kept| kept.number).collect()
         };
         let numbers: Vec<i64> = part(3, 9, 0, 10);
         assert_eq!(numbers, [1, 2], "the last moment is not in it");

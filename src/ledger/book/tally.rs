@@ -42,7 +42,7 @@ impl SubAssign for Amounts {
 }
 
 /// A budget and its count.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Tally {
     pub(super) budget: Budget,
     counting: Counting,
