@@ -44,6 +44,7 @@ mod refusal_body;
 pub mod server;
 pub mod settle;
 mod shadow;
+pub mod short;
 pub mod stack;
 pub mod stalled;
 pub mod team_view;
