@@ -34,6 +34,21 @@ pub struct Quote {
     pub body: Option<Bytes>,
     /// Units it can take at most, without extras.
     pub items: u64,
+    /// The part of the amount that fewer items would not lessen.
+    pub fixed: Credits,
+}
+
+impl Quote {
+    /// How many of the items the call could ask for, so that it can take no more than `room`. Where
+    /// single items ask for extras, about so many.
+    pub fn items_within(&self, room: Credits) -> u64 {
+        let micros = |amount: Credits| u128::try_from(amount.micros()).unwrap_or(0);
+        let of_items = micros(self.amount.saturating_sub(self.fixed));
+        let room = micros(room.saturating_sub(self.fixed));
+        let fits = (room * u128::from(self.items)).checked_div(of_items);
+        let fits = fits.map_or(0, |fits| u64::try_from(fits).unwrap_or(u64::MAX));
+        fits.min(self.items)
+    }
 }
 
 /// Why a call has no quote.
@@ -71,6 +86,7 @@ pub fn quote(
             amount: Credits::ZERO,
             body: None,
             items: 0,
+            fixed: Credits::ZERO,
         });
     }
     let root = body::read(body)?;
@@ -87,6 +103,7 @@ pub fn quote(
         body,
         unbounded,
         edits: Vec::new(),
+        fixed: Credits::ZERO,
     };
     let mut amount = Credits::ZERO;
     let mut items: u64 = 0;
@@ -95,11 +112,13 @@ pub fn quote(
         items = items.checked_add(units).ok_or(QuoteError::TooLarge)?;
         amount = amount.checked_add(sum).ok_or(QuoteError::TooLarge)?;
     }
+    let fixed = quoting.fixed;
     let body = quoting.rewritten();
     Ok(Quote {
         amount,
         body,
         items,
+        fixed,
     })
 }
 
@@ -121,6 +140,8 @@ struct Quoting<'q, 'a> {
     body: &'a [u8],
     unbounded: Unbounded,
     edits: Vec<Edit>,
+    /// What was met so far that is the same however many items there are.
+    fixed: Credits,
 }
 
 impl Quoting<'_, '_> {
@@ -137,6 +158,10 @@ impl Quoting<'_, '_> {
             },
         };
         let mut sum = self.times(part.price.as_str(), units)?;
+        let is_flat = matches!(part.count, Count::Flat(_));
+        if is_flat {
+            self.fixed = self.fixed.saturating_add(sum);
+        }
         for extra in &part.extras {
             let count = match (self.controls.flag(&extra.flags)?, extra.units) {
                 (true, ExtraUnits::PerUnit) => units,
@@ -144,6 +169,9 @@ impl Quoting<'_, '_> {
                 (false, _) => self.items_with(&part.count, &extra.flags)?,
             };
             let more = self.times(extra.price.as_str(), count)?;
+            if is_flat || matches!(extra.units, ExtraUnits::Fixed(_)) {
+                self.fixed = self.fixed.saturating_add(more);
+            }
             sum = sum.checked_add(more).ok_or(QuoteError::TooLarge)?;
         }
         Ok((units, sum))

@@ -14,7 +14,8 @@ use futures_util::future::BoxFuture;
 use tower::{Layer, Service};
 
 use super::breaker::Breaker;
-use super::refusal::{Refusal, Short};
+use super::refusal::Refusal;
+use super::short::Short;
 use super::slots::Slot;
 use super::{Admitted, Answer, Pledge, Quoted, Slotted, settle, shadow};
 use crate::catalogue::{Class, Quote};

@@ -6,15 +6,15 @@
 //! a 402 whose detail begins with `Insufficient funds` makes its SDK and its MCP server stop,
 //! a 429 or 503 with a whole-second `Retry-After` makes the SDK wait (dossier section 6).
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use http::StatusCode;
 use jiff::Timestamp;
 
+use super::short::{AboveMax, Short};
 use crate::credits::Credits;
 use crate::ids::OperationName;
-use crate::ledger::{AccountShort, BudgetShort, HoldError, HoldId, Shortfall};
+use crate::ledger::{HoldError, HoldId};
 use crate::proxy::slots::Standing;
 
 /// The longest wait a refusal asks for: the SDK caps `Retry-After` there (dossier section 6.1).
@@ -23,19 +23,6 @@ pub const RETRY_AFTER_MAX: Duration = Duration::from_secs(30);
 const BUSY_RETRY: Duration = Duration::from_secs(2);
 /// The wait after a fault of the guard itself.
 const FAULT_RETRY: Duration = Duration::from_secs(5);
-
-/// What would have been too much: the request and what stood in its way.
-#[derive(Debug)]
-pub struct Short {
-    /// Every budget, and perhaps the account, that had no room.
-    pub shortfall: Arc<Shortfall>,
-    /// The operation asked for.
-    pub operation: OperationName,
-    /// The most the call could have been charged.
-    pub asked: Credits,
-    /// Rows, items or records that quote stands for.
-    pub items: u64,
-}
 
 /// A family whose slots are all taken.
 #[derive(Debug)]
@@ -46,21 +33,6 @@ pub struct SlotsFull {
     pub standing: Standing,
     /// Whether the call waited as long as it may; otherwise too many wait already.
     pub waited: bool,
-}
-
-/// More than the client allows: the call, and what it allows.
-#[derive(Debug)]
-pub struct AboveMax {
-    /// The operation asked for.
-    pub operation: OperationName,
-    /// The most the call could have been charged.
-    pub asked: Credits,
-    /// The most its client allows.
-    pub max: Credits,
-    /// Rows, items or records that the quote stands for.
-    pub items: u64,
-    /// What in the body bounds them, if anything does.
-    pub bound: Option<String>,
 }
 
 /// The guard's own no.
@@ -273,116 +245,6 @@ impl Refusal {
     }
 }
 
-impl AboveMax {
-    /// How many of the call's items would have been within the maximum.
-    pub fn items_that_fit(&self) -> u64 {
-        items_that_fit(self.asked, self.items, self.max)
-    }
-
-    fn detail(&self) -> String {
-        let fits = match (self.items_that_fit(), &self.bound) {
-            (items @ 1.., Some(bound)) => format!(
-                "About {items} of the {} items asked for would fit ({bound}): ask for fewer, or allow more",
-                self.items
-            ),
-            _ => "Allow more".into(),
-        };
-        format!(
-            "This {} call can take up to {}, more than its guard-max-charge of {}, so it was not sent and nothing is held. {fits}.",
-            self.operation, self.asked, self.max
-        )
-    }
-}
-
-/// How many of `items`, for which `asked` is asked, `room` is enough for.
-fn items_that_fit(asked: Credits, items: u64, room: Credits) -> u64 {
-    let room = u64::try_from(room.micros()).unwrap_or(0);
-    let asked = u64::try_from(asked.micros()).unwrap_or(0);
-    if asked == 0 {
-        return 0;
-    }
-    let fits = u128::from(room) * u128::from(items) / u128::from(asked);
-    u64::try_from(fits).unwrap_or(u64::MAX).min(items)
-}
-
-impl Short {
-    fn exhausted(&self) -> bool {
-        self.shortfall.budgets.iter().any(|budget| budget.exhausted)
-    }
-
-    /// What no waiting mends comes first: a spent budget, then a low account, then the rest.
-    fn reason(&self) -> &'static str {
-        match &self.shortfall.account {
-            _ if self.exhausted() => "budget_exhausted",
-            Some(AccountShort::Low { busy: false, .. }) => "account_low",
-            Some(AccountShort::Stale { .. }) => "reading_stale",
-            Some(AccountShort::Low { .. }) if self.shortfall.budgets.is_empty() => "account_busy",
-            _ => "budget_busy",
-        }
-    }
-
-    fn status(&self) -> StatusCode {
-        match self.reason() {
-            "budget_exhausted" | "account_low" => StatusCode::PAYMENT_REQUIRED,
-            "reading_stale" => StatusCode::SERVICE_UNAVAILABLE,
-            _ => StatusCode::TOO_MANY_REQUESTS,
-        }
-    }
-
-    /// How many of the call's items would have fitted into `headroom`.
-    pub fn items_that_fit(&self, headroom: Credits) -> u64 {
-        items_that_fit(self.asked, self.items, headroom)
-    }
-
-    /// Why the account stood in the way, if it did.
-    pub fn account_reason(&self) -> Option<&'static str> {
-        let account = self.shortfall.account.as_ref()?;
-        Some(match account {
-            AccountShort::Stale { .. } => "reading_stale",
-            AccountShort::Low { busy: true, .. } => "account_busy",
-            AccountShort::Low { busy: false, .. } => "account_low",
-        })
-    }
-
-    fn detail(&self) -> String {
-        let mut parts = Vec::new();
-        for budget in &self.shortfall.budgets {
-            let status = &budget.status;
-            let resets = match status.resets_at {
-                Some(at) => format!(", resets at {at}"),
-                None => ", never resets".into(),
-            };
-            let fits = status.headroom().max(Credits::ZERO);
-            let rows = match self.items_that_fit(fits) {
-                0 => String::new(),
-                items if self.items > 1 => {
-                    format!(" (about {items} of the {} items asked for)", self.items)
-                }
-                _ => String::new(),
-            };
-            parts.push(format!(
-                "budget {}: limit {}, settled {}, held {}, this {} call can take up to {}{resets}; {fits} would fit{rows}",
-                status.id,
-                status.limit.saturating_add(status.granted),
-                status.settled,
-                status.held,
-                self.operation,
-                self.asked,
-            ));
-        }
-        if let Some(account) = &self.shortfall.account {
-            parts.push(account_words(account));
-        }
-        let what = parts.join("; ");
-        match self.reason() {
-            "budget_exhausted" => format!("Insufficient funds in {what}."),
-            "account_low" => format!("Insufficient funds in the account: {what}."),
-            "reading_stale" => format!("Billable calls are held back: {what}."),
-            _ => format!("No room at the moment, other calls hold it: {what}. Try again shortly."),
-        }
-    }
-}
-
 impl SlotsFull {
     fn detail(&self) -> String {
         let Self {
@@ -401,37 +263,5 @@ impl SlotsFull {
             "All slots of {family} are taken: the upstream serves {} such calls at a time, for all teams together, and {what}. {} of them are waiting; the wait is {long}. Nothing was sent or held. Try again after the time in Retry-After.",
             standing.cap, standing.waiting,
         )
-    }
-}
-
-/// Why this one budget stood in the way.
-pub(super) fn budget_reason(short: &BudgetShort) -> &'static str {
-    if short.exhausted {
-        "budget_exhausted"
-    } else {
-        "budget_busy"
-    }
-}
-
-fn account_words(account: &AccountShort) -> String {
-    match account {
-        AccountShort::Low {
-            safe_to_spend,
-            floor,
-            asked,
-            balance,
-            read_at,
-            ..
-        } => format!(
-            "account balance {balance} (read at {read_at}), safe to spend {safe_to_spend}, floor for this priority {floor}, asked {asked}"
-        ),
-        AccountShort::Stale { read_at: Some(at) } => {
-            format!(
-                "the account's balance was last read at {at}, which is too long ago (account.stale_after)"
-            )
-        }
-        AccountShort::Stale { read_at: None } => {
-            "the account's balance has not been read yet".into()
-        }
     }
 }

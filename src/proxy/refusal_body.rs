@@ -8,7 +8,8 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::exchange::Exchange;
-use super::refusal::{Refusal, Short, budget_reason};
+use super::refusal::Refusal;
+use super::short::{Short, budget_reason};
 use crate::credits::Credits;
 use crate::ids::BudgetId;
 use crate::ledger::AccountShort;
@@ -69,7 +70,7 @@ pub(super) fn body(refusal: &Refusal, exchange: &Exchange) -> Vec<u8> {
         request_id: &exchange.request_id,
         asked: asked.or(above.map(|above| above.asked)),
         max_charge: above.map(|above| above.max),
-        items_that_fit: above.map(|above| above.items_that_fit()),
+        items_that_fit: above.map(|above| above.items_that_fit),
         budgets: short.map(|short| budgets(short)),
         account: short.map(|short| account(short)),
     };

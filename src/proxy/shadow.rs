@@ -8,7 +8,8 @@ use std::sync::Arc;
 
 use super::exchange::Exchange;
 use super::policy::Policy;
-use super::refusal::{Refusal, Short};
+use super::refusal::Refusal;
+use super::short::Short;
 use crate::identity::Priority;
 use crate::ledger::Shortfall;
 use crate::metrics::{self, LIMIT, NOBODY, REASON, TEAM};

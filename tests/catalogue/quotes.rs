@@ -1,6 +1,6 @@
 //! The most each operation can take, as tables: operation, body, credits.
 
-use generect_guard::catalogue::{QuoteError, Unbounded};
+use generect_guard::catalogue::{Quote, QuoteError, Unbounded};
 use generect_guard::credits::Credits;
 
 use super::{catalogue, quoted};
@@ -420,4 +420,47 @@ fn the_accounts_own_prices_are_used_when_known() {
         generect_guard::catalogue::quote(operation, &prices, body, Unbounded::Refuse).unwrap();
     assert_eq!(quote.amount.to_string(), "0.134");
     assert_eq!(quote.items, 10);
+}
+
+/// Operation, and its body with a place for how many items it asks for.
+const BOUNDED: [(&str, &str); 6] = [
+    ("search_database_leads", r#"{"limit_by":N}"#),
+    (
+        "search_realtime_leads",
+        r#"{"limit_by":N,"full_data":true}"#,
+    ),
+    ("legacy_leads_by_icp", r#"{"limit_by":N}"#),
+    ("legacy_companies_by_icp", r#"{"limit_by":N}"#),
+    (
+        "legacy_companies_by_icp",
+        r#"{"limit_by":N,"get_max_companies":true}"#,
+    ),
+    ("email_validate", r#"{"emails":[LIST]}"#),
+];
+
+fn of_items(operation: &str, body: &str, items: u64) -> Quote {
+    let list = vec![r#""a@example.com""#; usize::try_from(items).unwrap()].join(",");
+    let body = body.replace('N', &items.to_string()).replace("LIST", &list);
+    quoted(operation, &body, Unbounded::Maximum).unwrap()
+}
+
+#[test]
+fn as_many_items_as_are_told_fit_into_the_room_and_not_one_more() {
+    for (operation, body) in BOUNDED {
+        let asked = of_items(operation, body, 100);
+        for percent in [1, 7, 33, 50, 99, 100] {
+            let room = Credits::from_micros(asked.amount.micros() / 100 * percent);
+            let fits = asked.items_within(room);
+            if fits > 0 {
+                let less = of_items(operation, body, fits).amount;
+                assert!(less <= room, "{operation} {body} {fits}: {less} of {room}");
+            }
+            let more = of_items(operation, body, fits + 1).amount;
+            assert!(more > room, "{operation} {body} {fits}: {more} of {room}");
+        }
+    }
+    let flat = quoted("email_find", "{}", Unbounded::Maximum).unwrap();
+    assert_eq!(flat.items_within(Credits::ZERO), 0);
+    let nothing = quoted("search_database_leads_count", "{}", Unbounded::Maximum).unwrap();
+    assert_eq!(nothing.items_within(Credits::ZERO), 0);
 }

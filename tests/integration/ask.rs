@@ -1,9 +1,12 @@
 //! What a client asks before it pays: a dry run tells what would become of its call and touches
 //! nothing, and a call that can take more than its client allows is not sent.
 
+use std::sync::Arc;
+
 use generect_guard::simulator::Fault;
 use reqwest::Method;
 use serde_json::{Value, json};
+use tokio::task::JoinSet;
 
 use crate::explains::explained;
 use crate::support::{Answered, Plan, World, credits, is_own_question, send};
@@ -275,4 +278,44 @@ async fn a_call_that_can_take_more_than_its_client_allows_is_not_sent_and_told_w
     );
     let entries = world.end_with_nothing_open().await;
     assert_eq!(entries.len(), 2, "one hold and its end: {entries:?}");
+}
+
+/// Room for fifty: however many ask, exactly fifty are sent.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_storm_of_dry_runs_takes_no_room_from_the_calls_among_them() {
+    let world = Arc::new(Plan::one_team("1").start().await);
+    let mut calls = JoinSet::new();
+    for number in 0..400 {
+        let world = Arc::clone(&world);
+        calls.spawn(async move {
+            let dry = if number % 4 == 0 { "false" } else { "true" };
+            let body = format!(r#"{{"job_titles":["call {number}"],"limit_by":1}}"#);
+            let answer = asks(&world, &[("guard-dry-run", dry)], SEARCH, &body).await;
+            (dry == "false", answer)
+        });
+    }
+    let mut charged = 0;
+    for (is_call, answer) in calls.join_all().await {
+        match (is_call, answer.status, answer.refusal()) {
+            (true, 200, "") => charged += 1,
+            (true, 402, "budget_exhausted") | (true, 429, "budget_busy") => {}
+            (false, ..) => {
+                let page = is_a_dry_run(&answer);
+                assert!(
+                    ["admitted", "refused"]
+                        .iter()
+                        .any(|one| page["verdict"] == *one)
+                );
+            }
+            _ => panic!("{answer:?}"),
+        }
+    }
+    assert_eq!(charged, 50);
+    assert_eq!(sent(&world), 50);
+    let world = Arc::into_inner(world).unwrap();
+    assert_eq!(
+        world.end_with_nothing_open().await.len(),
+        100,
+        "fifty holds and their ends"
+    );
 }

@@ -5,6 +5,7 @@ use generect_guard::ledger::{Budget, Hold, HoldRequest, Mode, Reading, Settings,
 use jiff::SignedDuration;
 use proptest::prelude::*;
 
+use crate::failures::{Fault, failing, until_writable};
 use crate::support::{NOON, Place, at, budget, micros, no, request, settle, with_budgets};
 
 fn on_trial(id: &str, limit: i64) -> Budget {
@@ -72,6 +73,24 @@ async fn a_floor_in_shadow_tells_and_one_in_force_refuses() {
     hold.release("a test");
     let refused = ledger.hold(above(51, 0)).await.unwrap_err();
     assert_eq!(no(&refused), "account");
+}
+
+#[tokio::test]
+async fn what_is_asked_of_a_ledger_that_cannot_hold_is_answered_as_a_hold_would_be() {
+    let place = Place::memory();
+    let (ledger, faults) = failing(&place, with_budgets(vec![on_trial("trial", 10)]));
+    faults.set(Fault::BeforeLanding, true);
+    let refused = ledger.hold(request("growth", 7)).await.unwrap_err();
+    let asked = ledger.consider(request("growth", 7)).await.unwrap_err();
+    assert_eq!((no(&refused), no(&asked)), ("unavailable", "unavailable"));
+    faults.set(Fault::None, false);
+    until_writable(&ledger).await;
+    let asked = ledger.consider(request("growth", 7)).await.unwrap();
+    assert_eq!((asked.refused, asked.budgets.len()), (None, 1));
+    ledger.close().await.unwrap();
+    let asked = ledger.consider(request("growth", 7)).await.unwrap_err();
+    assert_eq!(no(&asked), "closed");
+    assert_eq!(place.reader().tail().unwrap().seq, 0, "nothing was written");
 }
 
 /// What happens next: a call of a team for so much, or the end of the oldest open one.

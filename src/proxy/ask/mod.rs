@@ -24,7 +24,8 @@ use super::body::AnswerBody;
 use super::breaker::Breaker;
 use super::exchange::Exchange;
 use super::hold_credits::{self, request};
-use super::refusal::{AboveMax, Refusal};
+use super::refusal::Refusal;
+use super::short::AboveMax;
 use super::{Answer, Quoted, settle};
 use crate::catalogue::{Count, Operation};
 use crate::ids::OperationName;
@@ -137,6 +138,7 @@ fn within_max(quoted: &Quoted) -> Result<(), Refusal> {
         asked: quote.amount,
         max,
         items: quote.items,
+        items_that_fit: quote.items_within(max),
         bound: bound(&quoted.operation),
     })))
 }

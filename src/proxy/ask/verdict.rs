@@ -13,7 +13,8 @@ use crate::ids::OperationName;
 use crate::ledger::{BudgetStatus, Considered, HoldError, Shortfall};
 use crate::proxy::budget_row::BudgetRow;
 use crate::proxy::exchange::Exchange;
-use crate::proxy::refusal::{Refusal, Short, budget_reason};
+use crate::proxy::refusal::Refusal;
+use crate::proxy::short::{Short, budget_reason};
 use crate::proxy::{Quoted, refusal_body, shadow};
 
 const FITS: &str = "fits";
