@@ -246,11 +246,6 @@ mod tests {
                 "only a submit",
             ),
             ("/find/", "/find/{job_id}/", "a poll"),
-            (
-                "flat = 1",
-                "flat = 1\n[[operation]]\nname = \"b\"\nmethod = \"GET\"\npath = \"/b/{job_id}/\"\nclass = \"poll\"\nexplanation = \"B.\"\nslots = \"jobs\"\n[slots]\njobs = 3",
-                "waits for no slot",
-            ),
             ("/find/", "/{id}/find/{id}/", "not a path"),
             ("/find/", "/find//", "not a path"),
             ("/find/", "/f%69nd/", "not a path"),
@@ -305,6 +300,19 @@ mod tests {
         let page = "own_page = \"budgets\"\nexplanation";
         let page = faults(&GOOD.replacen("explanation", page, 1));
         assert!(page[0].contains("budgets"), "{page:#?}");
+    }
+
+    #[test]
+    fn a_poll_waits_for_no_slot() {
+        let poll = "[[operation]]\nname = \"ask\"\nmethod = \"GET\"\npath = \"/find/{job_id}/\"\nclass = \"poll\"\nexplanation = \"Asks.\"";
+        assert_eq!(faults(&format!("{GOOD}\n{poll}")), Vec::<String>::new());
+        let told = faults(&format!(
+            "{GOOD}\n{poll}\nslots = \"asks\"\n[slots]\nasks = 3"
+        ));
+        assert!(
+            told.len() == 1 && told[0].contains("waits for no slot"),
+            "{told:#?}"
+        );
     }
 
     #[test]
