@@ -15,6 +15,7 @@ use crate::ids::JobId;
 use super::budget::{Budget, BudgetStatus};
 use super::entry::{Ending, Entry, Evidence, HoldId, Note};
 use super::exhausted::Exhausted;
+use super::grant::{Grant, GrantError, Granted};
 use super::hold::Hold;
 use super::record::Record;
 use super::request::{
@@ -277,9 +278,21 @@ impl Ledger {
         self.ask(request, answer).await?
     }
 
-    /// Keeps records in their order, on disk before it returns. What is kept together is a few
-    /// hundred at a time, with rests between them while calls are made: after an error some of the first are kept, so what says how far one got
-    /// belongs at the end. Keeping them again does no harm.
+    /// Gives a budget more room in the window of this moment, or takes back what it was given there.
+    /// On disk before it returns; calls that come later have the room.
+    ///
+    /// # Errors
+    /// See [`GrantError`]; nothing has changed then.
+    pub async fn grant(&self, grant: Grant) -> Result<Granted, GrantError> {
+        let (reply, answer) = oneshot::channel();
+        let grant = Box::new(grant);
+        self.ask(Request::Grant { grant, reply }, answer).await?
+    }
+
+    /// Keeps records in their order, on disk before it returns. What is kept together is a hundred
+    /// or so at a time, with rests between them while calls are made: after an error some of the
+    /// first are kept, so what says how far one got belongs at the end. Keeping them again does no
+    /// harm.
     ///
     /// # Errors
     /// What the store says, or that a record names what is not there.

@@ -10,6 +10,7 @@ mod changes;
 mod decisions;
 mod exhausted;
 mod failures;
+mod grants;
 mod interleavings;
 mod keeping;
 mod of_team;

@@ -427,14 +427,10 @@ impl Book {
     }
 
     fn grant(&mut self, entry: &Entry) {
-        let change = Amounts {
-            granted: i128::from(entry.amount.micros()),
-            ..Amounts::default()
-        };
         for tally in &mut self.tallies {
             if Some(&tally.budget.id) == entry.budget.as_ref() {
                 tally.advance(self.now);
-                tally.add(entry.recorded_at, change);
+                tally.grant(entry.recorded_at, entry.amount);
             }
         }
     }

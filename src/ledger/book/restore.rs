@@ -265,14 +265,9 @@ fn count_grants(
         start = start.and_then(|start| from.map(|from| from.min(start)));
     }
     for entry in reader.grants(start)? {
-        let granted = i128::from(entry.amount.micros());
-        let change = Amounts {
-            granted,
-            ..Amounts::default()
-        };
         for tally in tallies.iter_mut() {
             if Some(&tally.budget.id) == entry.budget.as_ref() {
-                tally.add(entry.recorded_at, change);
+                tally.grant(entry.recorded_at, entry.amount);
             }
         }
     }

@@ -8,6 +8,7 @@ use crate::credits::Credits;
 use crate::ids::JobId;
 use crate::ledger::budget::{Budget, BudgetStatus};
 use crate::ledger::entry::{Ending, Entry, HoldId, Note};
+use crate::ledger::grant::{Grant, GrantError, Granted};
 use crate::ledger::hold::Delivery;
 use crate::ledger::record::Record;
 use crate::ledger::request::{
@@ -40,6 +41,11 @@ pub(in crate::ledger) enum Request {
         difference: Credits,
         evidence: Note,
         reply: oneshot::Sender<Result<Entry, ResolveError>>,
+    },
+    Grant {
+        /// Boxed for the same reason.
+        grant: Box<Grant>,
+        reply: oneshot::Sender<Result<Granted, GrantError>>,
     },
     Keep {
         records: Vec<Record>,

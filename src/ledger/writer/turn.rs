@@ -7,13 +7,13 @@ use tokio::time::Instant;
 
 use crate::ids::JobId;
 use crate::ledger::book::Decided;
-use crate::ledger::entry::{Ending, EntryKind, HoldId};
+use crate::ledger::entry::{Ending, Entry, EntryKind, HoldId};
 use crate::ledger::handle::JobState;
 use crate::ledger::hold::{Delivery, Hold};
 use crate::ledger::request::{HoldError, Job, LedgerError};
 use crate::ledger::store::StoreError;
 
-use super::batch::{WaitingBind, WaitingDecision, WaitingHold};
+use super::batch::{WaitingBind, WaitingDecision, WaitingGrant, WaitingHold};
 use super::keep::Keeping;
 use super::{ENDINGS_MAX, Ended, FORGET_EVERY, Next, Request, Writer, telemetry};
 
@@ -123,6 +123,7 @@ impl Writer {
                 evidence,
                 reply,
             } => self.correct(&ended, difference, evidence, reply),
+            Request::Grant { grant, reply } => self.grant(*grant, reply),
             Request::Keep { records, reply } => self.keeping.push(Keeping { records, reply }),
             Request::OpenCalls { reply } => {
                 self.commit();
@@ -219,6 +220,25 @@ impl Writer {
             }
             drop(reply.send(Ok(entry)));
         }
+        self.answer_grants(batch.grants, &batch.entries);
+    }
+
+    /// Calls that are made from here on have the room.
+    fn answer_grants(&self, grants: Vec<WaitingGrant>, written: &[Entry]) {
+        if grants.is_empty() {
+            return;
+        }
+        self.inbox.known.exhausted.lift();
+        // After a failure its number may be another; those that landed then are no longer among
+        // the entries, and were the first.
+        let entries = written.iter().rev();
+        let mut entries = entries.filter(|entry| entry.kind == EntryKind::Granted);
+        for WaitingGrant { mut granted, reply } in grants.into_iter().rev() {
+            if let Some(entry) = entries.next() {
+                granted.entry = entry.clone();
+            }
+            drop(reply.send(Ok(granted)));
+        }
     }
 
     fn deliver(&self, holds: Vec<WaitingHold>) {
@@ -284,6 +304,7 @@ impl Writer {
                 Request::Bind { .. } => self.take(request),
                 Request::Decide { .. }
                 | Request::Correct { .. }
+                | Request::Grant { .. }
                 | Request::Keep { .. }
                 | Request::OpenCalls { .. }
                 | Request::Budgets { .. }
