@@ -23,7 +23,7 @@ use super::request::{
     ResolveError, Settings,
 };
 use super::store::Store;
-use super::writer::{Ended, Inbox, Request, Target, Writer};
+use super::writer::{Cover, Ended, Inbox, Request, Target, Writer};
 
 /// The way to the ledger. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -145,6 +145,19 @@ impl Ledger {
     /// # Errors
     /// See [`HoldError`]; nothing is held then.
     pub async fn hold(&self, request: HoldRequest) -> Result<Hold, HoldError> {
+        self.hold_if(request, Cover::Any).await
+    }
+
+    /// The same for a caller that may not spend without a limit: it must be covered by a budget at
+    /// the moment of the decision, whatever was so when the call began.
+    ///
+    /// # Errors
+    /// See [`HoldError`]; nothing is held then.
+    pub async fn hold_covered(&self, request: HoldRequest) -> Result<Hold, HoldError> {
+        self.hold_if(request, Cover::Needed).await
+    }
+
+    async fn hold_if(&self, request: HoldRequest, cover: Cover) -> Result<Hold, HoldError> {
         let known = &self.shared.known;
         if !self.writable() {
             return Err(HoldError::Unavailable(known.failure.load().to_string()));
@@ -154,17 +167,18 @@ impl Ledger {
             return Err(HoldError::Short(shortfall));
         }
         let (origin, quote) = (request.origin(), request.quote);
-        let held = self.ask_to_hold(request).await;
+        let held = self.ask_to_hold(request, cover).await;
         held.inspect_err(|no| known.exhausted.keep(origin, quote, asked, no))
     }
 
-    async fn ask_to_hold(&self, request: HoldRequest) -> Result<Hold, HoldError> {
+    async fn ask_to_hold(&self, request: HoldRequest, cover: Cover) -> Result<Hold, HoldError> {
         let place = Arc::clone(&self.shared.known.places)
             .try_acquire_owned()
             .map_err(|_| HoldError::Overloaded)?;
         let (reply, answer) = oneshot::channel();
         let message = Request::Hold {
             request,
+            cover,
             place,
             reply,
         };

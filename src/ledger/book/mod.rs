@@ -82,6 +82,16 @@ impl HeldCall {
     fn micros(&self) -> i128 {
         i128::from(self.quote.micros())
     }
+
+    /// What it holds, `sign` times.
+    fn held(&self, sign: i128) -> Amounts {
+        let held = self.micros() * sign;
+        Amounts {
+            held,
+            in_doubt: if self.doubted_at.is_some() { held } else { 0 },
+            ..Amounts::default()
+        }
+    }
 }
 
 /// An ending that was decided, and what it means beyond its entry.
@@ -201,6 +211,12 @@ impl Book {
             tightest: self.tightest(caller),
         };
         Ok((entry, made))
+    }
+
+    /// Whether any budget covers a call.
+    pub(super) fn covers(&mut self, request: &HoldRequest) -> bool {
+        let caller = self.callers.find(&request.origin());
+        !self.callers.budgets(caller).is_empty()
     }
 
     fn tightest(&self, caller: u32) -> Option<Tightest> {
@@ -399,12 +415,7 @@ impl Book {
     }
 
     fn count_held(&mut self, call: &HeldCall, sign: i128) {
-        let held = call.micros() * sign;
-        let change = Amounts {
-            held,
-            in_doubt: if call.doubted_at.is_some() { held } else { 0 },
-            ..Amounts::default()
-        };
+        let change = call.held(sign);
         for &budget in self.callers.budgets(call.caller) {
             self.tallies[budget as usize].add(call.began_at, change);
         }

@@ -80,6 +80,19 @@ impl Tally {
         Self { budget, counting }
     }
 
+    /// Whether this is the count of `budget`, but for its limit.
+    pub(super) fn counts_for(&self, budget: &Budget) -> bool {
+        let own = &self.budget;
+        own.id == budget.id && own.filter == budget.filter && own.window == budget.window
+    }
+
+    /// The same count under another limit.
+    pub(super) fn with_limit(&self, limit: Credits) -> Self {
+        let mut other = self.clone();
+        other.budget.limit = limit;
+        other
+    }
+
     /// Moves to the window of `now`. Time never goes back here: the ledger's does not.
     pub(super) fn advance(&mut self, now: Timestamp) {
         match &mut self.counting {

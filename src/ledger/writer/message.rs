@@ -20,6 +20,7 @@ use crate::ledger::request::{
 pub(in crate::ledger) enum Request {
     Hold {
         request: HoldRequest,
+        cover: Cover,
         place: OwnedSemaphorePermit,
         reply: oneshot::Sender<Result<Delivery, HoldError>>,
     },
@@ -65,6 +66,13 @@ pub(in crate::ledger) enum Request {
     Close {
         reply: oneshot::Sender<Result<(), LedgerError>>,
     },
+}
+
+/// Whether a budget must cover a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::ledger) enum Cover {
+    Any,
+    Needed,
 }
 
 /// What nobody waits for.

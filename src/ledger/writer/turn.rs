@@ -15,7 +15,7 @@ use crate::ledger::store::StoreError;
 
 use super::batch::{WaitingBind, WaitingDecision, WaitingGrant, WaitingHold};
 use super::keep::Keeping;
-use super::{ENDINGS_MAX, Ended, FORGET_EVERY, Next, Request, Writer, telemetry};
+use super::{Cover, ENDINGS_MAX, Ended, FORGET_EVERY, Next, Request, Writer, telemetry};
 
 impl Writer {
     /// Takes everything gathered through the books and to the disk.
@@ -87,8 +87,15 @@ impl Writer {
         match request {
             Request::Hold {
                 request,
+                cover: Cover::Needed,
+                reply,
+                ..
+            } if !self.book.covers(&request) => drop(reply.send(Err(HoldError::Uncovered))),
+            Request::Hold {
+                request,
                 place,
                 reply,
+                ..
             } => {
                 let seq = self.next_seq();
                 match self.book.hold(request, seq) {
