@@ -25,8 +25,8 @@ pub(super) fn build(config: &Config) -> Result<Policy, StartError> {
         catalogue: Arc::clone(&config.catalogue),
         prices: Arc::new(config.prices.clone()),
         teams: Arc::new(teams.collect()),
-        rates: Arc::new(rates(config)),
-        slowing: Arc::new(slowing(config)),
+        rates: Arc::new(Rates::new(rate_rules(config))),
+        slowing: Arc::new(Slowing::new(slow_rules(config))),
         refuse_below: RefuseBelow {
             low: floor(Priority::Low),
             normal: floor(Priority::Normal),
@@ -35,22 +35,22 @@ pub(super) fn build(config: &Config) -> Result<Policy, StartError> {
     })
 }
 
-fn rates(config: &Config) -> Rates {
-    Rates::new(config.rates.iter().map(|rate| RateRule {
+pub(super) fn rate_rules(config: &Config) -> impl Iterator<Item = RateRule> {
+    config.rates.iter().map(|rate| RateRule {
         filter: rate.filter.clone(),
         pace: pace(rate.pace),
-    }))
+    })
 }
 
-fn slowing(config: &Config) -> Slowing {
-    Slowing::new(config.floors.iter().filter_map(|floor| match floor.action {
+pub(super) fn slow_rules(config: &Config) -> impl Iterator<Item = SlowRule> {
+    config.floors.iter().filter_map(|floor| match floor.action {
         FloorAction::SlowTo(slow_to) => Some(SlowRule {
             priority: floor.priority,
             below: floor.below,
             pace: pace(slow_to),
         }),
         FloorAction::Refuse => None,
-    }))
+    })
 }
 
 fn pace(pace: Pace) -> rates::Pace {

@@ -104,7 +104,12 @@ async fn hold(quoted: &Quoted, ledger: &Ledger, breaker: &Breaker) -> Result<Ple
         floor: Some(quoted.policy.refuse_below.of(team.priority)),
         fingerprint: Some(*fingerprint),
     };
-    let held = ledger.hold(request).await;
+    // Again, at the moment of the decision: the settings may have been changed since it was looked up.
+    let held = if team.unlimited {
+        ledger.hold(request).await
+    } else {
+        ledger.hold_covered(request).await
+    };
     let hold = held.map_err(|error| {
         Refusal::from_hold(
             error,

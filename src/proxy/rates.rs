@@ -4,6 +4,7 @@
 //! budget covers share one limit; a rate for each key is written as a rate with that key.
 
 use std::num::NonZeroU32;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -34,7 +35,7 @@ impl Pace {
 }
 
 /// One rate as it was configured.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RateRule {
     /// Which calls share it.
     pub filter: Filter,
@@ -44,7 +45,7 @@ pub struct RateRule {
 
 /// All rates, each with its state.
 #[derive(Debug, Default)]
-pub struct Rates(Vec<(RateRule, DefaultDirectRateLimiter)>);
+pub struct Rates(Vec<(RateRule, Arc<DefaultDirectRateLimiter>)>);
 
 /// A rate that had no room, and when it will.
 #[derive(Debug)]
@@ -58,8 +59,19 @@ pub struct OverRate {
 impl Rates {
     /// Rates with their full burst available.
     pub fn new(rules: impl IntoIterator<Item = RateRule>) -> Self {
+        Self::default().replaced(rules)
+    }
+
+    /// Other rates in the place of these. One that stays as it is keeps what it has counted, also for
+    /// calls that still go by these.
+    pub fn replaced(&self, rules: impl IntoIterator<Item = RateRule>) -> Self {
+        let mut before = self.0.iter().collect::<Vec<_>>();
         let with_state = |rule: RateRule| {
-            let limiter = RateLimiter::direct(rule.pace.allowance());
+            let same = before.iter().position(|(other, _)| *other == rule);
+            let limiter = match same {
+                Some(place) => Arc::clone(&before.swap_remove(place).1),
+                None => Arc::new(RateLimiter::direct(rule.pace.allowance())),
+            };
             (rule, limiter)
         };
         Self(rules.into_iter().map(with_state).collect())
@@ -102,7 +114,7 @@ impl RateRule {
 }
 
 /// A floor that slows a priority instead of refusing it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SlowRule {
     /// Whom it slows.
     pub priority: Priority,
@@ -114,7 +126,7 @@ pub struct SlowRule {
 
 /// All slowing floors, each with its state.
 #[derive(Debug, Default)]
-pub struct Slowing(Vec<SlowFloor>);
+pub struct Slowing(Vec<Arc<SlowFloor>>);
 
 #[derive(Debug)]
 struct SlowFloor {
@@ -130,10 +142,22 @@ const HYSTERESIS_PARTS: i64 = 20;
 impl Slowing {
     /// Floors that are not active until a balance says so.
     pub fn new(rules: impl IntoIterator<Item = SlowRule>) -> Self {
-        let with_state = |rule: SlowRule| SlowFloor {
-            teams: RateLimiter::keyed(rule.pace.allowance()),
-            active: AtomicBool::new(false),
-            rule,
+        Self::default().replaced(rules)
+    }
+
+    /// Other floors in the place of these. One that stays as it is goes on as it was.
+    pub fn replaced(&self, rules: impl IntoIterator<Item = SlowRule>) -> Self {
+        let mut before = self.0.iter().collect::<Vec<_>>();
+        let with_state = |rule: SlowRule| {
+            let same = before.iter().position(|floor| floor.rule == rule);
+            match same {
+                Some(place) => Arc::clone(before.swap_remove(place)),
+                None => Arc::new(SlowFloor {
+                    teams: RateLimiter::keyed(rule.pace.allowance()),
+                    active: AtomicBool::new(false),
+                    rule,
+                }),
+            }
         };
         Self(rules.into_iter().map(with_state).collect())
     }
@@ -177,8 +201,6 @@ impl SlowFloor {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use super::*;
     use crate::identity::Team;
 
@@ -217,6 +239,30 @@ mod tests {
         let full = rates.check(&client("growth", "c"), &search).unwrap_err();
         assert!(full.wait > Duration::from_secs(50) && full.wait <= Duration::from_secs(60));
         assert!(rates.check(&client("sales", "a"), &search).is_ok());
+    }
+
+    #[test]
+    fn a_rate_that_stays_keeps_its_count_and_one_that_is_changed_begins_anew() {
+        let rule = |burst| RateRule {
+            filter: Filter::default(),
+            pace: pace(burst),
+        };
+        let first = Rates::new([rule(2), rule(2)]);
+        let search = "search_database_leads".into();
+        let growth = client("growth", "a");
+        assert!(first.check(&growth, &search).is_ok());
+        let second = first.replaced([rule(5), rule(2)]);
+        assert!(second.check(&growth, &search).is_ok());
+        assert!(
+            second.check(&growth, &search).is_err(),
+            "the second call is counted"
+        );
+        assert!(
+            first.check(&growth, &search).is_err(),
+            "by those who still go by the first"
+        );
+        let third = second.replaced([rule(5), rule(1)]);
+        assert!(third.check(&growth, &search).is_ok());
     }
 
     #[test]

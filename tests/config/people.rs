@@ -121,7 +121,7 @@ fn one_mistake_in_a_key_is_told() {
 fn a_list_may_name_the_teams_own_pages_unless_the_team_sees_the_accounts() {
     let named = "operations = [\"email_find\", \"accounts_*\", \"users_me\"]";
     let own = instead("id = \"crm\"", &format!("id = \"crm\"\n{named}"));
-    let (_, client) = &good(&own).clients[0];
+    let client = &good(&own).clients[0].client;
     assert!(client.may_use(&"accounts_usage".into()));
     assert!(!client.may_use(&"accounts_tokens_analytics".into()));
     let account = own.replacen(
@@ -190,7 +190,7 @@ fn teams_and_keys_become_the_clients_of_a_directory() {
     assert_eq!(config.teams[0].account_view, AccountView::Account);
     let directory = Directory::new(config.clients).unwrap();
     assert_eq!(directory.len(), 2);
-    let client = directory.find(secret).unwrap();
+    let client = &directory.find(secret).unwrap().client;
     assert_eq!(client.team.priority, Priority::High);
     assert!(!client.team.unlimited);
     assert!(client.account);

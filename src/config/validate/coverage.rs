@@ -7,7 +7,7 @@ use super::budgets::Budgets;
 use super::clients::Keys;
 use crate::catalogue::{Catalogue, Operation};
 use crate::config::complaint::Complaints;
-use crate::identity::Client;
+use crate::identity::{Client, Key};
 
 /// Looks for keys without a limit and budgets without a key. Only where everything it needs
 /// could be read: otherwise each mistake there would be told again here.
@@ -26,7 +26,7 @@ pub(super) fn coverage(
         .filter(|operation| operation.class.is_charged())
         .collect();
     if budgets.complete {
-        for (_, client) in &keys.clients {
+        for Key { client, .. } in &keys.clients {
             without_limit(client, budgets, &billable, complaints);
         }
     }
@@ -86,7 +86,7 @@ fn without_key(
     complaints: &mut Complaints,
 ) {
     for (item, filter) in &budgets.filters {
-        let reached = keys.clients.iter().any(|(_, client)| {
+        let reached = keys.clients.iter().any(|Key { client, .. }| {
             billable.iter().any(|operation| {
                 client.may_use(&operation.name)
                     && filter.covers(&client.team.id, &client.key, &operation.name)
