@@ -12,7 +12,7 @@ use tokio_util::task::TaskTracker;
 
 use super::live::{Live, LoadConfig};
 use super::{account, alerting, background, conditions, forecast, keys, reconcile};
-use crate::account::{AccountClient, Reading, TierWatcher, Watcher};
+use crate::account::{AccountClient, Reading, TierPrices, TierWatcher, Watcher};
 use crate::admin::{self, AdminState};
 use crate::alerts::Alerts;
 use crate::clock::Clock;
@@ -71,6 +71,10 @@ impl Beside<'_> {
         let tier = account::tier_watcher(&self.client);
         // First, since it is all that can fail.
         let reconcile_now = self.spawn_reconciliation(tasks, &tier, readings.clone())?;
+        let (reload_now, asked) = ReloadNow::new();
+        let (next_alerts, next) = mpsc::channel(1);
+        let live = self.live(tier.latest(), next_alerts);
+        tasks.spawn(live.run(asked, self.draining.clone()));
         let state = AdminState::new(conditions, self.exporter.clone());
         tasks.spawn(admin::serve(self.admin_listener, state, ended()));
         tasks.spawn(self.exporter.keep_up(ended()));
@@ -80,22 +84,7 @@ impl Beside<'_> {
         let policy = Arc::clone(&self.stack.policy);
         let ledger = self.ledger.clone();
         tasks.spawn(account::keep_prices(policy, ledger, tier.latest(), ended()));
-        let told_prices = tier.latest();
         tasks.spawn(tier.run(ended()));
-        let (reload_now, asked) = ReloadNow::new();
-        let (next_alerts, next) = mpsc::channel(1);
-        let live = Live {
-            config: self.config.clone(),
-            load: self.load,
-            tls: self.tls,
-            clock: self.clock.clone(),
-            ledger: self.ledger.clone(),
-            policy: Arc::clone(&self.stack.policy),
-            tier: told_prices,
-            near: self.watcher.near(),
-            alerts: next_alerts,
-        };
-        tasks.spawn(live.run(asked, self.draining.clone()));
         let policy = Arc::clone(&self.stack.policy);
         tasks.spawn(keys::warn_of_ends(policy, self.clock.clone(), ended()));
         let running = Running {
@@ -126,6 +115,25 @@ impl Beside<'_> {
         let watched = alerting::Watched::new(self.config, self.clock, self.ledger, readings);
         tasks.spawn(watched.run(self.alerts, next, self.draining.clone()));
         Ok((reconcile_now, reload_now))
+    }
+
+    /// Who takes over settings that are read again.
+    fn live(
+        &self,
+        tier: watch::Receiver<Option<Arc<TierPrices>>>,
+        alerts: mpsc::Sender<Alerts>,
+    ) -> Live {
+        Live {
+            config: self.config.clone(),
+            load: self.load.clone(),
+            tls: self.tls.clone(),
+            clock: self.clock.clone(),
+            ledger: self.ledger.clone(),
+            policy: Arc::clone(&self.stack.policy),
+            tier,
+            near: self.watcher.near(),
+            alerts,
+        }
     }
 
     /// `None` if the settings want none.

@@ -68,3 +68,43 @@ fn due(
     }
     due
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{self, Environment};
+
+    /// A policy whose key `growth-crm` ends at `expires`.
+    fn policy(expires: &str) -> Policy {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("guard.toml");
+        let text = format!(
+            "[upstream]\ntoken_env = \"TOKEN\"\n[[team]]\nid = \"growth\"\n\
+             [[key]]\nid = \"growth-crm\"\nteam = \"growth\"\nsha256 = \"{}\"\nexpires = \"{expires}\"\n\
+             [[budget]]\nid = \"all\"\nlimit = 1\nper = \"day\"",
+            "1".repeat(64)
+        );
+        std::fs::write(&path, text).unwrap();
+        let environment = Environment::from_iter([("TOKEN", "some-token")]);
+        let config = config::load(Some(&path), &environment).unwrap();
+        super::super::policy::build(&config).unwrap()
+    }
+
+    #[test]
+    fn a_key_is_warned_of_from_a_week_before_its_end_once_a_day_and_once_after_it() {
+        let policy = policy("2027-01-10T00:00:00Z");
+        let mut told = BTreeMap::new();
+        let mut warned = |now: &str| !due(&policy, &mut told, now.parse().unwrap()).is_empty();
+        for (now, expected) in [
+            ("2027-01-02T23:59:00Z", false),
+            ("2027-01-03T00:00:00Z", true),
+            ("2027-01-03T23:59:00Z", false),
+            ("2027-01-04T00:00:00Z", true),
+            ("2027-01-09T23:59:00Z", true),
+            ("2027-01-10T00:00:00Z", true),
+            ("2027-01-12T00:00:00Z", false),
+        ] {
+            assert_eq!(warned(now), expected, "{now}");
+        }
+    }
+}

@@ -167,8 +167,7 @@ impl Guard {
         let (lock, store) = open_locked(&config.ledger.path, clock.now())?;
         let (ledger, writer) =
             Ledger::open(Box::new(store), ledger_settings(&config), clock.clone())?;
-        let listener = bind("server.listen", config.server.listen).await?;
-        let admin_listener = bind("server.admin_listen", config.server.admin_listen).await?;
+        let (listener, admin_listener) = listeners(&config.server).await?;
         let (address, admin_address) = (local(&listener), local(&admin_listener));
         let client = account::client(&config, &tls, &clock)?;
         // With connections of its own: those of a client belong to the thread that uses it.
@@ -177,18 +176,10 @@ impl Guard {
         let alerts = alerting::alerts(&config, &tls, &clock)?;
         let control = control(&config)?;
 
-        let draining = CancellationToken::new();
-        let ended = CancellationToken::new();
+        let (draining, ended) = (CancellationToken::new(), CancellationToken::new());
         let (tasks, beside) = (TaskTracker::new(), TaskTracker::new());
-        let stack_settings = stack_settings(
-            &config,
-            tls.clone(),
-            &ledger,
-            &watcher,
-            &clock,
-            &draining,
-            &tasks,
-        )?;
+        let stack_settings =
+            stack_settings(&config, &tls, &ledger, &watcher, &clock, &draining, &tasks)?;
         let writer = writer.spawn()?;
         let parts = Beside {
             config: &config,
@@ -264,6 +255,12 @@ impl Guard {
     }
 }
 
+async fn listeners(server: &config::Server) -> Result<(TcpListener, TcpListener), StartError> {
+    let clients = bind("server.listen", server.listen).await?;
+    let admin = bind("server.admin_listen", server.admin_listen).await?;
+    Ok((clients, admin))
+}
+
 async fn bind(setting: &'static str, address: SocketAddr) -> Result<TcpListener, StartError> {
     TcpListener::bind(address)
         .await
@@ -298,7 +295,7 @@ fn ledger_settings(config: &Config) -> Settings {
 
 fn stack_settings(
     config: &Config,
-    tls: rustls::ClientConfig,
+    tls: &rustls::ClientConfig,
     ledger: &Ledger,
     watcher: &Watcher,
     clock: &Clock,
@@ -309,7 +306,7 @@ fn stack_settings(
     let wrong = |error: &dyn std::fmt::Display| StartError::Upstream(error.to_string());
     let token = upstream.token.expose();
     let forward = ForwardSettings {
-        upstream: Upstream::new(upstream_settings(upstream, tls)?)
+        upstream: Upstream::new(upstream_settings(upstream, tls.clone())?)
             .map_err(|error| wrong(&error))?,
         ledger: ledger.clone(),
         breaker: Arc::new(Breaker::new(BreakerSettings {

@@ -181,6 +181,37 @@ async fn the_accounts_own_prices_stay_over_those_of_a_new_file() {
     world.end_with_nothing_open().await;
 }
 
+#[tokio::test]
+async fn alerts_that_are_added_look_at_once_and_those_that_are_gone_no_more() {
+    let world = Plan::one_team("1").start().await;
+    let metrics = async || world.admin("/metrics").await.text;
+    while !metrics().await.contains("guard_account_balance_credits ") {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    let with = |id: &str| {
+        Plan::one_team("1").toml(&format!(
+            "[[alert]]\nid = \"{id}\"\nbalance_below = 9000000"
+        ))
+    };
+    for (id, told) in [("low", "alerts: +low"), ("lower", "alerts: -low, +lower")] {
+        assert_eq!(reloaded(&world, &with(id)).await, told);
+        let counted = format!("guard_alerts_total{{alert=\"{id}\",kind=\"balance_below\"}} 1");
+        for _ in 0..500 {
+            if metrics().await.contains(&counted) {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        let seen = metrics().await;
+        let lines = seen
+            .lines()
+            .filter(|line| line.contains("guard_alerts_total"));
+        let lines = lines.collect::<Vec<_>>();
+        assert!(seen.contains(&counted), "{counted}: {lines:?}");
+    }
+    world.end_with_nothing_open().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn sighup_reads_the_settings_again_and_a_wrong_file_is_told_in_the_log() {
     let plan = Plan::one_team("0.1");

@@ -96,6 +96,7 @@ async fn a_grant_can_be_taken_back_and_never_more_than_was_granted() {
             2,
             "what was refused is not written"
         );
+        place.assert_sound();
     }
 }
 

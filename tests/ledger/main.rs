@@ -14,6 +14,7 @@ mod grants;
 mod interleavings;
 mod keeping;
 mod of_team;
+mod other_budgets;
 mod promises;
 mod properties;
 mod record_files;

@@ -7,6 +7,7 @@ use tokio::time::Instant;
 
 use crate::ids::JobId;
 use crate::ledger::book::Decided;
+use crate::ledger::budget::Budget;
 use crate::ledger::entry::{Ending, Entry, EntryKind, HoldId};
 use crate::ledger::handle::JobState;
 use crate::ledger::hold::{Delivery, Hold};
@@ -87,18 +88,16 @@ impl Writer {
         match request {
             Request::Hold {
                 request,
-                cover: Cover::Needed,
-                reply,
-                ..
-            } if !self.book.covers(&request) => drop(reply.send(Err(HoldError::Uncovered))),
-            Request::Hold {
-                request,
+                cover,
                 place,
                 reply,
-                ..
             } => {
                 let seq = self.next_seq();
-                match self.book.hold(request, seq) {
+                let made = match cover {
+                    Cover::Needed if !self.book.covers(&request) => Err(HoldError::Uncovered),
+                    Cover::Needed | Cover::Any => self.book.hold(request, seq),
+                };
+                match made {
                     Ok((entry, made)) => {
                         self.batch.entries.push(entry);
                         self.batch.holds.push(WaitingHold { made, place, reply });
@@ -138,19 +137,21 @@ impl Writer {
             }
             Request::Budgets { reply } => drop(reply.send(self.book.statuses())),
             Request::SetBudgets { budgets, reply } => {
-                // What is decided must be in the store before it is read.
-                self.commit();
-                let answer = if self.unsure.is_some() || !self.batch.entries.is_empty() {
-                    Err(LedgerError::Store(StoreError::Failed(self.failure())))
-                } else {
-                    let read = self.book.set_budgets(self.store.reader(), budgets);
-                    self.inbox.known.exhausted.lift();
-                    read.map_err(LedgerError::from)
-                };
-                drop(reply.send(answer));
+                drop(reply.send(self.set_budgets(budgets)));
             }
             Request::Close { reply } => self.closing.push(reply),
         }
+    }
+
+    fn set_budgets(&mut self, budgets: Vec<Budget>) -> Result<(), LedgerError> {
+        // What is decided must be in the store before it is read.
+        self.commit();
+        if self.unsure.is_some() || !self.batch.entries.is_empty() {
+            return Err(LedgerError::Store(StoreError::Failed(self.failure())));
+        }
+        let read = self.book.set_budgets(self.store.reader(), budgets);
+        self.inbox.known.exhausted.lift();
+        read.map_err(LedgerError::from)
     }
 
     /// Binds a hold to its job; a job that belongs to another hold already puts this one in doubt.
