@@ -8,8 +8,7 @@ use generect_guard::config;
 use generect_guard::credits::Credits;
 use generect_guard::ledger::store::open_locked;
 use generect_guard::ledger::{
-    Decision, Evidence, Hold, HoldRequest, Ledger, LedgerLock, Record, Resolution, SavedBy, Saving,
-    Settings, open_reader,
+    Decision, Evidence, Hold, HoldRequest, Ledger, LedgerLock, Resolution, Settings, open_reader,
 };
 use generect_guard::reports::{Period, SpendReport, spend_report, spend_text};
 use jiff::{SignedDuration, Timestamp};
@@ -165,42 +164,6 @@ impl Books {
         self.ledger.close().await.unwrap();
         self.writer.join().unwrap();
     }
-}
-
-#[tokio::test]
-async fn a_report_tells_what_was_saved_in_its_period_if_anything_was() {
-    let books = Books::open();
-    assert!(!books.text().contains("saved"), "{}", books.text());
-    let saving = |day: &str, how, calls, amount| {
-        Record::Saved(Saving {
-            day: day.parse().unwrap(),
-            team: "growth".into(),
-            operation: "search_database_leads".into(),
-            how,
-            calls,
-            credits: credits(amount),
-        })
-    };
-    let records = vec![
-        saving("2025-11-30T00:00:00Z", SavedBy::Replayed, 9, "9"),
-        saving("2025-12-01T00:00:00Z", SavedBy::Replayed, 1, "0.5"),
-        saving("2025-12-02T00:00:00Z", SavedBy::Replayed, 2, "1"),
-        saving("2025-12-02T00:00:00Z", SavedBy::Database, 1, "0.25"),
-    ];
-    books.ledger.keep(records).await.unwrap();
-    let report = serde_json::to_value(books.report()).unwrap();
-    let line = |how: &str, calls: u64, amount: &str| {
-        json!({"team": "growth", "operation": "search_database_leads", "how": how,
-            "calls": calls, "credits": amount})
-    };
-    let expected = json!([line("replayed", 3, "1.5"), line("database", 1, "0.25")]);
-    assert_eq!(report["saved"], expected);
-    assert!(
-        books.text().contains("1.75 credits saved."),
-        "{}",
-        books.text()
-    );
-    books.close().await;
 }
 
 #[tokio::test]
