@@ -56,7 +56,17 @@ const MAY_USE: &[(&str, &[&str])] = &[
         ],
     ),
     ("admin", &["metrics"]),
-    ("control", &["credits", "ledger", "reconciliation"]),
+    (
+        "control",
+        &[
+            "clock",
+            "credits",
+            "identity",
+            "ids",
+            "ledger",
+            "reconciliation",
+        ],
+    ),
     (
         "proxy",
         &[
@@ -95,6 +105,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "control",
             "credits",
             "identity",
+            "ids",
             "ledger",
             "metrics",
             "proxy",

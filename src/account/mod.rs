@@ -24,7 +24,7 @@ mod watcher;
 pub use client::AccountClient;
 pub use error::{AccountError, ClientBuildError};
 pub use job::JobAnswer;
-pub use pace::WatcherSettings;
+pub use pace::{Near, WatcherSettings};
 pub use reading::{Reading, Seen};
 pub use tier::{PriceFault, TierPrices};
 pub use tier_watcher::{TierWatcher, TierWatcherSettings};

@@ -1,6 +1,9 @@
 //! When to ask next: pure rules, no clock.
 
+use std::sync::Arc;
 use std::time::Duration;
+
+use arc_swap::ArcSwap;
 
 use crate::credits::Credits;
 
@@ -42,27 +45,47 @@ const NUDGE_GAP_MAX: Duration = Duration::from_secs(1);
 /// The jitter picks one of this many points.
 pub(super) const JITTER_STEPS: u32 = 1000;
 
+/// The floors that being near to matters for; can be changed while the account is watched.
+#[derive(Clone, Debug)]
+pub struct Near(Arc<ArcSwap<Vec<Credits>>>);
+
+impl Near {
+    /// Other floors from the next reading on.
+    pub fn replace(&self, floors: Vec<Credits>) {
+        self.0.store(Arc::new(floors));
+    }
+}
+
 /// The state that decides the next pause.
 #[derive(Debug)]
 pub(super) struct Pace {
     settings: WatcherSettings,
+    floors: Near,
     errors: u32,
     near: bool,
 }
 
 impl Pace {
     pub(super) fn new(settings: WatcherSettings) -> Self {
+        let floors = Near(Arc::new(ArcSwap::from_pointee(settings.near.clone())));
         Self {
             settings,
+            floors,
             errors: 0,
             near: false,
         }
     }
 
+    /// The floors, to be changed.
+    pub(super) fn floors(&self) -> Near {
+        self.floors.clone()
+    }
+
     /// The balance was read.
     pub(super) fn read(&mut self, balance: Credits) {
         self.errors = 0;
-        self.near = self.settings.near.iter().any(|floor| near(balance, *floor));
+        let floors = self.floors.0.load();
+        self.near = floors.iter().any(|floor| near(balance, *floor));
     }
 
     /// The upstream says that the account is empty: a top-up should be seen soon.

@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::account::client::AccountClient;
 use crate::account::error::AccountError;
-use crate::account::pace::{Pace, WatcherSettings};
+use crate::account::pace::{Near, Pace, WatcherSettings};
 use crate::account::reading::{Reading, Seen};
 use crate::clock::Clock;
 use crate::credits::Credits;
@@ -93,6 +93,11 @@ impl Watcher {
     /// The last balance read, `None` until there is one. Its age is for the reader to judge.
     pub fn latest(&self) -> watch::Receiver<Option<Reading>> {
         self.latest.subscribe()
+    }
+
+    /// The floors near which it reads faster, to be changed.
+    pub fn near(&self) -> Near {
+        self.pace.floors()
     }
 
     /// A handle by which others ask for a reading out of turn.

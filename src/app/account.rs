@@ -15,6 +15,7 @@ use crate::account::{
 use crate::catalogue::{PriceError, Prices};
 use crate::clock::Clock;
 use crate::config::Config;
+use crate::credits::Credits;
 use crate::ledger::{Ledger, Reading};
 use crate::proxy::policy::Policy;
 use crate::reconciliation::record_of_prices;
@@ -42,9 +43,13 @@ pub(super) fn client(
 
 /// Who asks for the balance. Faster near a floor.
 pub(super) fn watcher(config: &Config, client: &AccountClient, clock: &Clock) -> Watcher {
-    let near = config.floors.iter().map(|floor| floor.below).collect();
-    let settings = WatcherSettings::new(config.account.poll_interval, near);
+    let settings = WatcherSettings::new(config.account.poll_interval, near(config));
     Watcher::new(client.clone(), clock.clone(), settings)
+}
+
+/// The floors near which it is asked faster.
+pub(super) fn near(config: &Config) -> Vec<Credits> {
+    config.floors.iter().map(|floor| floor.below).collect()
 }
 
 /// Who asks for the account's own prices.

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tokio::task::spawn_blocking;
 use tokio_util::sync::CancellationToken;
 
@@ -80,8 +80,28 @@ impl Watched {
         }
     }
 
-    /// Looks and tells until `ended`.
-    pub(super) async fn run(self, alerts: Alerts, ended: CancellationToken) {
+    /// Looks and tells until `ended`, by other alerts as soon as there are some in `next`. What was
+    /// told and what waits for a webhook goes on, as it does over a restart.
+    pub(super) async fn run(
+        self,
+        mut alerts: Alerts,
+        mut next: mpsc::Receiver<Alerts>,
+        ended: CancellationToken,
+    ) {
+        while !ended.is_cancelled() {
+            let telling = self.clone().tell(alerts, ended.clone());
+            let other = tokio::select! {
+                Some(other) = next.recv() => Some(other),
+                () = telling => ended.run_until_cancelled(next.recv()).await.flatten(),
+            };
+            match other {
+                Some(other) => alerts = other,
+                None => return,
+            }
+        }
+    }
+
+    async fn tell(self, alerts: Alerts, ended: CancellationToken) {
         let look = |now| self.look(now);
         let load = || self.load();
         let save = |text| self.save(text);

@@ -1,21 +1,23 @@
 //! Everything that runs beside the proxy for as long as the guard does.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::{account, alerting, background, conditions, forecast, reconcile};
-use crate::account::{AccountClient, Reading, TierWatcher, Watcher};
+use super::live::{Live, LoadConfig};
+use super::{account, alerting, background, conditions, forecast, keys, reconcile};
+use crate::account::{AccountClient, Reading, TierPrices, TierWatcher, Watcher};
 use crate::admin::{self, AdminState};
 use crate::alerts::Alerts;
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::control::{ControlSocket, Running};
+use crate::control::{ControlSocket, Names, Pausing, ReloadNow, Running};
 use crate::ledger::Ledger;
 use crate::metrics::{self, Exporter};
 use crate::proxy::breaker_probe::BreakerProbe;
@@ -29,6 +31,9 @@ const BUDGET_GAUGES_INTERVAL: Duration = Duration::from_secs(5);
 /// What the parts beside the proxy are made from; everything that can fail has been tried.
 pub(super) struct Beside<'a> {
     pub(super) config: &'a Config,
+    /// How the settings are read again.
+    pub(super) load: Option<LoadConfig>,
+    pub(super) tls: rustls::ClientConfig,
     pub(super) clock: &'a Clock,
     pub(super) ledger: &'a Ledger,
     pub(super) stack: &'a StackSettings,
@@ -47,11 +52,14 @@ pub(super) struct Beside<'a> {
 
 impl Beside<'_> {
     /// Spawns them all. What asks the upstream or writes to the ledger ends with the draining. Gives
-    /// the way to ask for a reconciliation.
+    /// the ways to ask for a reconciliation, and for the settings to be read again.
     ///
     /// # Errors
     /// The system gives no thread.
-    pub(super) fn spawn(self, tasks: &TaskTracker) -> io::Result<Option<ReconcileNow>> {
+    pub(super) fn spawn(
+        self,
+        tasks: &TaskTracker,
+    ) -> io::Result<(Option<ReconcileNow>, ReloadNow)> {
         let ended = || self.ended.clone();
         let readings = self.watcher.latest();
         let conditions = conditions(
@@ -64,6 +72,10 @@ impl Beside<'_> {
         let tier = account::tier_watcher(&self.client);
         // First, since it is all that can fail.
         let reconcile_now = self.spawn_reconciliation(tasks, &tier, readings.clone())?;
+        let (reload_now, asked) = ReloadNow::new();
+        let (next_alerts, next) = mpsc::channel(1);
+        let live = self.live(tier.latest(), next_alerts);
+        tasks.spawn(live.run(asked, self.draining.clone()));
         let state = AdminState::new(conditions, self.exporter.clone());
         tasks.spawn(admin::serve(self.admin_listener, state, ended()));
         tasks.spawn(self.exporter.keep_up(ended()));
@@ -74,8 +86,13 @@ impl Beside<'_> {
         let ledger = self.ledger.clone();
         tasks.spawn(account::keep_prices(policy, ledger, tier.latest(), ended()));
         tasks.spawn(tier.run(ended()));
+        let policy = Arc::clone(&self.stack.policy);
+        tasks.spawn(keys::warn_of_ends(policy, self.clock.clone(), ended()));
         let running = Running {
             ledger: self.ledger.clone(),
+            clock: self.clock.clone(),
+            pausing: pausing(self.stack),
+            reload: Some(reload_now.clone()),
             reconcile: reconcile_now.clone(),
         };
         tasks.spawn(self.control.serve(running, ended()));
@@ -103,8 +120,28 @@ impl Beside<'_> {
         };
         tasks.spawn(forecast.run(self.draining.clone()));
         let watched = alerting::Watched::new(self.config, self.clock, self.ledger, readings);
-        tasks.spawn(watched.run(self.alerts, self.draining.clone()));
-        Ok(reconcile_now)
+        tasks.spawn(watched.run(self.alerts, next, self.draining.clone()));
+        Ok((reconcile_now, reload_now))
+    }
+
+    /// Who takes over settings that are read again.
+    fn live(
+        &self,
+        tier: watch::Receiver<Option<Arc<TierPrices>>>,
+        alerts: mpsc::Sender<Alerts>,
+    ) -> Live {
+        Live {
+            config: self.config.clone(),
+            load: self.load.clone(),
+            tls: self.tls.clone(),
+            clock: self.clock.clone(),
+            ledger: self.ledger.clone(),
+            policy: Arc::clone(&self.stack.policy),
+            slots: Arc::clone(&self.stack.slots),
+            tier,
+            near: self.watcher.near(),
+            alerts,
+        }
     }
 
     /// `None` if the settings want none.
@@ -130,6 +167,24 @@ impl Beside<'_> {
         tasks.spawn(background::spawn("reconciliation", work)?);
         Ok(Some(now))
     }
+}
+
+/// Who stops the calls of teams and keys, by the names in force.
+fn pausing(stack: &StackSettings) -> Pausing {
+    let policy = Arc::clone(&stack.policy);
+    let names = move || {
+        let policy = policy.load();
+        let mut keys = policy.directory.iter();
+        let keys = keys.by_ref().map(|found| found.client.key.clone());
+        let keys = keys.collect::<BTreeSet<_>>();
+        let mut teams = policy.teams.keys().cloned().collect::<Vec<_>>();
+        teams.sort();
+        Names {
+            teams,
+            keys: keys.into_iter().collect(),
+        }
+    };
+    Pausing::new(Arc::clone(&stack.pauses), names)
 }
 
 /// Keeps the budgets' levels in the metrics, until `ended`.

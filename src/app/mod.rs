@@ -7,7 +7,10 @@ mod account;
 mod alerting;
 mod background;
 mod beside;
+mod differences;
 mod forecast;
+mod keys;
+mod live;
 mod policy;
 mod reconcile;
 mod tls;
@@ -29,9 +32,9 @@ use crate::account::Watcher;
 use crate::admin::{Conditions, ReadingState};
 use crate::clock::Clock;
 use crate::config::{self, Config};
-use crate::control::ControlSocket;
+use crate::control::{ControlSocket, Pausing, ReloadNow};
 use crate::ledger::store::{open_locked, open_reader};
-use crate::ledger::{AccountRule, Ledger, LedgerLock, OpenError, Settings, WhenStale};
+use crate::ledger::{AccountRule, Ledger, LedgerLock, OpenError, Reader, Settings, WhenStale};
 use crate::metrics;
 use crate::proxy::attach_token::Token;
 use crate::proxy::breaker::{Breaker, BreakerSettings};
@@ -49,6 +52,7 @@ use crate::proxy::upstream::{Upstream, UpstreamSettings};
 use crate::reconciliation::ReconcileNow;
 
 use beside::Beside;
+pub use live::LoadConfig;
 pub use reconcile::{AloneError, reconcile_alone};
 
 /// Test tokens begin so (dossier section 1).
@@ -109,6 +113,8 @@ pub struct Guard {
     pub ledger: Ledger,
     /// Reconciles out of turn; `None` if the settings want no reconciliation.
     pub reconcile: Option<ReconcileNow>,
+    /// Has the settings read again.
+    pub reload: ReloadNow,
     savings: Savings,
     drain_timeout: Duration,
     draining: CancellationToken,
@@ -132,19 +138,39 @@ pub enum Drained {
 }
 
 impl Guard {
-    /// Builds, binds and spawns everything.
+    /// Builds, binds and spawns everything. These settings stay in force to the end.
     ///
     /// # Errors
     ///
     /// [`StartError`]; nothing runs then.
     pub async fn start(config: Config, clock: Clock) -> Result<Self, StartError> {
+        Self::begin(config, clock, None).await
+    }
+
+    /// The same; when somebody wants the settings to be read again, `load` does that.
+    ///
+    /// # Errors
+    ///
+    /// [`StartError`]; nothing runs then.
+    pub async fn start_live(
+        config: Config,
+        clock: Clock,
+        load: LoadConfig,
+    ) -> Result<Self, StartError> {
+        Self::begin(config, clock, Some(load)).await
+    }
+
+    async fn begin(
+        config: Config,
+        clock: Clock,
+        load: Option<LoadConfig>,
+    ) -> Result<Self, StartError> {
         let exporter = metrics::install()?;
         let tls = tls::client_config(config.upstream.ca_file.as_deref())?;
         let (lock, store) = open_locked(&config.ledger.path, clock.now())?;
         let (ledger, writer) =
             Ledger::open(Box::new(store), ledger_settings(&config), clock.clone())?;
-        let listener = bind("server.listen", config.server.listen).await?;
-        let admin_listener = bind("server.admin_listen", config.server.admin_listen).await?;
+        let (listener, admin_listener) = listeners(&config.server).await?;
         let (address, admin_address) = (local(&listener), local(&admin_listener));
         let client = account::client(&config, &tls, &clock)?;
         // With connections of its own: those of a client belong to the thread that uses it.
@@ -153,14 +179,15 @@ impl Guard {
         let alerts = alerting::alerts(&config, &tls, &clock)?;
         let control = control(&config)?;
 
-        let draining = CancellationToken::new();
-        let ended = CancellationToken::new();
+        let (draining, ended) = (CancellationToken::new(), CancellationToken::new());
         let (tasks, beside) = (TaskTracker::new(), TaskTracker::new());
         let stack_settings =
-            stack_settings(&config, tls, &ledger, &watcher, &clock, &draining, &tasks)?;
+            stack_settings(&config, &tls, &ledger, &watcher, &clock, &draining, &tasks)?;
         let writer = writer.spawn()?;
         let parts = Beside {
             config: &config,
+            load,
+            tls,
             clock: &clock,
             ledger: &ledger,
             stack: &stack_settings,
@@ -174,7 +201,7 @@ impl Guard {
             draining: &draining,
             ended: &ended,
         };
-        let reconcile = parts.spawn(&beside)?;
+        let (reconcile, reload) = parts.spawn(&beside)?;
         let proxy = tokio::spawn(server::serve(
             listener,
             stack(&stack_settings),
@@ -187,6 +214,7 @@ impl Guard {
             admin_address,
             ledger,
             reconcile,
+            reload,
             savings: stack_settings.savings,
             drain_timeout: config.server.drain_timeout,
             draining,
@@ -230,6 +258,12 @@ impl Guard {
     }
 }
 
+async fn listeners(server: &config::Server) -> Result<(TcpListener, TcpListener), StartError> {
+    let clients = bind("server.listen", server.listen).await?;
+    let admin = bind("server.admin_listen", server.admin_listen).await?;
+    Ok((clients, admin))
+}
+
 async fn bind(setting: &'static str, address: SocketAddr) -> Result<TcpListener, StartError> {
     TcpListener::bind(address)
         .await
@@ -264,7 +298,7 @@ fn ledger_settings(config: &Config) -> Settings {
 
 fn stack_settings(
     config: &Config,
-    tls: rustls::ClientConfig,
+    tls: &rustls::ClientConfig,
     ledger: &Ledger,
     watcher: &Watcher,
     clock: &Clock,
@@ -274,9 +308,10 @@ fn stack_settings(
     let (server, upstream) = (&config.server, &config.upstream);
     let wrong = |error: &dyn std::fmt::Display| StartError::Upstream(error.to_string());
     let token = upstream.token.expose();
-    let savings = savings(config, clock)?;
+    let reader = open_reader(&config.ledger.path).map_err(OpenError::from)?;
+    let savings = savings(&*reader, clock)?;
     let forward = ForwardSettings {
-        upstream: Upstream::new(upstream_settings(upstream, tls)?)
+        upstream: Upstream::new(upstream_settings(upstream, tls.clone())?)
             .map_err(|error| wrong(&error))?,
         patience: Patience {
             tries: upstream.retry.tries,
@@ -303,6 +338,7 @@ fn stack_settings(
         tasks: tasks.clone(),
     };
     let policy: Policy = policy::build(config)?;
+    let pauses = Pausing::kept(&*reader).map_err(OpenError::from)?;
     let path = config.ledger.path.clone();
     let open = OpenReader::new(move || open_reader(&path));
     Ok(StackSettings {
@@ -312,6 +348,8 @@ fn stack_settings(
         books: Arc::new(Books::new(ledger.clone(), open, clock.clone())),
         slots: Arc::new(Slots::new(policy::slots(config))),
         savings,
+        pauses: Arc::new(ArcSwap::from_pointee(pauses)),
+        clock: clock.clone(),
         body_bytes_max: server.body_bytes_max,
         body_read_timeout: server.body_read_timeout,
         token: Token::new(token).map_err(|error| wrong(&error))?,
@@ -320,8 +358,7 @@ fn stack_settings(
 }
 
 /// What was saved lately, to go on from.
-fn savings(config: &Config, clock: &Clock) -> Result<Savings, StartError> {
-    let reader = open_reader(&config.ledger.path).map_err(OpenError::from)?;
+fn savings(reader: &dyn Reader, clock: &Clock) -> Result<Savings, StartError> {
     let from = Savings::at_hand_from(clock.now());
     let kept = reader
         .savings(from, Timestamp::MAX)

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::StartError;
-use crate::config::{Config, Floor, FloorAction, Pace};
+use crate::config::{Config, FloorAction, Pace};
 use crate::credits::Credits;
 use crate::identity::{Directory, Priority};
 use crate::ledger::Mode;
@@ -28,8 +28,8 @@ pub(super) fn build(config: &Config) -> Result<Policy, StartError> {
         catalogue: Arc::clone(&config.catalogue),
         prices: Arc::new(config.prices.clone()),
         teams: Arc::new(teams.collect()),
-        rates: Arc::new(rates(config)),
-        slowing: Arc::new(slowing(config)),
+        rates: Arc::new(Rates::new(rate_rules(config))),
+        slowing: Arc::new(Slowing::new(slow_rules(config))),
         refuse_below: RefuseBelow {
             low: floor(Priority::Low),
             normal: floor(Priority::Normal),
@@ -53,18 +53,21 @@ fn named(list: &str, index: usize) -> Arc<str> {
     format!("{list}.#{}", index + 1).into()
 }
 
-fn rates(config: &Config) -> Rates {
-    let rules = config.rates.iter().enumerate();
-    Rates::new(rules.map(|(index, rate)| RateRule {
+/// The rates, each with its place in the settings for a name.
+pub(super) fn rate_rules(config: &Config) -> impl Iterator<Item = RateRule> {
+    let rates = config.rates.iter().enumerate();
+    rates.map(|(index, rate)| RateRule {
         name: named("rate", index),
         filter: rate.filter.clone(),
         pace: pace(rate.pace),
         mode: rate.mode,
-    }))
+    })
 }
 
-fn slowing(config: &Config) -> Slowing {
-    let slows = |(index, floor): (usize, &Floor)| match floor.action {
+/// The floors that slow.
+pub(super) fn slow_rules(config: &Config) -> impl Iterator<Item = SlowRule> {
+    let floors = config.floors.iter().enumerate();
+    floors.filter_map(|(index, floor)| match floor.action {
         FloorAction::SlowTo(slow_to) => Some(SlowRule {
             name: named("floor", index),
             priority: floor.priority,
@@ -73,8 +76,7 @@ fn slowing(config: &Config) -> Slowing {
             mode: floor.mode,
         }),
         FloorAction::Refuse => None,
-    };
-    Slowing::new(config.floors.iter().enumerate().filter_map(slows))
+    })
 }
 
 fn shadow_floors(config: &Config) -> Arc<[ShadowFloor]> {

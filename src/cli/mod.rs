@@ -3,12 +3,16 @@
 //! Exit codes: 0 it worked; 1 it did not; 2 the configuration or the command line is wrong. What was
 //! asked for goes to standard output, everything else to standard error.
 
+mod asking;
 mod backup;
 mod books;
 mod check;
 mod export;
+mod grant;
 mod key;
+mod pause;
 mod reconcile;
+mod reload;
 mod report;
 mod resolve;
 mod sandbox;
@@ -59,6 +63,14 @@ enum Command {
     Answering(Answering),
     /// End a hold in doubt by your own decision
     Resolve(resolve::Args),
+    /// Give a budget more room in its present window, or take it back
+    Grant(grant::Args),
+    /// Refuse the new calls of a team or a key
+    Pause(pause::Args),
+    /// Let a paused team or key go on
+    Resume(pause::Args),
+    /// Have the running guard read its configuration again
+    Reload(reload::Args),
 }
 
 /// The commands whose standard output is what was asked for. The others speak through the log.
@@ -92,6 +104,11 @@ impl Context {
     fn config(&self) -> Option<&Path> {
         Some(&self.config)
     }
+
+    /// How the person at the terminal calls themselves.
+    fn who(&self) -> String {
+        self.environment.get("USER").unwrap_or("unnamed").to_owned()
+    }
 }
 
 /// Runs the command the process was started with.
@@ -115,6 +132,10 @@ fn run(command: Command, context: &Context) -> anyhow::Result<ExitCode> {
         Command::Serve(args) => serve::run(&args, context),
         Command::Sandbox(args) => sandbox::run(&args, context),
         Command::Resolve(args) => resolve::run(args, context),
+        Command::Grant(args) => grant::run(args, context),
+        Command::Pause(args) => pause::pause(args, context),
+        Command::Resume(args) => pause::resume(args, context),
+        Command::Reload(args) => reload::run(args, context),
         Command::Answering(command) => {
             let mut out = BufWriter::new(io::stdout().lock());
             let code = answer(command, context, &mut out)?;

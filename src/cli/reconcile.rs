@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use crate::app::reconcile_alone;
 use crate::cli::{Context, note};
 use crate::config;
-use crate::control::{self, AskError, Command, Reply};
+use crate::control::{self, AskError, Command, Question, Reply};
 use crate::ledger::open_reader;
 use crate::reports::{Period, findings_report, findings_text};
 
@@ -26,7 +26,12 @@ pub(super) struct Args {
 pub(super) fn run(args: &Args, context: &Context, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
     let books = config::load_books(context.config(), &context.environment)?;
     let path = &books.ledger.path;
-    let summary = match control::ask(&control::socket_path(path), &Command::Reconcile {}) {
+    let question = Question {
+        command: Command::Reconcile {},
+        who: context.who(),
+        reason: String::new(),
+    };
+    let summary = match control::ask(&control::socket_path(path), &question) {
         Ok(Reply::Reconciled(summary)) => *summary,
         Ok(Reply::Refused(why)) => bail!("not reconciled: {why}"),
         Ok(Reply::Done(_)) => bail!("the running guard answered something else"),

@@ -5,8 +5,8 @@ use std::process::ExitCode;
 
 use crate::cli::{Context, books};
 use crate::reports::{
-    Period, doubts_report, doubts_text, findings_report, findings_text, spend_report, spend_text,
-    usage_report, usage_text,
+    Period, changes_report, changes_text, doubts_report, doubts_text, findings_report,
+    findings_text, spend_report, spend_text, usage_report, usage_text,
 };
 
 #[derive(Debug, clap::Args)]
@@ -24,6 +24,10 @@ pub(super) struct Args {
     /// place of spend
     #[arg(long, group = "part")]
     usage: bool,
+    /// Who changed what while the guard ran (grants, pauses, reloads, resolved holds), in place of
+    /// spend
+    #[arg(long, group = "part")]
+    changes: bool,
     /// Spend from this date or time on (UTC) [default: the first of this month]
     #[arg(long, value_name = "MOMENT")]
     from: Option<String>,
@@ -39,6 +43,10 @@ pub(super) fn run(args: &Args, context: &Context, out: &mut dyn Write) -> anyhow
     if args.findings {
         let report = findings_report(&*reader, period, false)?;
         return show(args, out, &report, findings_text);
+    }
+    if args.changes {
+        let report = changes_report(&*reader, period)?;
+        return show(args, out, &report, changes_text);
     }
     if args.usage {
         let (catalogue, prices) = (&books.catalogue, &books.prices);

@@ -1,15 +1,19 @@
 //! `serve`: the guard itself, until it is told to stop.
 
 use std::num::NonZeroUsize;
+use std::path::Path;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use anyhow::Context as _;
 use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use crate::app::{Drained, Guard};
+use crate::app::{Drained, Guard, LoadConfig};
 use crate::cli::{Context, note};
-use crate::config::{self, Config};
+use crate::clock::Clock;
+use crate::config::{self, Config, ConfigErrors, Environment};
+use crate::control::{Asker, ReloadNow};
 use crate::logging::{self, Secrets};
 
 /// The code of a process that a second signal ended at once: 128 + SIGINT, as shells count.
@@ -19,11 +23,8 @@ const EXIT_AT_ONCE: i32 = 130;
 pub(super) struct Args {}
 
 pub(super) fn run(_: &Args, context: &Context) -> anyhow::Result<ExitCode> {
-    let config = config::load(context.config(), &context.environment)?;
     let secrets = Secrets::new();
-    for text in config.unloggable() {
-        secrets.register(text);
-    }
+    let config = load(&context.config, &context.environment, &secrets)?;
     logging::install(
         &config.logging,
         context.environment.get("RUST_LOG"),
@@ -33,7 +34,19 @@ pub(super) fn run(_: &Args, context: &Context) -> anyhow::Result<ExitCode> {
         tracing::warn!("{warning}");
     }
     let runtime = runtime().context("the runtime cannot be started")?;
-    runtime.block_on(serve(config, context))
+    let (path, environment) = (context.config.clone(), context.environment.clone());
+    let again = Arc::new(move || load(&path, &environment, &secrets));
+    runtime.block_on(serve(config, again, context))
+}
+
+/// Reads the settings, at the start and whenever they are read again. What no log line may show is
+/// registered before anything can be logged of it.
+fn load(path: &Path, environment: &Environment, secrets: &Secrets) -> Result<Config, ConfigErrors> {
+    let config = config::load(Some(path), environment)?;
+    for text in config.unloggable() {
+        secrets.register(text);
+    }
+    Ok(config)
 }
 
 /// A thread for each core. On a single one it is this thread: handing calls over to another was
@@ -47,10 +60,17 @@ fn runtime() -> std::io::Result<Runtime> {
     builder.enable_all().build()
 }
 
-async fn serve(config: Config, context: &Context) -> anyhow::Result<ExitCode> {
+async fn serve(config: Config, again: LoadConfig, context: &Context) -> anyhow::Result<ExitCode> {
     let mut signals = Signals::new()?;
-    let guard = Guard::start(config, context.clock.clone()).await?;
+    let hangups = signal(SignalKind::hangup())?;
+    let guard = Guard::start_live(config, context.clock.clone(), again).await?;
+    let reloading = tokio::spawn(reload_on(
+        hangups,
+        guard.reload.clone(),
+        context.clock.clone(),
+    ));
     signals.wait().await;
+    reloading.abort();
     tracing::info!("told to stop: no new calls, running ones finish; a second signal ends at once");
     tokio::spawn(async move {
         signals.wait().await;
@@ -73,6 +93,18 @@ async fn serve(config: Config, context: &Context) -> anyhow::Result<ExitCode> {
         }
         Drained::Unflushed => ExitCode::FAILURE,
     })
+}
+
+/// SIGHUP is `reload` without a socket. How it went stands in the log.
+async fn reload_on(mut hangups: Signal, reload: ReloadNow, clock: Clock) {
+    while hangups.recv().await.is_some() {
+        let asker = Asker {
+            at: clock.now(),
+            who: "SIGHUP".into(),
+            reason: String::new(),
+        };
+        let _ = reload.reload(asker).await;
+    }
 }
 
 /// SIGTERM from whatever runs services, SIGINT from a terminal.

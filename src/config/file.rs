@@ -159,7 +159,8 @@ pub(super) struct TeamFile {
 pub(super) struct KeyFile {
     pub(super) id: Option<String>,
     pub(super) team: Option<String>,
-    pub(super) sha256: Option<Hidden>,
+    pub(super) sha256: Option<OneOrMore<Hidden>>,
+    pub(super) expires: Option<String>,
     pub(super) account: Option<bool>,
     pub(super) operations: Option<Vec<String>>,
 }
@@ -227,6 +228,23 @@ pub(super) struct WebhookFile {
     pub(super) secret_file: Option<String>,
     pub(super) shape: Option<String>,
     pub(super) through_proxy: Option<bool>,
+}
+
+/// A value, or a list of them.
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+pub(super) enum OneOrMore<T> {
+    One(T),
+    More(Vec<T>),
+}
+
+impl<T> OneOrMore<T> {
+    pub(super) fn as_slice(&self) -> &[T] {
+        match self {
+            Self::One(value) => std::slice::from_ref(value),
+            Self::More(values) => values,
+        }
+    }
 }
 
 /// A text that may be, or hold, a secret: not shown by `Debug`.

@@ -38,6 +38,11 @@ pub fn load_books(path: Option<&Path>, environment: &Environment) -> Result<Book
         ledger: config.ledger,
         budgets: config.budgets,
         teams: config.teams,
+        keys: config
+            .clients
+            .into_iter()
+            .map(|key| key.client.key)
+            .collect(),
         catalogue: config.catalogue,
         prices: config.prices,
         source: config.reconciliation.source,

@@ -10,6 +10,7 @@ mod complaint;
 mod environment;
 mod file;
 mod load;
+mod restart;
 mod secret_source;
 mod settings;
 mod tree;

@@ -13,8 +13,8 @@ use crate::alerts::Alert;
 use crate::catalogue::{Catalogue, Class, Prices, Unbounded};
 use crate::config::Complaint;
 use crate::credits::Credits;
-use crate::identity::{AccountView, Client, KeyDigest, Priority, Secret, Team};
-use crate::ids::{OperationName, TeamId};
+use crate::identity::{AccountView, Key, Priority, Secret, Team};
+use crate::ids::{KeyId, OperationName, TeamId};
 use crate::ledger::{AccountRule, Budget, Filter, Mode};
 use crate::logging::LoggingSettings;
 use crate::transaction::TransactionSource;
@@ -23,7 +23,7 @@ use crate::transaction::TransactionSource;
 const SECRET_PATH_BYTES: usize = 20;
 
 /// Everything the guard is told from outside. Only [`load`](crate::config::load()) makes one.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Config {
     /// The side that clients see.
     pub server: Server,
@@ -45,8 +45,8 @@ pub struct Config {
     pub prices: Prices,
     /// Who pays.
     pub teams: Vec<TeamSettings>,
-    /// Each key's digest and the client it stands for; no two digests are the same.
-    pub clients: Vec<(KeyDigest, Client)>,
+    /// Their keys; no two digests are the same.
+    pub clients: Vec<Key>,
     /// The limits.
     pub budgets: Vec<Budget>,
     /// What low balances do to which priorities.
@@ -102,6 +102,8 @@ pub struct Books {
     pub budgets: Vec<Budget>,
     /// Who pays.
     pub teams: Vec<TeamSettings>,
+    /// Their keys.
+    pub keys: Vec<KeyId>,
     /// What the upstream does.
     pub catalogue: Arc<Catalogue>,
     /// What it takes for it, as long as the account's own prices are not known.

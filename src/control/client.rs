@@ -5,7 +5,7 @@ use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::Duration;
 
-use super::message::{Command, Reply};
+use super::message::{Command, Question, Reply};
 
 /// A commit of the ledger takes milliseconds; a disk that is failing may take long.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
@@ -23,21 +23,25 @@ pub enum AskError {
     Failed(String),
 }
 
-/// Sends `command` to the guard that listens at `socket`, and waits for its reply.
-pub fn ask(socket: &Path, command: &Command) -> Result<Reply, AskError> {
+/// Sends `question` to the guard that listens at `socket`, and waits for its reply.
+pub fn ask(socket: &Path, question: &Question) -> Result<Reply, AskError> {
     let failed = |error: &dyn std::fmt::Display| AskError::Failed(error.to_string());
     let mut stream = UnixStream::connect(socket).map_err(|error| match error.kind() {
         io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => AskError::NobodyThere,
         _ => failed(&error),
     })?;
-    let timeout = Some(match command {
-        Command::Resolve { .. } => ANSWER_TIMEOUT,
+    let timeout = Some(match question.command {
         Command::Reconcile {} => RECONCILE_TIMEOUT,
+        Command::Resolve { .. }
+        | Command::Grant { .. }
+        | Command::Pause { .. }
+        | Command::Resume { .. }
+        | Command::Reload {} => ANSWER_TIMEOUT,
     });
     stream
         .set_read_timeout(timeout)
         .map_err(|error| failed(&error))?;
-    let mut line = serde_json::to_string(command).map_err(|error| failed(&error))?;
+    let mut line = serde_json::to_string(question).map_err(|error| failed(&error))?;
     line.push('\n');
     stream
         .write_all(line.as_bytes())

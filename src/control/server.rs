@@ -11,7 +11,7 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use super::message::{Command, Reply, Running};
+use super::message::{Question, Reply, Running};
 
 /// A command is a line of a few hundred bytes.
 const LINE_BYTES_MAX: u64 = 64 * 1024;
@@ -88,10 +88,10 @@ async fn answer(mut stream: UnixStream, running: &Running) -> io::Result<()> {
     let mut line = String::new();
     let mut reader = BufReader::new(reader.take(LINE_BYTES_MAX));
     tokio::time::timeout(LINE_TIMEOUT, reader.read_line(&mut line)).await??;
-    let reply = match serde_json::from_str::<Command>(&line) {
-        Ok(command) => {
-            tracing::info!(%peer, ?command, "asked through the control socket");
-            command.run(running, &peer).await
+    let reply = match serde_json::from_str::<Question>(&line) {
+        Ok(question) => {
+            tracing::info!(%peer, ?question, "asked through the control socket");
+            question.answer(running, &peer).await
         }
         Err(error) => Reply::Refused(format!("not a command of this guard: {error}")),
     };

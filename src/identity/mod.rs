@@ -6,10 +6,12 @@
 
 mod directory;
 mod key;
+mod pauses;
 mod secret;
 mod team;
 
-pub use directory::{Directory, DuplicateKey};
+pub use directory::{Directory, DuplicateKey, Found, Key};
 pub use key::{KeyDigest, ParseKeyDigestError};
+pub use pauses::{Pause, Pauses, Whose};
 pub use secret::{NoRandomness, Secret, new_secret};
 pub use team::{AccountView, Client, Priority, Team};

@@ -15,6 +15,7 @@ use crate::ids::JobId;
 use super::budget::{Budget, BudgetStatus};
 use super::entry::{Ending, Entry, Evidence, HoldId, Note, Origin};
 use super::exhausted::{Asked, Exhausted};
+use super::grant::{Grant, GrantError, Granted};
 use super::hold::Hold;
 use super::levels::Levels;
 use super::record::Record;
@@ -23,7 +24,7 @@ use super::request::{
     ResolveError, Settings,
 };
 use super::store::Store;
-use super::writer::{Ended, Inbox, Request, Target, Writer};
+use super::writer::{Cover, Ended, Inbox, Request, Target, Writer};
 
 /// The way to the ledger. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -148,13 +149,26 @@ impl Ledger {
     /// # Errors
     /// See [`HoldError`]; nothing is held then.
     pub async fn hold(&self, request: HoldRequest) -> Result<Hold, HoldError> {
+        self.hold_if(request, Cover::Any).await
+    }
+
+    /// The same for a caller that may not spend without a limit: it must be covered by a budget at
+    /// the moment of the decision, whatever was so when the call began.
+    ///
+    /// # Errors
+    /// See [`HoldError`]; nothing is held then.
+    pub async fn hold_covered(&self, request: HoldRequest) -> Result<Hold, HoldError> {
+        self.hold_if(request, Cover::Needed).await
+    }
+
+    async fn hold_if(&self, request: HoldRequest, cover: Cover) -> Result<Hold, HoldError> {
         let known = &self.shared.known;
         let asked = known.exhausted.asked(self.shared.clock.now());
         if let Some(no) = self.no_at_once(&request, asked) {
             return Err(no);
         }
         let (origin, quote) = (request.origin(), request.quote);
-        let held = self.ask_to_hold(request).await;
+        let held = self.ask_to_hold(request, cover).await;
         held.inspect_err(|no| known.exhausted.keep(origin, quote, asked, no))
     }
 
@@ -190,13 +204,14 @@ impl Ledger {
         answer.await.map_err(|_| HoldError::Closed)?
     }
 
-    async fn ask_to_hold(&self, request: HoldRequest) -> Result<Hold, HoldError> {
+    async fn ask_to_hold(&self, request: HoldRequest, cover: Cover) -> Result<Hold, HoldError> {
         let place = Arc::clone(&self.shared.known.places)
             .try_acquire_owned()
             .map_err(|_| HoldError::Overloaded)?;
         let (reply, answer) = oneshot::channel();
         let message = Request::Hold {
             request,
+            cover,
             place,
             reply,
         };
@@ -314,9 +329,21 @@ impl Ledger {
         self.ask(request, answer).await?
     }
 
-    /// Keeps records in their order, on disk before it returns. What is kept together is a few
-    /// hundred at a time, with rests between them while calls are made: after an error some of the first are kept, so what says how far one got
-    /// belongs at the end. Keeping them again does no harm.
+    /// Gives a budget more room in the window of this moment, or takes back what it was given there.
+    /// On disk before it returns; calls that come later have the room.
+    ///
+    /// # Errors
+    /// See [`GrantError`]; nothing has changed then.
+    pub async fn grant(&self, grant: Grant) -> Result<Granted, GrantError> {
+        let (reply, answer) = oneshot::channel();
+        let grant = Box::new(grant);
+        self.ask(Request::Grant { grant, reply }, answer).await?
+    }
+
+    /// Keeps records in their order, on disk before it returns. What is kept together is a hundred
+    /// or so at a time, with rests between them while calls are made: after an error some of the
+    /// first are kept, so what says how far one got belongs at the end. Keeping them again does no
+    /// harm.
     ///
     /// # Errors
     /// What the store says, or that a record names what is not there.

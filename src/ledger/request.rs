@@ -56,6 +56,9 @@ pub enum HoldError {
         /// Since when.
         doubted_at: Timestamp,
     },
+    /// No budget covers it, and it may not go without: the budgets were changed under it.
+    #[error("no budget covers it")]
+    Uncovered,
     /// The store cannot be written.
     #[error("the ledger cannot be written: {0}")]
     Unavailable(String),

@@ -159,7 +159,9 @@ impl Check {
             self.report
                 .tell(format!("entry {seq} was recorded before its call began"));
         }
-        if entry.amount.is_negative() && entry.kind != EntryKind::Corrected {
+        // What corrects or grants may take back.
+        let may_take = matches!(entry.kind, EntryKind::Corrected | EntryKind::Granted);
+        if entry.amount.is_negative() && !may_take {
             self.report.tell(format!(
                 "entry {seq} has an amount below zero: {}",
                 entry.amount

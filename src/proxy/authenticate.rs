@@ -1,11 +1,12 @@
-//! Who calls: from the secret alone to a team and a key.
+//! Who calls: from the secret alone to a team and a key, and whether they may call now.
 //!
 //! - Decides: whether exactly one known key was presented (`Authorization: Token x`, `Bearer x`,
 //!   or `X-Api-Key: x`). The same key twice is one key; two different ones are a refusal, because
-//!   which of them pays would be the client's choice.
+//!   which of them pays would be the client's choice. Whether that key has ended, or it or its team
+//!   is paused.
 //! - Needs: [`Traced`].
 //! - Leaves: [`Identified`], the only way to one, with the rules in force at this moment.
-//! - Fails: `unknown_key`.
+//! - Fails: `unknown_key`, `paused`.
 //!
 //! Old clients double a prefix (`Token Bearer x`, dossier section 6.3); a key has no spaces, so
 //! prefixes are taken off as long as there are any.
@@ -19,8 +20,10 @@ use memchr::memmem::{self, Finder};
 use tower::{Layer, Service};
 
 use super::policy::Policy;
-use super::refusal::Refusal;
+use super::refusal::{Paused, Refusal};
 use super::{Answer, Decided, Identified, Traced, refuse};
+use crate::clock::Clock;
+use crate::identity::{Found, Pauses};
 
 /// Where a key may stand instead of `Authorization`.
 pub const X_API_KEY: HeaderName = HeaderName::from_static("x-api-key");
@@ -31,13 +34,17 @@ const SCHEMES: [&str; 2] = ["token", "bearer"];
 pub struct AuthenticateLayer {
     /// The rules in force, swapped whole when they change.
     pub policy: Arc<ArcSwap<Policy>>,
+    /// Who may make no calls, swapped whole too.
+    pub pauses: Arc<ArcSwap<Pauses>>,
+    /// What keys end by.
+    pub clock: Clock,
 }
 
 /// See the module.
 #[derive(Clone, Debug)]
 pub struct Authenticate<S> {
     inner: S,
-    policy: Arc<ArcSwap<Policy>>,
+    layer: AuthenticateLayer,
 }
 
 impl<S> Layer<S> for AuthenticateLayer {
@@ -46,7 +53,7 @@ impl<S> Layer<S> for AuthenticateLayer {
     fn layer(&self, inner: S) -> Authenticate<S> {
         Authenticate {
             inner,
-            policy: Arc::clone(&self.policy),
+            layer: self.clone(),
         }
     }
 }
@@ -64,22 +71,46 @@ where
     }
 
     fn call(&mut self, Traced { request, exchange }: Traced) -> Self::Future {
-        let policy = self.policy.load_full();
+        let policy = self.layer.policy.load_full();
         let found = presented(request.headers()).and_then(|secret| {
-            let client = policy.directory.find(secret);
-            client.ok_or(Refusal::UnknownKey("The key is not known to the guard"))
+            let found = policy.directory.find(secret);
+            found.ok_or(Refusal::UnknownKey("The key is not known to the guard"))
         });
-        let client = match found {
-            Ok(client) => client,
+        let found = match found {
+            Ok(found) => found,
             Err(refusal) => return refuse(refusal),
         };
+        let client = Arc::clone(&found.client);
         exchange.facts().client = Some(Arc::clone(&client));
+        if let Err(refusal) = self.layer.may_call(found) {
+            return refuse(refusal);
+        }
         Decided::Right(self.inner.call(Identified {
             request,
             exchange,
             client,
             policy,
         }))
+    }
+}
+
+impl AuthenticateLayer {
+    /// Whether whoever was found may call now.
+    fn may_call(&self, found: &Found) -> Result<(), Refusal> {
+        if let Some(at) = found.expires.filter(|at| *at <= self.clock.now()) {
+            let key = found.client.key.clone();
+            return Err(Refusal::KeyExpired { key, at });
+        }
+        match self.pauses.load().of(&found.client) {
+            None => Ok(()),
+            Some((whose, pause)) => {
+                let paused = Paused {
+                    whose: whose.clone(),
+                    pause: pause.clone(),
+                };
+                Err(Refusal::Paused(Box::new(paused)))
+            }
+        }
     }
 }
 

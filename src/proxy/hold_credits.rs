@@ -98,7 +98,12 @@ async fn hold(quoted: &Quoted, ledger: &Ledger, breaker: &Breaker) -> Result<Ple
         return Ok(Pledge::Nothing);
     };
     worth_a_hold(breaker)?;
-    let held = ledger.hold(request).await;
+    // Again, at the moment of the decision: the settings may have been changed since it was looked up.
+    let held = if quoted.client.team.unlimited {
+        ledger.hold(request).await
+    } else {
+        ledger.hold_covered(request).await
+    };
     let hold = held.map_err(|error| refusal(error, quoted, quote))?;
     if let Some(short) = hold.shadow() {
         let short = Short {

@@ -35,7 +35,7 @@ impl Pace {
 }
 
 /// One rate as it was configured.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RateRule {
     /// What people call it: its place in the settings.
     pub name: Arc<str>,
@@ -49,7 +49,7 @@ pub struct RateRule {
 
 /// All rates, each with its state.
 #[derive(Debug, Default)]
-pub struct Rates(Vec<(RateRule, DefaultDirectRateLimiter)>);
+pub struct Rates(Vec<(RateRule, Arc<DefaultDirectRateLimiter>)>);
 
 /// A rate that had no room, and when it will.
 #[derive(Debug)]
@@ -65,8 +65,21 @@ pub struct OverRate {
 impl Rates {
     /// Rates with their full burst available.
     pub fn new(rules: impl IntoIterator<Item = RateRule>) -> Self {
+        Self::default().replaced(rules)
+    }
+
+    /// Other rates in the place of these. One that stays as it is keeps what it has counted, also for
+    /// calls that still go by these.
+    pub fn replaced(&self, rules: impl IntoIterator<Item = RateRule>) -> Self {
+        let mut before = self.0.iter().collect::<Vec<_>>();
         let with_state = |rule: RateRule| {
-            let limiter = RateLimiter::direct(rule.pace.allowance());
+            let same = before
+                .iter()
+                .position(|(other, _)| other.counts_like(&rule));
+            let limiter = match same {
+                Some(place) => Arc::clone(&before.swap_remove(place).1),
+                None => Arc::new(RateLimiter::direct(rule.pace.allowance())),
+            };
             (rule, limiter)
         };
         Self(rules.into_iter().map(with_state).collect())
@@ -101,6 +114,11 @@ impl Rates {
 }
 
 impl RateRule {
+    /// Whether calls are counted by both alike, whatever they are called and become of them.
+    fn counts_like(&self, other: &Self) -> bool {
+        self.filter == other.filter && self.pace == other.pace
+    }
+
     fn words(&self) -> String {
         let mut words = format!(
             "of one call per {:?} (burst {})",
@@ -120,7 +138,7 @@ impl RateRule {
 }
 
 /// A floor that slows a priority instead of refusing it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SlowRule {
     /// What people call it: its place in the settings.
     pub name: Arc<str>,
@@ -132,6 +150,14 @@ pub struct SlowRule {
     pub pace: Pace,
     /// Whether a call that comes sooner is refused.
     pub mode: Mode,
+}
+
+impl SlowRule {
+    /// Whether calls are counted by both alike, whatever they are called and become of them.
+    fn counts_like(&self, other: &Self) -> bool {
+        let key = |rule: &Self| (rule.priority, rule.below, rule.pace);
+        key(self) == key(other)
+    }
 }
 
 /// A slowing floor that had no room, and when it will.
@@ -147,7 +173,7 @@ pub struct OverSlow {
 
 /// All slowing floors, each with its state.
 #[derive(Debug, Default)]
-pub struct Slowing(Vec<SlowFloor>);
+pub struct Slowing(Vec<Arc<SlowFloor>>);
 
 #[derive(Debug)]
 struct SlowFloor {
@@ -163,10 +189,24 @@ const HYSTERESIS_PARTS: i64 = 20;
 impl Slowing {
     /// Floors that are not active until a balance says so.
     pub fn new(rules: impl IntoIterator<Item = SlowRule>) -> Self {
-        let with_state = |rule: SlowRule| SlowFloor {
-            teams: RateLimiter::keyed(rule.pace.allowance()),
-            active: AtomicBool::new(false),
-            rule,
+        Self::default().replaced(rules)
+    }
+
+    /// Other floors in the place of these. One that stays as it is goes on as it was.
+    pub fn replaced(&self, rules: impl IntoIterator<Item = SlowRule>) -> Self {
+        let mut before = self.0.iter().collect::<Vec<_>>();
+        let with_state = |rule: SlowRule| {
+            let same = before
+                .iter()
+                .position(|floor| floor.rule.counts_like(&rule));
+            match same {
+                Some(place) => Arc::clone(before.swap_remove(place)),
+                None => Arc::new(SlowFloor {
+                    teams: RateLimiter::keyed(rule.pace.allowance()),
+                    active: AtomicBool::new(false),
+                    rule,
+                }),
+            }
         };
         Self(rules.into_iter().map(with_state).collect())
     }
@@ -258,6 +298,30 @@ mod tests {
         let full = rates.check(&client("growth", "c"), &search).unwrap_err();
         assert!(full.wait > Duration::from_secs(50) && full.wait <= Duration::from_secs(60));
         assert!(rates.check(&client("sales", "a"), &search).is_ok());
+    }
+
+    #[test]
+    fn a_rate_that_stays_keeps_its_count_and_one_that_is_changed_begins_anew() {
+        let rule = |burst| RateRule {
+            filter: Filter::default(),
+            pace: pace(burst),
+        };
+        let first = Rates::new([rule(2), rule(2)]);
+        let search = "search_database_leads".into();
+        let growth = client("growth", "a");
+        assert!(first.check(&growth, &search).is_ok());
+        let second = first.replaced([rule(5), rule(2)]);
+        assert!(second.check(&growth, &search).is_ok());
+        assert!(
+            second.check(&growth, &search).is_err(),
+            "the second call is counted"
+        );
+        assert!(
+            first.check(&growth, &search).is_err(),
+            "by those who still go by the first"
+        );
+        let third = second.replaced([rule(5), rule(1)]);
+        assert!(third.check(&growth, &search).is_ok());
     }
 
     #[test]

@@ -6,6 +6,7 @@
 //! a 402 whose detail begins with `Insufficient funds` makes its SDK and its MCP server stop,
 //! a 429 or 503 with a whole-second `Retry-After` makes the SDK wait (dossier section 6).
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::StatusCode;
@@ -13,7 +14,8 @@ use jiff::Timestamp;
 
 use super::short::{AboveMax, Short};
 use crate::credits::Credits;
-use crate::ids::OperationName;
+use crate::identity::{Pause, Whose};
+use crate::ids::{KeyId, OperationName};
 use crate::ledger::{HoldError, HoldId};
 use crate::proxy::slots::Standing;
 
@@ -35,11 +37,29 @@ pub struct SlotsFull {
     pub waited: bool,
 }
 
+/// Somebody stopped the client's calls.
+#[derive(Debug)]
+pub struct Paused {
+    /// Whose.
+    pub whose: Whose,
+    /// Who, when and why.
+    pub pause: Pause,
+}
+
 /// The guard's own no.
 #[derive(Debug)]
 pub enum Refusal {
     /// No key, an unknown key, or two different ones.
     UnknownKey(&'static str),
+    /// The key was one, and has ended.
+    KeyExpired {
+        /// Which key.
+        key: KeyId,
+        /// When it ended.
+        at: Timestamp,
+    },
+    /// The team or the key is paused.
+    Paused(Box<Paused>),
     /// The operation is known, but not for this client.
     OperationNotAllowed(String),
     /// Method and path name nothing in the catalogue.
@@ -79,6 +99,8 @@ pub enum Refusal {
         /// When the next call fits.
         wait: Duration,
     },
+    /// No budget covers the call any more.
+    RulesChanged,
     /// Holds cannot be written.
     LedgerUnavailable(String),
     /// The books cannot be read.
@@ -115,6 +137,7 @@ impl Refusal {
                 items,
             })),
             HoldError::InDoubt { hold, doubted_at } => Self::CallInDoubt { hold, doubted_at },
+            HoldError::Uncovered => Self::RulesChanged,
             HoldError::Unavailable(why) => Self::LedgerUnavailable(why),
             HoldError::Overloaded => Self::Overloaded("too many calls are waiting for the ledger"),
             HoldError::Closed => Self::Draining,
@@ -124,7 +147,8 @@ impl Refusal {
     /// One word for body, log and metric alike.
     pub fn reason(&self) -> &'static str {
         match self {
-            Self::UnknownKey(_) => "unknown_key",
+            Self::UnknownKey(_) | Self::KeyExpired { .. } => "unknown_key",
+            Self::Paused(_) => "paused",
             Self::OperationNotAllowed(_) => "operation_not_allowed",
             Self::UnknownOperation(_) => "unknown_operation",
             Self::UnreadableBody(_) => "unreadable_body",
@@ -137,6 +161,7 @@ impl Refusal {
             Self::RateExceeded { .. } => "rate_exceeded",
             Self::SlotsFull(_) => "slots_full",
             Self::AccountSlowed { .. } => "account_slowed",
+            Self::RulesChanged => "rules_changed",
             Self::LedgerUnavailable(_) | Self::LedgerUnreadable(_) => "ledger_unavailable",
             Self::Overloaded(_) => "overloaded",
             Self::Draining => "draining",
@@ -151,8 +176,10 @@ impl Refusal {
     /// The status of the answer.
     pub fn status(&self) -> StatusCode {
         match self {
-            Self::UnknownKey(_) => StatusCode::UNAUTHORIZED,
-            Self::OperationNotAllowed(_) | Self::UnknownOperation(_) => StatusCode::FORBIDDEN,
+            Self::UnknownKey(_) | Self::KeyExpired { .. } => StatusCode::UNAUTHORIZED,
+            Self::OperationNotAllowed(_) | Self::UnknownOperation(_) | Self::Paused(_) => {
+                StatusCode::FORBIDDEN
+            }
             // No 402: clients take that for an account without funds, and stop altogether.
             Self::UnreadableBody(_)
             | Self::BadRequest(_)
@@ -163,7 +190,8 @@ impl Refusal {
             Self::RateExceeded { .. } | Self::SlotsFull(_) | Self::AccountSlowed { .. } => {
                 StatusCode::TOO_MANY_REQUESTS
             }
-            Self::LedgerUnavailable(_)
+            Self::RulesChanged
+            | Self::LedgerUnavailable(_)
             | Self::LedgerUnreadable(_)
             | Self::Overloaded(_)
             | Self::Draining
@@ -182,6 +210,7 @@ impl Refusal {
             Self::RateExceeded { wait, .. } | Self::AccountSlowed { wait, .. } => *wait,
             Self::SlotsFull(full) => full.standing.expected.unwrap_or(FAULT_RETRY),
             Self::UpstreamFailing(wait) => *wait,
+            Self::RulesChanged => Duration::from_secs(1),
             Self::LedgerUnavailable(_)
             | Self::LedgerUnreadable(_)
             | Self::Overloaded(_)
@@ -200,6 +229,10 @@ impl Refusal {
             Self::UnknownKey(why) => format!(
                 "{why}. Send one key of your team's as `Authorization: Token <key>`; the platform owner makes keys with `generect-guard key new`."
             ),
+            Self::KeyExpired { key, at } => format!(
+                "Key {key} has expired at {at}. Ask the platform owner for a new one (`generect-guard key new`), or to let this one live longer (its `expires`)."
+            ),
+            Self::Paused(paused) => paused.detail(),
             Self::OperationNotAllowed(why)
             | Self::UnknownOperation(why)
             | Self::UnreadableBody(why)
@@ -220,6 +253,7 @@ impl Refusal {
             Self::AccountSlowed { below, .. } => format!(
                 "The account's balance is below {below} credits and calls of this priority are slowed. Try again after the time in Retry-After."
             ),
+            Self::RulesChanged => "The guard's settings were changed while this call was under way, and no budget covers it any more. Nothing was sent. Try again: the new settings decide then.".into(),
             Self::LedgerUnavailable(_) => "The ledger cannot be written at the moment, so nothing can be held and billable calls are not sent. Free calls go on. Try again shortly.".into(),
             Self::LedgerUnreadable(_) => "The guard's books cannot be read at the moment. Calls go on as long as they can be written. Try again shortly.".into(),
             Self::Overloaded(what) => format!("The guard is at a bound of its own: {what}. Try again shortly."),
@@ -242,6 +276,22 @@ impl Refusal {
             Self::LedgerUnavailable(why) | Self::LedgerUnreadable(why) => Some(why),
             _ => None,
         }
+    }
+}
+
+impl Paused {
+    fn detail(&self) -> String {
+        let Self { whose, pause } = self;
+        let option = match whose {
+            Whose::Team(team) => format!("--team {team}"),
+            Whose::Key(key) => format!("--key {key}"),
+        };
+        format!(
+            "Calls of {whose} have been paused since {} by {}: {}. Ask them or the platform owner to let them go on (`generect-guard resume {option}`).",
+            pause.at,
+            pause.who,
+            pause.reason.trim_end_matches('.')
+        )
     }
 }
 

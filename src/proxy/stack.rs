@@ -33,12 +33,18 @@ use super::team_view::{Books, TeamViewLayer};
 use super::throttle::ThrottleLayer;
 use super::trace::{TraceLayer, TracedBody};
 use crate::account::Reading;
+use crate::clock::Clock;
+use crate::identity::Pauses;
 
 /// What the layers are built from.
 #[derive(Clone, Debug)]
 pub struct StackSettings {
     /// The rules in force, swapped whole when they change.
     pub policy: Arc<ArcSwap<Policy>>,
+    /// Who may make no calls, swapped whole when that changes.
+    pub pauses: Arc<ArcSwap<Pauses>>,
+    /// What keys end by.
+    pub clock: Clock,
     /// Set when the guard shuts down.
     pub draining: CancellationToken,
     /// The account's latest reading.
@@ -84,6 +90,8 @@ pub fn stack(
         // Before anything that tells a stranger about the catalogue.
         .layer(AuthenticateLayer {
             policy: Arc::clone(&settings.policy),
+            pauses: Arc::clone(&settings.pauses),
+            clock: settings.clock.clone(),
         })
         // Before classify, which knows one spelling of each path.
         .layer(NormalisePathLayer)

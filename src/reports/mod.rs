@@ -4,6 +4,7 @@
 //! Everything here reads beside a running guard and changes nothing. Budgets go by the moment a
 //! call began, spend and exports by the moment it was recorded: a closed month never changes.
 
+mod changes;
 mod doubts;
 mod export;
 mod findings;
@@ -12,6 +13,7 @@ mod spend;
 mod text;
 mod usage;
 
+pub use changes::{ChangeLine, ChangesReport, changes_report, changes_text};
 pub use doubts::{Candidate, DoubtLine, DoubtsReport, doubts_report, doubts_text};
 pub use export::{ExportError, Format, export};
 pub use findings::{FindingLine, FindingsReport, KindLine, findings_report, findings_text};

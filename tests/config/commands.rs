@@ -123,8 +123,8 @@ fn a_new_keys_printed_digest_is_that_of_its_printed_secret() {
 
     let text = format!("{GOOD}\n{lines}");
     let config = crate::support::good(&text);
-    assert_eq!(config.clients[1].0, KeyDigest::of(&secret));
-    assert_eq!(config.clients[1].1.key.as_str(), "growth-1");
+    assert_eq!(config.clients[1].digests, [KeyDigest::of(&secret)]);
+    assert_eq!(config.clients[1].client.key.as_str(), "growth-1");
 
     let folder = Folder::with(&text);
     let (other, lines) = made(&folder.run(&["key", "new", "--team", "growth"]));

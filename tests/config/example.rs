@@ -38,6 +38,7 @@ fn a_setting_that_is_commented_out_is_at_its_default() {
         "file",
         "operations",
         "key",
+        "expires",
         "budget",
         "database_beyond",
         // An alert has no webhook by default.

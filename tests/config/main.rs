@@ -13,6 +13,7 @@ mod example;
 mod limits;
 mod people;
 mod properties;
+mod saved;
 mod secrets;
 mod sections;
 mod support;

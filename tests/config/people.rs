@@ -98,6 +98,10 @@ const KEYS: &str = r#"
     SHA256 |  | key.crm.sha256 | missing & key new
     SHA256 | sha256 = "9f86d0" | key.crm.sha256 | 64 hexadecimal
     SHA256 | sha256 = 5 | key.crm.sha256 | not a text
+    SHA256 | sha256 = [] | key.crm.sha256 | list of 0
+    SHA256 | sha256 = ["9f86d0", 5] | key.crm.sha256 | not a text
+    id = "crm" | id = "crm"\nexpires = "2027" | key.crm.expires | no moment & 2027-01-01T00:00:00Z
+    id = "crm" | id = "crm"\nexpires = "2027-01-01T00:00:00" | key.crm.expires | no moment
     id = "crm" | id = "crm"\naccount = 1 | key.crm.account | boolean
     id = "crm" | id = "crm"\noperations = [] | key.crm.operations | empty
     id = "crm" | id = "crm"\noperations = ["email_fnd"] | key.crm.operations | "email_fnd" & did you mean email_find?
@@ -128,10 +132,32 @@ fn one_mistake_in_a_key_is_told() {
 }
 
 #[test]
+fn a_key_may_have_two_secrets_and_an_end() {
+    let whole = format!("sha256 = \"{}\"", digest("1"));
+    let with = |more: &str| instead(&whole, more);
+    let (one, two) = (digest("1"), digest("2"));
+    let renewed =
+        format!("sha256 = [\"{one}\", \"{two}\"]\nexpires = \"2027-01-01T01:00:00+01:00\"");
+    let key = &good(&with(&renewed)).clients[0];
+    assert_eq!(key.digests.len(), 2);
+    assert_eq!(key.expires, Some("2027-01-01T00:00:00Z".parse().unwrap()));
+    let twice = with(&format!("sha256 = [\"{one}\", \"{one}\"]"));
+    wrong(&twice, "key.crm.sha256", &["twice the same secret"]);
+    let three = with(&format!(
+        "sha256 = [\"{one}\", \"{two}\", \"{}\"]",
+        digest("3")
+    ));
+    wrong(&three, "key.crm.sha256", &["a list of 3", "one, or two"]);
+    let shared = format!("[[key]]\nid = \"forms\"\nteam = \"growth\"\nsha256 = \"{two}\"");
+    let shared = with(&renewed) + &shared;
+    wrong(&shared, "key.forms.sha256", &["same secret as key.crm's"]);
+}
+
+#[test]
 fn a_list_may_name_the_teams_own_pages_unless_the_team_sees_the_accounts() {
     let named = "operations = [\"email_find\", \"accounts_*\", \"users_me\"]";
     let own = instead("id = \"crm\"", &format!("id = \"crm\"\n{named}"));
-    let (_, client) = &good(&own).clients[0];
+    let client = &good(&own).clients[0].client;
     assert!(client.may_use(&"accounts_usage".into()));
     assert!(!client.may_use(&"accounts_tokens_analytics".into()));
     let account = own.replacen(
@@ -212,7 +238,7 @@ fn teams_and_keys_become_the_clients_of_a_directory() {
     assert_eq!(config.teams[0].database_beyond, Some(80));
     let directory = Directory::new(config.clients).unwrap();
     assert_eq!(directory.len(), 2);
-    let client = directory.find(secret).unwrap();
+    let client = &directory.find(secret).unwrap().client;
     assert_eq!(client.team.priority, Priority::High);
     assert!(!client.team.unlimited);
     assert!(client.account);

@@ -35,6 +35,8 @@ mod jobs_in_doubt;
 mod jobs_polled;
 mod jobs_reconciled;
 mod leaving;
+mod live;
+mod live_reload;
 mod one_gate;
 mod one_gate_beside;
 mod one_process;

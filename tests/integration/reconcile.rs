@@ -1,7 +1,7 @@
 //! The books held against the account's own list, through real sockets.
 
 use generect_guard::clock::Clock;
-use generect_guard::control::{self, Command, Reply};
+use generect_guard::control::{Command, Reply};
 use generect_guard::credits::Credits;
 use generect_guard::ledger::{EntryKind, FindingKind, NoteKind, open_reader};
 use generect_guard::simulator::Fault;
@@ -28,9 +28,7 @@ pub fn plan(clock: &Clock) -> Plan {
 
 /// Asks the running guard to reconcile, as the command does.
 pub async fn reconcile(world: &World) -> String {
-    let socket = control::socket_path(&world.ledger_path());
-    let ask = move || control::ask(&socket, &Command::Reconcile {}).unwrap();
-    match tokio::task::spawn_blocking(ask).await.unwrap() {
+    match world.ask(Command::Reconcile {}, "").await {
         Reply::Reconciled(summary) => summary.to_string(),
         other => panic!("not reconciled: {other:?}"),
     }

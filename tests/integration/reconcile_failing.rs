@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use generect_guard::control::{self, Command, Reply};
+use generect_guard::control::{Command, Reply};
 use generect_guard::credits::Credits;
 use generect_guard::ledger::{Entry, EntryKind};
 use generect_guard::simulator::Fault;
@@ -20,9 +20,7 @@ const LIST: &str = "/api/v1/accounts/transactions/";
 
 /// Asks for a run that may fail.
 async fn tried(world: &World) -> Reply {
-    let socket = control::socket_path(&world.ledger_path());
-    let ask = move || control::ask(&socket, &Command::Reconcile {}).unwrap();
-    tokio::task::spawn_blocking(ask).await.unwrap()
+    world.ask(Command::Reconcile {}, "").await
 }
 
 fn failures() -> [Fault; 6] {

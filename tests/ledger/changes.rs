@@ -46,16 +46,14 @@ fn changes_stand_in_the_order_they_were_made_each_once_and_unaltered() {
         assert_eq!(all, [granted, paused, resumed]);
         let numbers: Vec<_> = kept.iter().map(|kept| kept.number).collect();
         assert_eq!(numbers, [1, 2, 3]);
-        let part = |from, to, after, limit| {
+        let part = |from, to, after, limit| -> Vec<i64> {
             let moment = |second| at(NOON) + SignedDuration::from_secs(second);
             let reader = place.reader();
             let found = reader.changes(moment(from), moment(to), after, limit);
             found.unwrap().iter().map(|kept| kept.number).collect()
         };
-        let numbers: Vec<i64> = part(3, 9, 0, 10);
-        assert_eq!(numbers, [1, 2], "the last moment is not in it");
-        let numbers: Vec<i64> = part(0, 100, 1, 1);
-        assert_eq!(numbers, [2], "one after the first");
+        assert_eq!(part(3, 9, 0, 10), [1, 2], "the last moment is not in it");
+        assert_eq!(part(0, 100, 1, 1), [2], "one after the first");
         place.assert_sound();
     }
 }

@@ -99,13 +99,18 @@ impl Store for FailingStore {
 }
 
 pub fn failing(place: &Place, settings: Settings) -> (Ledger, Faults) {
+    let (store, faults) = failing_store(place);
+    let clock = Clock::manual(at(NOON));
+    (start(store, settings, &clock), faults)
+}
+
+pub fn failing_store(place: &Place) -> (Box<dyn Store>, Faults) {
     let faults = Faults::none();
     let store = FailingStore {
         inner: place.store(),
         faults: faults.clone(),
     };
-    let clock = Clock::manual(at(NOON));
-    (start(Box::new(store), settings, &clock), faults)
+    (Box::new(store), faults)
 }
 
 pub fn one_budget() -> Settings {

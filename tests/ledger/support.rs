@@ -148,6 +148,7 @@ pub fn no(error: &HoldError) -> &'static str {
         HoldError::Short(short) if !short.budgets.is_empty() => "busy",
         HoldError::Short(_) => "account",
         HoldError::InDoubt { .. } => "in doubt",
+        HoldError::Uncovered => "uncovered",
         HoldError::Unavailable(_) => "unavailable",
         HoldError::Overloaded => "overloaded",
         HoldError::Closed => "closed",

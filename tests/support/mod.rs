@@ -16,11 +16,13 @@ pub mod traffic;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use generect_guard::app::{Drained, Guard};
 use generect_guard::clock::Clock;
 use generect_guard::config::{self, Environment};
+use generect_guard::control::{self, Command, Question, Reply};
 use generect_guard::credits::Credits;
 use generect_guard::identity::KeyDigest;
 use generect_guard::ledger::{self, BudgetStatus, Entry, Ledger};
@@ -230,9 +232,9 @@ impl Plan {
         let text = self.config_text(base_url, &folder.join("ledger.db"));
         std::fs::write(&path, text).unwrap();
         let environment = Environment::from_iter([("TEST_TOKEN", self.token.as_str())]);
-        let config =
-            config::load(Some(&path), &environment).unwrap_or_else(|errors| panic!("{errors}"));
-        Guard::start(config, self.clock.clone())
+        let load = move || config::load(Some(&path), &environment);
+        let config = load().unwrap_or_else(|errors| panic!("{errors}"));
+        Guard::start_live(config, self.clock.clone(), Arc::new(load))
             .await
             .unwrap_or_else(|error| panic!("{error}"))
     }
@@ -320,6 +322,25 @@ impl World {
     /// The file the guard's settings were read from.
     pub fn config_path(&self) -> PathBuf {
         self.folder.as_ref().unwrap().path().join("guard.toml")
+    }
+
+    /// Asks the running guard through its control socket.
+    pub async fn ask(&self, command: Command, reason: &str) -> Reply {
+        let socket = control::socket_path(&self.ledger_path());
+        let question = Question {
+            command,
+            who: "ann".into(),
+            reason: reason.to_owned(),
+        };
+        let ask = move || control::ask(&socket, &question).unwrap();
+        tokio::task::spawn_blocking(ask).await.unwrap()
+    }
+
+    /// Has the guard take over the settings of another plan.
+    pub async fn reload(&self, plan: &Plan) -> Reply {
+        let text = plan.config_text(&self.simulator.base_url(), &self.ledger_path());
+        std::fs::write(self.config_path(), text).unwrap();
+        self.ask(Command::Reload {}, "a test").await
     }
 
     /// A request with the key `id`'s secret.

@@ -4,14 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::operations::{Purpose, expand};
-use super::scalars;
+use super::{scalars, secrets};
 use crate::catalogue::{Catalogue, Unbounded};
 use crate::config::complaint::Complaints;
-use crate::config::file::{File, KeyFile, TeamFile};
+use crate::config::file::{File, TeamFile};
 use crate::config::settings::TeamSettings;
 use crate::config::tree::{item_name, nearest};
 use crate::config::values::UnboundedText;
-use crate::identity::{AccountView, Client, KeyDigest, Priority, Secret, Team};
+use crate::identity::{AccountView, Client, Key, KeyDigest, Priority, Secret, Team};
 
 /// A name is shown in tables: longer ones would tear them.
 const NAME_LENGTH_MAX: usize = 100;
@@ -116,8 +116,8 @@ fn unbounded(value: Option<&UnboundedText>, item: &str, complaints: &mut Complai
 
 /// The keys, and whether all of them could be read.
 pub(super) struct Keys {
-    /// Each key's digest and client.
-    pub(super) clients: Vec<(KeyDigest, Client)>,
+    /// Each as it is registered.
+    pub(super) clients: Vec<Key>,
     /// Every key id that is written, with the team it is written for.
     pub(super) written: BTreeMap<String, Option<String>>,
     /// Whether nothing was left out.
@@ -145,16 +145,8 @@ pub(super) fn keys(
         if let Some(id) = id {
             keys.written.insert(id.to_owned(), raw.team.clone());
         }
-        let digest = digest(raw, &item, token, complaints);
-        if let Some(digest) = digest
-            && let Some(other) = digests.insert(digest, item.clone())
-        {
-            complaints.error(
-                format!("{item}.sha256"),
-                format!("is the same secret as {other}'s: nobody could say who pays"),
-                "make a secret of its own with `generect-guard key new`",
-            );
-        }
+        let own = secrets::digests(raw, &item, token, &mut digests, complaints);
+        let expires = secrets::expires(raw, &item, complaints);
         let team = team(raw.team.as_deref(), &item, teams, complaints);
         let account = raw.account.unwrap_or(false);
         let purpose = Purpose::Key {
@@ -169,16 +161,17 @@ pub(super) fn keys(
             complaints,
         );
         let team = team.map(|settings| Arc::clone(&settings.team));
-        match (id, digest, team, operations) {
-            (Some(id), Some(digest), Some(team), Ok(operations)) => keys.clients.push((
-                digest,
-                Client {
+        match (id, own, team, operations) {
+            (Some(id), Some(digests), Some(team), Ok(operations)) => keys.clients.push(Key {
+                client: Client {
                     team,
                     key: id.into(),
                     account,
                     operations,
                 },
-            )),
+                digests,
+                expires,
+            }),
             _ => keys.complete = false,
         }
     }
@@ -204,40 +197,6 @@ fn without_keys(teams: &[TeamSettings], file: &File, keys: &Keys, complaints: &m
                 format!("make one with `generect-guard key new --team {id}`"),
             );
         }
-    }
-}
-
-/// The digest. Never repeats what was written: it may be the secret itself.
-fn digest(
-    raw: &KeyFile,
-    item: &str,
-    token: &Secret,
-    complaints: &mut Complaints,
-) -> Option<KeyDigest> {
-    const HINT: &str = "write the SHA-256 that `generect-guard key new` prints";
-    let path = format!("{item}.sha256");
-    let Some(text) = &raw.sha256 else {
-        complaints.missing(path, HINT);
-        return None;
-    };
-    match KeyDigest::from_hex(&text.0) {
-        Err(error) => {
-            complaints.error(path, format!("is {error}"), HINT);
-            None
-        }
-        Ok(digest) if digest == KeyDigest::of("") => {
-            complaints.error(path, "is the SHA-256 of an empty secret", HINT);
-            None
-        }
-        Ok(digest) if !token.expose().is_empty() && digest == KeyDigest::of(token.expose()) => {
-            complaints.error(
-                path,
-                "is the account's own token: clients must never have it",
-                HINT,
-            );
-            None
-        }
-        Ok(digest) => Some(digest),
     }
 }
 

@@ -8,7 +8,7 @@ use super::clients::Keys;
 use crate::catalogue::{Catalogue, Operation};
 use crate::config::complaint::Complaints;
 use crate::config::settings::TeamSettings;
-use crate::identity::Client;
+use crate::identity::{Client, Key};
 use crate::ledger::Mode;
 
 /// Looks for keys without a limit and budgets without a key. Only where everything it needs
@@ -29,7 +29,7 @@ pub(super) fn coverage(
         .filter(|operation| operation.class.is_charged())
         .collect();
     if budgets.complete {
-        for (_, client) in &keys.clients {
+        for Key { client, .. } in &keys.clients {
             without_limit(client, budgets, &billable, complaints);
         }
     }
@@ -65,7 +65,7 @@ fn without_twin(
     };
     for settings in teams.iter().filter(|team| team.database_beyond.is_some()) {
         let id = &settings.team.id;
-        let mut clients = keys.clients.iter().map(|(_, client)| client);
+        let mut clients = keys.clients.iter().map(|Key { client, .. }| client);
         if !clients.any(|client| client.team.id == *id && can_be_sent(client)) {
             complaints.warning(
                 format!("team.{id}.database_beyond"),
@@ -133,7 +133,7 @@ fn without_key(
     complaints: &mut Complaints,
 ) {
     for (item, filter, _) in &budgets.filters {
-        let reached = keys.clients.iter().any(|(_, client)| {
+        let reached = keys.clients.iter().any(|Key { client, .. }| {
             billable.iter().any(|operation| {
                 client.may_use(&operation.name)
                     && filter.covers(&client.team.id, &client.key, &operation.name)

@@ -13,6 +13,7 @@ mod limits;
 mod operations;
 mod reconciliation;
 mod scalars;
+mod secrets;
 mod sections;
 mod server;
 mod slots;

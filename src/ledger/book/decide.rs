@@ -1,8 +1,10 @@
-//! Decisions from outside: the end of a hold that nobody else can end, and the correction of a
-//! charge.
+//! Decisions from outside: the end of a hold that nobody else can end, the correction of a charge,
+//! more room for a budget.
 
 use crate::credits::Credits;
-use crate::ledger::entry::{Entry, EntryKind, HoldId, Note, is_charge};
+use crate::ids::{KeyId, OperationName, TeamId};
+use crate::ledger::entry::{Entry, EntryKind, Evidence, HoldId, Note, is_charge};
+use crate::ledger::grant::{Grant, GrantError, Granted};
 use crate::ledger::request::{Decision, ResolveError};
 
 use super::{Book, Decided};
@@ -65,5 +67,60 @@ impl Book {
         };
         self.apply(&entry);
         Ok(entry)
+    }
+
+    /// Decides about more room for a budget, and takes it into the books as entry `seq`. Never takes
+    /// back more than the present window was given.
+    pub(in crate::ledger) fn give(
+        &mut self,
+        grant: Grant,
+        seq: i64,
+    ) -> Result<Granted, GrantError> {
+        let now = self.now;
+        let Grant {
+            budget,
+            amount,
+            who,
+            reason,
+        } = grant;
+        let mut tallies = self.tallies.iter();
+        let Some(place) = tallies.position(|tally| tally.budget.id == budget) else {
+            let known = self.tallies.iter().map(|tally| tally.budget.id.as_str());
+            let known = known.collect::<Vec<_>>().join(", ");
+            return Err(GrantError::NoSuchBudget { budget, known });
+        };
+        let tally = &mut self.tallies[place];
+        tally.advance(now);
+        let granted = tally.status(now).granted;
+        let total = granted.saturating_add(amount);
+        if total.is_negative() {
+            let asked = Credits::ZERO.saturating_sub(amount);
+            return Err(GrantError::MoreThanGranted {
+                budget,
+                asked,
+                granted,
+            });
+        }
+        if amount == Credits::ZERO || !is_charge(total) {
+            return Err(GrantError::NotAnAmount(amount));
+        }
+        let entry = Entry {
+            seq,
+            kind: EntryKind::Granted,
+            hold: HoldId::new(seq),
+            began_at: now,
+            recorded_at: now,
+            team: TeamId::from(""),
+            key: KeyId::from(""),
+            operation: OperationName::from(""),
+            amount,
+            job: None,
+            budget: Some(budget),
+            fingerprint: None,
+            evidence: Some(Evidence::Operator { who, reason }.into()),
+        };
+        self.apply(&entry);
+        let status = self.tallies[place].status(now);
+        Ok(Granted { entry, status })
     }
 }

@@ -87,6 +87,16 @@ impl HeldCall {
     fn micros(&self) -> i128 {
         i128::from(self.quote.micros())
     }
+
+    /// What it holds, `sign` times.
+    fn held(&self, sign: i128) -> Amounts {
+        let held = self.micros() * sign;
+        Amounts {
+            held,
+            in_doubt: if self.doubted_at.is_some() { held } else { 0 },
+            ..Amounts::default()
+        }
+    }
 }
 
 /// An ending that was decided, and what it means beyond its entry.
@@ -195,6 +205,13 @@ impl Book {
             shadow: (!weighed.shadow.is_empty()).then(|| weighed.shadow.into()),
         };
         Ok((entry, made))
+    }
+
+    /// Whether any budget that refuses covers a call.
+    pub(super) fn covers(&mut self, request: &HoldRequest) -> bool {
+        let caller = self.callers.find(&request.origin());
+        let mut covering = self.callers.budgets(caller).iter();
+        covering.any(|&budget| self.tallies[budget as usize].budget.mode == Mode::Enforce)
     }
 
     fn tightest(&self, caller: u32) -> Option<Tightest> {
@@ -344,10 +361,11 @@ impl Book {
         self.now.checked_sub(JOB_KNOWN).unwrap_or(Timestamp::MIN)
     }
 
-    /// What others see of the budgets.
+    /// What others see of the budgets that refuse.
     pub(super) fn levels(&self) -> Vec<Arc<Level>> {
         let tallies = self.tallies.iter();
-        tallies.map(|tally| Arc::clone(&tally.level)).collect()
+        let enforced = tallies.filter(|tally| tally.budget.mode == Mode::Enforce);
+        enforced.map(|tally| Arc::clone(&tally.level)).collect()
     }
 
     /// How all budgets stand, in the order they were configured.
@@ -400,12 +418,7 @@ impl Book {
     }
 
     fn count_held(&mut self, call: &HeldCall, sign: i128) {
-        let held = call.micros() * sign;
-        let change = Amounts {
-            held,
-            in_doubt: if call.doubted_at.is_some() { held } else { 0 },
-            ..Amounts::default()
-        };
+        let change = call.held(sign);
         for &budget in self.callers.budgets(call.caller) {
             self.tallies[budget as usize].add(call.began_at, change);
         }
@@ -428,14 +441,10 @@ impl Book {
     }
 
     fn grant(&mut self, entry: &Entry) {
-        let change = Amounts {
-            granted: i128::from(entry.amount.micros()),
-            ..Amounts::default()
-        };
         for tally in &mut self.tallies {
             if Some(&tally.budget.id) == entry.budget.as_ref() {
                 tally.advance(self.now);
-                tally.add(entry.recorded_at, change);
+                tally.grant(entry.recorded_at, entry.amount);
             }
         }
     }

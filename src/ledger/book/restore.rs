@@ -67,28 +67,53 @@ impl Book {
         self.begin(open.hold, call);
     }
 
-    /// Replaces the budgets; each is counted anew from the store and the open holds.
+    /// Replaces the budgets. One that counts the same calls over the same windows goes on counting,
+    /// whatever its limit is now; the others are counted anew from the store and the open holds.
     pub(in crate::ledger) fn set_budgets(
         &mut self,
         reader: &dyn Reader,
         budgets: Vec<Budget>,
     ) -> Result<(), StoreError> {
-        let mut callers = Callers::default(); // What is a job concerns the account, not budgets.
-        callers.set_budgets(&budgets);
+        let goes_on = |budget: &Budget| {
+            let mut tallies = self.tallies.iter();
+            tallies.find(|tally| tally.counts_for(budget))
+        };
+        let new = budgets.iter().filter(|budget| goes_on(budget).is_none());
+        let new = new.cloned().collect::<Vec<_>>();
+        let mut counted = self.count_anew(reader, &new)?.into_iter();
+        let tallies = budgets.iter().filter_map(|budget| match goes_on(budget) {
+            Some(tally) => Some(tally.under(budget)),
+            None => counted.next(), // In their order, and as many.
+        });
+        // From here on nothing can fail.
+        self.tallies = tallies.collect();
+        self.callers.set_budgets(&budgets);
+        Ok(())
+    }
+
+    /// The counts of budgets that there were none of until now.
+    fn count_anew(
+        &self,
+        reader: &dyn Reader,
+        budgets: &[Budget],
+    ) -> Result<Vec<Tally>, StoreError> {
         let mut tallies = budgets
             .iter()
             .map(|budget| Tally::new(budget.clone(), self.now))
             .collect::<Vec<_>>();
-        count_recorded(reader, &mut tallies, &mut callers, self.now)?;
-        // From here on nothing can fail.
-        self.tallies = tallies;
-        self.callers.set_budgets(&budgets);
-        let open = std::mem::take(&mut self.open);
-        for call in open.values() {
-            self.count_held(call, 1);
+        if tallies.is_empty() {
+            return Ok(tallies);
         }
-        self.open = open;
-        Ok(())
+        let mut callers = Callers::default(); // What is a job concerns the account, not budgets.
+        callers.set_budgets(budgets);
+        count_recorded(reader, &mut tallies, &mut callers, self.now)?;
+        for call in self.open.values() {
+            let caller = callers.find(self.callers.origin(call.caller));
+            for &budget in callers.budgets(caller) {
+                tallies[budget as usize].add(call.began_at, call.held(1));
+            }
+        }
+        Ok(tallies)
     }
 
     /// Holds nobody will end any more: the process that made them has died.
@@ -265,14 +290,9 @@ fn count_grants(
         start = start.and_then(|start| from.map(|from| from.min(start)));
     }
     for entry in reader.grants(start)? {
-        let granted = i128::from(entry.amount.micros());
-        let change = Amounts {
-            granted,
-            ..Amounts::default()
-        };
         for tally in tallies.iter_mut() {
             if Some(&tally.budget.id) == entry.budget.as_ref() {
-                tally.add(entry.recorded_at, change);
+                tally.grant(entry.recorded_at, entry.amount);
             }
         }
     }

@@ -102,6 +102,20 @@ impl Tally {
         self.level.set(used, credits(self.limit()), until);
     }
 
+    /// Whether this is the count of `budget`, but for its limit.
+    pub(super) fn counts_for(&self, budget: &Budget) -> bool {
+        let own = &self.budget;
+        own.id == budget.id && own.filter == budget.filter && own.window == budget.window
+    }
+
+    /// The same count for a budget of another limit or mode.
+    pub(super) fn under(&self, budget: &Budget) -> Self {
+        let mut other = self.clone();
+        other.budget = budget.clone();
+        other.show();
+        other
+    }
+
     /// Moves to the window of `now`. Time never goes back here: the ledger's does not.
     pub(super) fn advance(&mut self, now: Timestamp) {
         match &mut self.counting {
@@ -165,6 +179,37 @@ impl Tally {
                 }
             }
         }
+    }
+
+    /// Adds a grant that was recorded at `recorded_at`. What is taken back is taken from what was
+    /// given last in this window, and never more than that: then it does not matter which earlier
+    /// grants have left a rolling window since, or are not read again at a start.
+    pub(super) fn grant(&mut self, recorded_at: Timestamp, amount: Credits) {
+        let micros = i128::from(amount.micros());
+        if micros >= 0 {
+            let change = Amounts {
+                granted: micros,
+                ..Amounts::default()
+            };
+            return self.add(recorded_at, change);
+        }
+        match &mut self.counting {
+            Counting::Fixed { window, sums } => {
+                if window.contains(recorded_at) {
+                    sums.granted = (sums.granted + micros).max(0);
+                }
+            }
+            Counting::Rolling { counted, sums, .. } => {
+                let mut back = -micros;
+                for (_, amounts) in counted.iter_mut().rev() {
+                    let taken = back.min(amounts.granted);
+                    amounts.granted -= taken;
+                    sums.granted -= taken;
+                    back -= taken;
+                }
+            }
+        }
+        self.show();
     }
 
     fn sums(&self) -> &Amounts {

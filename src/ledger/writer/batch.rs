@@ -4,6 +4,7 @@ use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use crate::ids::JobId;
 use crate::ledger::entry::{Entry, EntryKind, HoldId};
+use crate::ledger::grant::{GrantError, Granted};
 use crate::ledger::hold::{Delivery, Made};
 use crate::ledger::request::{HoldError, LedgerError, ResolveError};
 
@@ -22,6 +23,8 @@ pub(super) struct Batch {
     pub(super) binds: Vec<WaitingBind>,
     /// A decision is kept like an ending: who took it is answered when it is on disk.
     pub(super) decisions: Vec<WaitingDecision>,
+    /// In the order of their entries. Kept like decisions.
+    pub(super) grants: Vec<WaitingGrant>,
 }
 
 #[derive(Debug)]
@@ -44,6 +47,12 @@ pub(super) struct WaitingDecision {
     /// What was decided.
     pub(super) entry: Entry,
     pub(super) reply: oneshot::Sender<Result<Entry, ResolveError>>,
+}
+
+#[derive(Debug)]
+pub(super) struct WaitingGrant {
+    pub(super) granted: Granted,
+    pub(super) reply: oneshot::Sender<Result<Granted, GrantError>>,
 }
 
 impl Batch {

@@ -1,14 +1,16 @@
-//! Decisions from outside about single holds: endings of those nobody else can end, and corrections.
+//! Decisions from outside: about single holds (endings of those nobody else can end, and
+//! corrections), and about the room of a budget.
 
 use tokio::sync::oneshot;
 
 use crate::credits::Credits;
 use crate::ledger::entry::{Entry, EntryKind, HoldId, Note};
+use crate::ledger::grant::{Grant, GrantError, Granted};
 use crate::ledger::request::{Decision, LedgerError, OpenCall, ResolveError};
 use crate::ledger::store::StoreError;
 
 use super::Writer;
-use super::batch::WaitingDecision;
+use super::batch::{WaitingDecision, WaitingGrant};
 
 type Reply = oneshot::Sender<Result<Entry, ResolveError>>;
 
@@ -81,6 +83,21 @@ impl Writer {
             Ok(entry) => {
                 self.batch.entries.push(entry.clone());
                 self.batch.decisions.push(WaitingDecision { entry, reply });
+            }
+            Err(refused) => drop(reply.send(Err(refused))),
+        }
+    }
+
+    pub(super) fn grant(
+        &mut self,
+        grant: Grant,
+        reply: oneshot::Sender<Result<Granted, GrantError>>,
+    ) {
+        let seq = self.next_seq();
+        match self.book.give(grant, seq) {
+            Ok(granted) => {
+                self.batch.entries.push(granted.entry.clone());
+                self.batch.grants.push(WaitingGrant { granted, reply });
             }
             Err(refused) => drop(reply.send(Err(refused))),
         }

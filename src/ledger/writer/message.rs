@@ -8,6 +8,7 @@ use crate::credits::Credits;
 use crate::ids::JobId;
 use crate::ledger::budget::{Budget, BudgetStatus};
 use crate::ledger::entry::{Ending, Entry, HoldId, Note};
+use crate::ledger::grant::{Grant, GrantError, Granted};
 use crate::ledger::hold::Delivery;
 use crate::ledger::record::Record;
 use crate::ledger::request::{
@@ -19,6 +20,7 @@ use crate::ledger::request::{
 pub(in crate::ledger) enum Request {
     Hold {
         request: HoldRequest,
+        cover: Cover,
         place: OwnedSemaphorePermit,
         reply: oneshot::Sender<Result<Delivery, HoldError>>,
     },
@@ -46,6 +48,11 @@ pub(in crate::ledger) enum Request {
         evidence: Note,
         reply: oneshot::Sender<Result<Entry, ResolveError>>,
     },
+    Grant {
+        /// Boxed for the same reason.
+        grant: Box<Grant>,
+        reply: oneshot::Sender<Result<Granted, GrantError>>,
+    },
     Keep {
         records: Vec<Record>,
         /// Answered with the rest that calls should have from it.
@@ -64,6 +71,13 @@ pub(in crate::ledger) enum Request {
     Close {
         reply: oneshot::Sender<Result<(), LedgerError>>,
     },
+}
+
+/// Whether a budget must cover a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::ledger) enum Cover {
+    Any,
+    Needed,
 }
 
 /// What nobody waits for.

@@ -163,6 +163,9 @@ impl Writer {
             Request::Decide { reply, .. } | Request::Correct { reply, .. } => {
                 drop(reply.send(Err(LedgerError::Store(error).into())));
             }
+            Request::Grant { reply, .. } => {
+                drop(reply.send(Err(LedgerError::Store(error).into())));
+            }
             Request::Keep { reply, .. } => drop(reply.send(Err(error.into()))),
             Request::OpenCalls { reply } => drop(reply.send(self.open_calls())),
             Request::Budgets { reply } => drop(reply.send(self.book.statuses())),
@@ -183,6 +186,9 @@ impl Writer {
             let end = (written + ENDINGS_MAX).min(self.batch.entries.len());
             for (seq, entry) in (self.last_seq + 1..).zip(&mut self.batch.entries[written..end]) {
                 entry.seq = seq;
+                if entry.kind == EntryKind::Granted {
+                    entry.hold = HoldId::new(seq); // A grant is known by its own number.
+                }
             }
             let some = &self.batch.entries[written..end];
             if let Err(error) = self.store.append(some) {

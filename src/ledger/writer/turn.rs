@@ -7,15 +7,16 @@ use tokio::time::Instant;
 
 use crate::ids::JobId;
 use crate::ledger::book::Decided;
-use crate::ledger::entry::{Ending, EntryKind, HoldId};
+use crate::ledger::budget::Budget;
+use crate::ledger::entry::{Ending, Entry, EntryKind, HoldId};
 use crate::ledger::handle::JobState;
 use crate::ledger::hold::{Delivery, Hold};
 use crate::ledger::request::{HoldError, Job, LedgerError};
 use crate::ledger::store::StoreError;
 
-use super::batch::{WaitingBind, WaitingDecision, WaitingHold};
+use super::batch::{WaitingBind, WaitingDecision, WaitingGrant, WaitingHold};
 use super::keep::Keeping;
-use super::{ENDINGS_MAX, Ended, FORGET_EVERY, Next, Request, Writer, telemetry};
+use super::{Cover, ENDINGS_MAX, Ended, FORGET_EVERY, Next, Request, Writer, telemetry};
 
 impl Writer {
     /// Takes everything gathered through the books and to the disk.
@@ -87,11 +88,16 @@ impl Writer {
         match request {
             Request::Hold {
                 request,
+                cover,
                 place,
                 reply,
             } => {
                 let seq = self.next_seq();
-                match self.book.hold(request, seq) {
+                let made = match cover {
+                    Cover::Needed if !self.book.covers(&request) => Err(HoldError::Uncovered),
+                    Cover::Needed | Cover::Any => self.book.hold(request, seq),
+                };
+                match made {
                     Ok((entry, made)) => {
                         self.batch.entries.push(entry);
                         self.batch.holds.push(WaitingHold { made, place, reply });
@@ -126,6 +132,7 @@ impl Writer {
                 evidence,
                 reply,
             } => self.correct(&ended, difference, evidence, reply),
+            Request::Grant { grant, reply } => self.grant(*grant, reply),
             Request::Keep { records, reply } => self.keeping.push(Keeping { records, reply }),
             Request::OpenCalls { reply } => {
                 self.commit();
@@ -133,20 +140,22 @@ impl Writer {
             }
             Request::Budgets { reply } => drop(reply.send(self.book.statuses())),
             Request::SetBudgets { budgets, reply } => {
-                // What is decided must be in the store before it is read.
-                self.commit();
-                let answer = if self.unsure.is_some() || !self.batch.entries.is_empty() {
-                    Err(LedgerError::Store(StoreError::Failed(self.failure())))
-                } else {
-                    let read = self.book.set_budgets(self.store.reader(), budgets);
-                    self.inbox.known.exhausted.lift();
-                    self.inbox.known.levels.replace(self.book.levels());
-                    read.map_err(LedgerError::from)
-                };
-                drop(reply.send(answer));
+                drop(reply.send(self.set_budgets(budgets)));
             }
             Request::Close { reply } => self.closing.push(reply),
         }
+    }
+
+    fn set_budgets(&mut self, budgets: Vec<Budget>) -> Result<(), LedgerError> {
+        // What is decided must be in the store before it is read.
+        self.commit();
+        if self.unsure.is_some() || !self.batch.entries.is_empty() {
+            return Err(LedgerError::Store(StoreError::Failed(self.failure())));
+        }
+        let read = self.book.set_budgets(self.store.reader(), budgets);
+        self.inbox.known.exhausted.lift();
+        self.inbox.known.levels.replace(self.book.levels());
+        read.map_err(LedgerError::from)
     }
 
     /// Binds a hold to its job; a job that belongs to another hold already puts this one in doubt.
@@ -223,6 +232,25 @@ impl Writer {
             }
             drop(reply.send(Ok(entry)));
         }
+        self.answer_grants(batch.grants, &batch.entries);
+    }
+
+    /// Calls that are made from here on have the room.
+    fn answer_grants(&self, grants: Vec<WaitingGrant>, written: &[Entry]) {
+        if grants.is_empty() {
+            return;
+        }
+        self.inbox.known.exhausted.lift();
+        // After a failure its number may be another; those that landed then are no longer among
+        // the entries, and were the first.
+        let entries = written.iter().rev();
+        let mut entries = entries.filter(|entry| entry.kind == EntryKind::Granted);
+        for WaitingGrant { mut granted, reply } in grants.into_iter().rev() {
+            if let Some(entry) = entries.next() {
+                granted.entry = entry.clone();
+            }
+            drop(reply.send(Ok(granted)));
+        }
     }
 
     fn deliver(&self, holds: Vec<WaitingHold>) {
@@ -289,6 +317,7 @@ impl Writer {
                 Request::Consider { .. }
                 | Request::Decide { .. }
                 | Request::Correct { .. }
+                | Request::Grant { .. }
                 | Request::Keep { .. }
                 | Request::OpenCalls { .. }
                 | Request::Budgets { .. }
