@@ -20,7 +20,7 @@ pub use complaint::{Complaint, ConfigErrors};
 pub use environment::Environment;
 pub use load::{Declared, declared, load, load_books};
 pub use settings::{
-    Account, Books, Breaker, Config, Floor, FloorAction, LedgerFile, Pace, Rate, Server,
-    TeamSettings, Upstream,
+    Account, Books, Breaker, Config, Floor, FloorAction, KeptAnswers, LedgerFile, Pace, Rate,
+    Server, TeamSettings, Upstream,
 };
 pub use validate::is_id;

@@ -44,6 +44,8 @@ pub struct Facts {
     pub refusal: Option<&'static str>,
     /// What was charged.
     pub charge: Option<Credits>,
+    /// What was charged for its answer before, when that was given to nobody.
+    pub saved: Option<Credits>,
     /// The status the upstream answered with.
     pub upstream_status: Option<u16>,
     /// From sending to the last byte of the upstream's answer.

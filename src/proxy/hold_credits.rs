@@ -87,6 +87,7 @@ fn admit(quoted: Quoted, pledge: Pledge) -> Admitted {
         policy: quoted.policy,
         operation: quoted.operation,
         pledge,
+        keeping: quoted.keeping,
     }
 }
 

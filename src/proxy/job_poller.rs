@@ -131,6 +131,7 @@ impl JobPoller {
             operation: Arc::clone(operation),
             pledge: Pledge::Job(id.clone()),
             policy: Arc::clone(&policy),
+            keeping: None,
         };
         let attach = AttachTokenLayer {
             token: self.settings.token.clone(),

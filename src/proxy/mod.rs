@@ -24,12 +24,14 @@ pub mod body;
 pub mod bounds;
 pub mod breaker;
 pub mod classify;
+pub mod connection;
 pub mod exchange;
 mod exchange_task;
 pub mod forward;
 pub mod framing;
 pub mod hold_credits;
 pub mod job_poller;
+pub mod kept;
 pub mod meters;
 pub mod normalise_path;
 pub mod outcome;
@@ -52,7 +54,9 @@ pub mod upstream;
 
 use body::{AnswerBody, OutgoingBody};
 use exchange::Exchange;
+use kept::Keeping;
 use policy::Policy;
+use quote_body::CallDigest;
 use refusal::Refusal;
 
 /// What the stack answers with.
@@ -118,6 +122,10 @@ pub struct Quoted {
     pub job: Option<JobId>,
     /// The most it can take. `None`: it takes nothing and nothing is held.
     pub quote: Option<(Quote, Fingerprint)>,
+    /// Key, operation and body in one, of a call that has a quote.
+    pub digest: Option<CallDigest>,
+    /// Where its answer is kept until its client has it. Left by kept answers.
+    pub keeping: Option<Keeping>,
 }
 
 /// A request that may leave: its quote is on disk, or it is free. Left by hold credits.
@@ -133,6 +141,8 @@ pub struct Admitted {
     pub operation: Arc<Operation>,
     /// What its end must be told to.
     pub pledge: Pledge,
+    /// Where its answer is kept until its client has it.
+    pub keeping: Option<Keeping>,
 }
 
 /// What waits for the end of an exchange.

@@ -60,6 +60,8 @@ pub enum Refusal {
         /// When its outcome became unknown.
         doubted_at: Timestamp,
     },
+    /// Its idempotency key stands for another call.
+    IdempotencyConflict,
     /// A rate of the client's is used up for now.
     RateExceeded {
         /// Which rate.
@@ -127,6 +129,7 @@ impl Refusal {
             Self::BadRequest(_) => "bad_request",
             Self::Short(short) => short.reason(),
             Self::CallInDoubt { .. } => "call_in_doubt",
+            Self::IdempotencyConflict => "idempotency_conflict",
             Self::RateExceeded { .. } => "rate_exceeded",
             Self::AccountSlowed { .. } => "account_slowed",
             Self::LedgerUnavailable(_) | Self::LedgerUnreadable(_) => "ledger_unavailable",
@@ -147,6 +150,7 @@ impl Refusal {
             Self::OperationNotAllowed(_) | Self::UnknownOperation(_) => StatusCode::FORBIDDEN,
             Self::UnreadableBody(_) | Self::BadRequest(_) => StatusCode::BAD_REQUEST,
             Self::BodyTooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::IdempotencyConflict => StatusCode::CONFLICT,
             Self::Short(short) => short.status(),
             Self::RateExceeded { .. } | Self::AccountSlowed { .. } => StatusCode::TOO_MANY_REQUESTS,
             Self::LedgerUnavailable(_)
@@ -196,6 +200,7 @@ impl Refusal {
             Self::CallInDoubt { hold, doubted_at } => format!(
                 "This very call was sent before (hold {hold}) and its outcome has been unknown since {doubted_at}: it may have been charged, so it is not sent again. Wait for the doubt to end, or ask the platform owner to `resolve {hold}`."
             ),
+            Self::IdempotencyConflict => "This Idempotency-Key was used by your key for a call of another operation or with another body, so neither its answer nor a new call can be meant. Send a new Idempotency-Key for a new call; repeat a call with the same bytes.".into(),
             Self::RateExceeded { rate, .. } => {
                 format!("The rate {rate} is used up for the moment. Try again after the time in Retry-After.")
             }

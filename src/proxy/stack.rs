@@ -2,7 +2,7 @@
 //!
 //! Read it from top to bottom as a request does. Where a layer changes the request's type, two
 //! swapped lines do not compile; where it does not (answer refusals and bounds, normalise path,
-//! throttle, team view) `tests/integration/order.rs` pins the order.
+//! throttle, team view, kept answers) `tests/integration/order.rs` pins the order.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -22,6 +22,7 @@ use super::bounds::BoundsLayer;
 use super::classify::ClassifyLayer;
 use super::forward::{Forward, ForwardSettings};
 use super::hold_credits::HoldCreditsLayer;
+use super::kept::{KeptAnswersLayer, Shelf};
 use super::normalise_path::NormalisePathLayer;
 use super::policy::Policy;
 use super::quote_body::QuoteBodyLayer;
@@ -44,6 +45,8 @@ pub struct StackSettings {
     pub books: Arc<Books>,
     /// What calls did not take, for reports.
     pub savings: Savings,
+    /// Paid answers that did not reach their clients.
+    pub shelf: Arc<Shelf>,
     /// The largest body of a request, in bytes.
     pub body_bytes_max: usize,
     /// The longest a body may take to arrive.
@@ -95,6 +98,12 @@ pub fn stack(
             body_bytes_max: settings.body_bytes_max,
             body_read_timeout: settings.body_read_timeout,
             kept_bytes: Arc::clone(&forward.kept_bytes),
+        })
+        // Behind quote, which says what the same call is; before anything is waited for or held.
+        .layer(KeptAnswersLayer {
+            shelf: Arc::clone(&settings.shelf),
+            ledger: forward.ledger.clone(),
+            savings: settings.savings.clone(),
         })
         // Here waits, one day, the layer for the upstream's parallel slots: after quote, so that
         // only readable calls queue, and before hold, so that a call in the queue holds nothing.

@@ -68,6 +68,7 @@ fn settings(config: &Config) -> String {
         ledger,
         account,
         reconciliation,
+        kept_answers,
         logging,
         catalogue: _,
         prices,
@@ -80,7 +81,7 @@ fn settings(config: &Config) -> String {
         warnings,
     } = config;
     format!(
-        "{server:#?}{upstream:#?}{ledger:#?}{account:#?}{reconciliation:#?}{logging:#?}{prices:#?}{teams:#?}{clients:#?}\
+        "{server:#?}{upstream:#?}{ledger:#?}{account:#?}{reconciliation:#?}{kept_answers:#?}{logging:#?}{prices:#?}{teams:#?}{clients:#?}\
          {budgets:#?}{floors:#?}{rates:#?}{alerts:#?}{warnings:#?}"
     )
 }

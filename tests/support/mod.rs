@@ -190,7 +190,7 @@ impl Plan {
         text += "[account]\n";
         text += &default("account", "when_stale", "when_stale = \"allow\"");
         text += &section("account");
-        for name in ["reconciliation", "log", "catalogue"] {
+        for name in ["reconciliation", "kept_answers", "log", "catalogue"] {
             let lines = section(name);
             if !lines.is_empty() {
                 text += &format!("[{name}]\n{lines}");
