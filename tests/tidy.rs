@@ -125,6 +125,7 @@ const PURE: &[&str] = &[
     "src/ledger/window.rs",
     "src/ledger/budget.rs",
     "src/catalogue",
+    "src/proxy/kept/group.rs",
     "src/proxy/kept/table.rs",
     "src/proxy/outcome.rs",
     "src/reconciliation/matching",

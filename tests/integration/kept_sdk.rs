@@ -117,7 +117,8 @@ async fn connections_cut_in_an_answer_are_charged_once_and_the_sdk_gets_its_answ
     for after in [1, 200, 700] {
         let world = Plan::one_team("100").start().await;
         let through = cutting_relay(world.address(), 2, after).await;
-        let sdk = Sdk::start(through, "growth-crm").await;
+        let slowly = json!({"backoff_base": 0.2});
+        let sdk = Sdk::start_with(through, "growth-crm", slowly).await;
         let came = sdk.call("search.database_leads", rows()).await;
         let wire = came.wire();
         assert_eq!(wire.len(), 3, "{came:?}");

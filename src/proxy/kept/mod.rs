@@ -9,13 +9,16 @@
 //! - Leaves: [`Quoted`], with the place where its answer goes.
 //! - Fails: `idempotency_conflict`, `call_in_doubt`, `bad_request` (no readable idempotency key).
 //!
-//! `table.rs` has the rules; [`connection`](super::connection) knows which answers have arrived.
+//! `table.rs` and `group.rs` have the rules; [`connection`](super::connection) knows which answers have arrived.
 
 mod answer;
 mod body;
 mod claim;
+mod group;
 mod shelf;
 mod table;
+#[cfg(test)]
+mod table_tests;
 
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -145,7 +148,7 @@ impl KeptAnswersLayer {
                     self.wait_out(mark, hold).await?;
                     continue;
                 }
-                Seen::Unsure(_) => continue,
+                Seen::Unsure(..) => continue,
             };
             let claim = Claim::new(&self.shelf, ticket);
             match self.shelf.wait(ticket).await {

@@ -1,7 +1,6 @@
 //! The kept answers of the process: the table under its lock, with the time and the metrics.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 use ::metrics::{Gauge, gauge};
 use tokio::sync::Notify;
@@ -14,9 +13,6 @@ use crate::ledger::HoldId;
 use crate::metrics::{KEPT_ANSWERS, KEPT_BYTES};
 use crate::proxy::connection::Connection;
 use crate::proxy::quote_body::CallDigest;
-
-/// The end of a connection may be told a moment after the repeat of its call came in on another.
-const LEAVING: Duration = Duration::from_millis(5);
 
 /// Where a client can be seen. `None`: nowhere; it is there until it says otherwise.
 pub type Peer = Option<Arc<Connection>>;
@@ -75,17 +71,17 @@ impl Shelf {
     /// A client makes a call. Waits a moment if the same was called by somebody who may be leaving.
     pub async fn look(&self, mark: Mark, digest: CallDigest, peer: Peer) -> Seen<Bell> {
         let is_there = |peer: &Peer| peer.as_ref().is_none_or(|peer| peer.is_there());
-        let deadline = Instant::now() + LEAVING;
+        let began = Instant::now();
         loop {
-            let when = (self.clock.now(), Instant::now() >= deadline);
+            let when = (self.clock.now(), began.elapsed());
             let seen = self
                 .table()
                 .look(mark, digest, peer.clone(), when, is_there);
-            let Seen::Unsure(bell) = seen else {
+            let Seen::Unsure(bell, patience) = seen else {
                 return seen;
             };
-            // A ring that is missed here is a few milliseconds of waiting and no more.
-            let _ = tokio::time::timeout_at(deadline, bell.notified()).await;
+            // A ring that is missed here is some milliseconds of waiting and no more.
+            let _ = tokio::time::timeout(patience, bell.notified()).await;
         }
     }
 
@@ -141,7 +137,7 @@ impl Shelf {
 
     /// See [`Table::handed`].
     pub fn handed(&self, ticket: Ticket) {
-        self.table().handed(ticket);
+        self.table().handed(ticket, self.clock.now());
     }
 
     /// See [`Table::delivered`].

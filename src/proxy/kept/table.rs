@@ -9,17 +9,16 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
+use std::time::Duration;
 
 use ahash::RandomState;
 use jiff::{SignedDuration, Timestamp};
 
 use super::answer::KeptAnswer;
+use super::group::{Asked, Client, Group, Known, State};
 use crate::ledger::HoldId;
 use crate::proxy::quote_body::CallDigest;
 
-/// Of more identical calls under way at one time, the others are not asked after their clients: so
-/// many are no repeats.
-const LOOKED_AT_MAX: usize = 16;
 /// One answer may take this part of all room.
 const ANSWER_SHARE: usize = 4;
 /// How often answers that are too old are looked for.
@@ -50,9 +49,9 @@ pub struct Bounds {
 /// An exchange, and one client's turn at it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ticket {
-    mark: Mark,
-    id: u64,
-    turn: u32,
+    pub(super) mark: Mark,
+    pub(super) id: u64,
+    pub(super) turn: u32,
 }
 
 /// What is known of a call that was made just now. `B` is rung when it may be another.
@@ -62,8 +61,9 @@ pub enum Seen<B> {
     New(Ticket),
     /// It was made before, and what comes of that is this client's.
     Known(Ticket),
-    /// The same was called a moment ago by somebody who may just be leaving.
-    Unsure(B),
+    /// The same was called a moment ago by somebody who may just be leaving: to be asked again when
+    /// it rings, or after this time.
+    Unsure(B, Duration),
     /// Its idempotency key was used for something else.
     Conflict,
     /// Under its idempotency key a call was made whose outcome was unknown when it ended.
@@ -96,40 +96,6 @@ pub struct Table<P, B> {
     swept_at: Timestamp,
 }
 
-#[derive(Debug)]
-struct Group<P, B> {
-    bell: B,
-    /// The oldest first.
-    exchanges: Vec<Known<P>>,
-}
-
-#[derive(Debug)]
-struct Known<P> {
-    id: u64,
-    turn: u32,
-    digest: CallDigest,
-    client: Client<P>,
-    state: State,
-    bytes: usize,
-}
-
-#[derive(Debug)]
-enum Client<P> {
-    /// It waits for its answer, or is being given it.
-    There(P),
-    /// Every byte of its answer was written to its connection.
-    Handed(P),
-    /// It left before that.
-    Gone,
-}
-
-#[derive(Debug)]
-enum State {
-    Running,
-    Answered(Arc<KeptAnswer>, Timestamp),
-    Doubted(HoldId, Timestamp),
-}
-
 impl<P, B: Clone + Default> Table<P, B> {
     /// An empty one.
     pub fn new(bounds: Bounds) -> Self {
@@ -144,13 +110,13 @@ impl<P, B: Clone + Default> Table<P, B> {
         }
     }
 
-    /// A client makes a call. `sure`: nobody is waited for any more.
+    /// A client makes a call; `waited` is the time for which it was told to ask again.
     pub fn look(
         &mut self,
         mark: Mark,
         digest: CallDigest,
         client: P,
-        (now, sure): (Timestamp, bool),
+        (now, waited): (Timestamp, Duration),
         is_there: impl Fn(&P) -> bool,
     ) -> Seen<B> {
         self.sweep(now);
@@ -164,16 +130,16 @@ impl<P, B: Clone + Default> Table<P, B> {
                     return seen;
                 }
             }
-            Mark::Call(_) => match group.left_by_its_client(is_there) {
+            Mark::Call(_) => match group.left_by_its_client(now, is_there) {
                 Asked::Left(at) => {
                     let ticket = group.take_over(mark, at, client);
                     self.rank(ticket.mark, ticket.id);
                     return Seen::Known(ticket);
                 }
-                Asked::Unsure if !sure && group.exchanges.len() <= LOOKED_AT_MAX => {
-                    return Seen::Unsure(group.bell.clone());
+                Asked::Unsure(patience) if waited < patience => {
+                    return Seen::Unsure(group.bell.clone(), patience - waited);
                 }
-                Asked::Unsure | Asked::AllThere => {}
+                Asked::Unsure(_) => {}
             },
         }
         Seen::New(self.begin(mark, digest, client))
@@ -287,10 +253,10 @@ impl<P, B: Clone + Default> Table<P, B> {
     }
 
     /// The last byte of the answer was written to a client's connection.
-    pub fn handed(&mut self, ticket: Ticket) {
+    pub fn handed(&mut self, ticket: Ticket, now: Timestamp) {
         if let Some(known) = self.own(ticket) {
             known.client = match std::mem::replace(&mut known.client, Client::Gone) {
-                Client::There(client) | Client::Handed(client) => Client::Handed(client),
+                Client::There(client) | Client::Handed(client, _) => Client::Handed(client, now),
                 Client::Gone => Client::Gone,
             };
             self.rank(ticket.mark, ticket.id);
@@ -311,6 +277,12 @@ impl<P, B: Clone + Default> Table<P, B> {
     /// What they, and answers on their way in, take.
     pub fn bytes(&self) -> usize {
         self.bytes
+    }
+
+    /// Calls of which anything is known.
+    #[cfg(test)]
+    pub fn marks(&self) -> usize {
+        self.groups.len()
     }
 
     fn known(&mut self, ticket: Ticket) -> Option<&mut Known<P>> {
@@ -343,7 +315,7 @@ impl<P, B: Clone + Default> Table<P, B> {
             return;
         }
         let (into, from) = match known.client {
-            Client::Handed(_) => (&mut self.handed, &mut self.kept),
+            Client::Handed(..) => (&mut self.handed, &mut self.kept),
             Client::There(_) | Client::Gone => (&mut self.kept, &mut self.handed),
         };
         from.remove(&id);
@@ -400,62 +372,6 @@ impl<P, B: Clone + Default> Table<P, B> {
                 known.id == id && now.duration_since(at) >= keep
             }
             State::Running => false,
-        })
-    }
-}
-
-/// What became of the clients of identical calls.
-enum Asked {
-    /// The client of the one at this place has left.
-    Left(usize),
-    /// One is there, as far as is known, and may just be leaving.
-    Unsure,
-    /// Nobody is missing.
-    AllThere,
-}
-
-impl<P, B> Group<P, B> {
-    fn left_by_its_client(&self, is_there: impl Fn(&P) -> bool) -> Asked {
-        let mut unsure = false;
-        for (at, known) in self.exchanges.iter().enumerate() {
-            let is_there = |client| at >= LOOKED_AT_MAX || is_there(client);
-            match &known.client {
-                Client::Gone => return Asked::Left(at),
-                Client::There(client) if !is_there(client) => return Asked::Left(at),
-                Client::There(_) => unsure = true,
-                // It closed its connection: after it had read everything, or before. What its
-                // system says to our last bytes will tell in an instant.
-                Client::Handed(client) => unsure |= !is_there(client),
-            }
-        }
-        if unsure {
-            Asked::Unsure
-        } else {
-            Asked::AllThere
-        }
-    }
-
-    fn take_over(&mut self, mark: Mark, at: usize, client: P) -> Ticket {
-        let known = &mut self.exchanges[at];
-        known.turn += 1;
-        known.client = Client::There(client);
-        Ticket {
-            mark,
-            id: known.id,
-            turn: known.turn,
-        }
-    }
-
-    fn named(&self, mark: Mark, digest: CallDigest) -> Option<Seen<B>> {
-        let known = self.exchanges.first()?;
-        Some(match known.state {
-            _ if known.digest != digest => Seen::Conflict,
-            State::Doubted(hold, _) => Seen::Doubted(hold),
-            State::Running | State::Answered(..) => Seen::Known(Ticket {
-                mark,
-                id: known.id,
-                turn: known.turn,
-            }),
         })
     }
 }
