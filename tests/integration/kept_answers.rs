@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use generect_guard::clock::Clock;
 use generect_guard::credits::Credits;
+use generect_guard::ledger::SavedBy;
 use generect_guard::simulator::Fault;
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
@@ -91,8 +92,24 @@ async fn the_repeat_of_a_call_whose_client_left_is_given_the_paid_answer_once() 
     assert!(!is_replay(&on_purpose), "{on_purpose:?}");
     assert_eq!(on_purpose.header("guard-charge"), CHARGE);
     settled(&world, "0.12").await;
-    let entries = world.end_with_nothing_open().await;
+    let replayed = [
+        ("team", "growth"),
+        ("operation", "search_database_leads"),
+        ("outcome", "replayed"),
+    ];
+    let requests = world.metric("guard_requests_total", &replayed).await;
+    assert_eq!(requests, "1");
+    let folder = world.end().await;
+    let path = folder.path().join("ledger.db");
+    let entries = crate::support::entries_of(&path);
     assert_eq!(entries.len(), 4, "nothing was held for the repeat");
+    let reader = generect_guard::ledger::open_reader(&path).unwrap();
+    let saved = reader.savings(Timestamp::MIN, Timestamp::MAX).unwrap();
+    assert_eq!(saved.len(), 1, "{saved:?}");
+    assert_eq!(
+        (saved[0].how, saved[0].calls, saved[0].credits),
+        (SavedBy::Replayed, 1, credits(CHARGE))
+    );
 }
 
 #[tokio::test]
