@@ -69,13 +69,17 @@ pub mod outcome {
     pub const DRY_RUN: &str = "dry_run";
     /// The guard said no.
     pub const REFUSED: &str = "refused";
+    /// Given the answer of a call that was charged before and whose client had left.
+    pub const REPLAYED: &str = "replayed";
+    /// The same, of a call that was still under way.
+    pub const JOINED: &str = "joined";
     /// The client left before anything was held.
     pub const ABANDONED: &str = "abandoned";
 
     /// All of them.
     pub const ALL: &[&str] = &[
         SETTLED, ESTIMATED, RELEASED, IN_DOUBT, ACCEPTED, FREE, TEST_MODE, DRY_RUN, REFUSED,
-        ABANDONED,
+        REPLAYED, JOINED, ABANDONED,
     ];
 }
 
@@ -174,6 +178,10 @@ metrics! {
     /// (`replayed`, `joined`, `idempotent`), a search sent to the database (`database`). It only
     /// rises, and is a gauge for the same reason.
     SAVED = "guard_saved_credits_total", Kind::Gauge, Count, [TEAM, HOW];
+    /// Paid answers in memory that have not, or not certainly, reached their clients.
+    KEPT_ANSWERS = "guard_kept_answers", Kind::Gauge, Count, [];
+    /// What they take, in bytes; answers on their way in are counted too.
+    KEPT_BYTES = "guard_kept_bytes", Kind::Gauge, Bytes, [];
     /// Answers of the upstream, by the hundred of their status.
     UPSTREAM_RESPONSES = "guard_upstream_responses_total", Kind::Counter, Count, [OPERATION, STATUS_CLASS];
     /// Charges above what was held for them.

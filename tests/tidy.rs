@@ -136,6 +136,8 @@ const PURE: &[&str] = &[
     "src/ledger/window.rs",
     "src/ledger/budget.rs",
     "src/catalogue",
+    "src/proxy/kept/group.rs",
+    "src/proxy/kept/table.rs",
     "src/proxy/outcome.rs",
     "src/proxy/slots/queue.rs",
     "src/proxy/slots/cap.rs",

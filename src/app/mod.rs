@@ -40,6 +40,7 @@ use crate::proxy::attach_token::Token;
 use crate::proxy::breaker::{Breaker, BreakerSettings};
 use crate::proxy::database_twin::TwinSavings;
 use crate::proxy::forward::ForwardSettings;
+use crate::proxy::kept::{Bounds, Shelf};
 use crate::proxy::policy::Policy;
 use crate::proxy::redact::Redactor;
 use crate::proxy::resend::Patience;
@@ -350,11 +351,21 @@ fn stack_settings(
         savings,
         pauses: Arc::new(ArcSwap::from_pointee(pauses)),
         clock: clock.clone(),
+        shelf: Shelf::new(kept_answers(&config.kept_answers), clock.clone()),
         body_bytes_max: server.body_bytes_max,
         body_read_timeout: server.body_read_timeout,
         token: Token::new(token).map_err(|error| wrong(&error))?,
         forward: Arc::new(forward),
     })
+}
+
+fn kept_answers(settings: &config::KeptAnswers) -> Bounds {
+    Bounds {
+        number_max: settings.number_max,
+        bytes_max: settings.bytes_max,
+        keep: settings.keep,
+        idempotency_keep: settings.idempotency_keep,
+    }
 }
 
 /// What was saved lately, to go on from.

@@ -20,6 +20,7 @@ pub(super) struct File {
     pub(super) ledger: LedgerSection,
     pub(super) account: AccountFile,
     pub(super) reconciliation: ReconciliationFile,
+    pub(super) kept_answers: KeptAnswersFile,
     pub(super) log: LogFile,
     pub(super) catalogue: CatalogueFile,
     pub(super) team: Vec<TeamFile>,
@@ -122,6 +123,16 @@ pub(super) struct ReconciliationFile {
     pub(super) rows_late: Option<Span>,
     pub(super) overlap: Option<Span>,
     pub(super) factor: Option<Credits>,
+}
+
+/// `[kept_answers]`
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct KeptAnswersFile {
+    pub(super) number_max: Option<u32>,
+    pub(super) bytes_max: Option<ByteCount>,
+    pub(super) keep: Option<Span>,
+    pub(super) idempotency_keep: Option<Span>,
 }
 
 /// `[log]`

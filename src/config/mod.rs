@@ -21,7 +21,7 @@ pub use complaint::{Complaint, ConfigErrors};
 pub use environment::Environment;
 pub use load::{Declared, declared, load, load_books};
 pub use settings::{
-    Account, Books, Breaker, Config, Floor, FloorAction, LedgerFile, Pace, Rate, Retry, Server,
-    Slots, TeamSettings, Upstream,
+    Account, Books, Breaker, Config, Floor, FloorAction, KeptAnswers, LedgerFile, Pace, Rate,
+    Retry, Server, Slots, TeamSettings, Upstream,
 };
 pub use validate::is_id;

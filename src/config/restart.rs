@@ -1,6 +1,8 @@
 //! Which settings a running guard cannot take over.
 
-use super::settings::{Account, Breaker, Config, LedgerFile, Reconciliation, Server, Upstream};
+use super::settings::{
+    Account, Breaker, Config, KeptAnswers, LedgerFile, Reconciliation, Server, Upstream,
+};
 use crate::ledger::AccountRule;
 use crate::logging::LoggingSettings;
 
@@ -35,6 +37,18 @@ impl Config {
         );
         account(&self.account, &new.account, &mut found);
         reconciliation(&self.reconciliation, &new.reconciliation, &mut found);
+        compare!(
+            found,
+            "kept_answers",
+            KeptAnswers {
+                number_max,
+                bytes_max,
+                keep,
+                idempotency_keep
+            },
+            &self.kept_answers,
+            &new.kept_answers
+        );
         compare!(
             found,
             "log",

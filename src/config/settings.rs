@@ -37,6 +37,8 @@ pub struct Config {
     pub account: Account,
     /// How the books are held against the account's own list.
     pub reconciliation: Reconciliation,
+    /// How many paid answers wait for clients that left before they had them.
+    pub kept_answers: KeptAnswers,
     /// How the guard speaks about itself.
     pub logging: LoggingSettings,
     /// What the upstream does.
@@ -310,4 +312,17 @@ pub struct Reconciliation {
     pub overlap: SignedDuration,
     /// What one unit of the list is in the account's credits.
     pub factor: Credits,
+}
+
+/// How many paid answers wait, in memory, for clients that left before they had them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KeptAnswers {
+    /// Answers at most. Zero: none.
+    pub number_max: usize,
+    /// Bytes of all of them at most.
+    pub bytes_max: usize,
+    /// How long each waits.
+    pub keep: SignedDuration,
+    /// How long each waits whose client gave its call an idempotency key.
+    pub idempotency_keep: SignedDuration,
 }

@@ -1,4 +1,4 @@
-//! The three kinds of body an answer can have, and the two a request to the upstream can have.
+//! The kinds of body an answer can have, and the two a request to the upstream can have.
 //!
 //! A streamed answer ends only by an explicit [`Piece::End`]: when its sender disappears without
 //! one, the body fails and the connection is cut, so that half an answer never looks whole.
@@ -16,6 +16,7 @@ use hyper::body::Incoming;
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 use tokio::time::Sleep;
 
+use super::kept::ClaimedBody;
 use super::redact::{KeptBack, Redactor};
 use super::slots::Slot;
 use super::unpack::Unpacker;
@@ -51,6 +52,8 @@ pub enum AnswerBody {
     Streamed(mpsc::Receiver<Piece>),
     /// Passed through as it comes, of an operation that is not settled.
     Passed(Box<Passed>),
+    /// Any of these, whose client is waited for to have it.
+    Claimed(Box<ClaimedBody>),
     /// Nothing (more) to say.
     Empty,
 }
@@ -176,6 +179,7 @@ impl Body for AnswerBody {
                 Poll::Ready(frame)
             }
             Self::Passed(passed) => passed.poll_covered(cx),
+            Self::Claimed(claimed) => Pin::new(&mut **claimed).poll_frame(cx),
             Self::Empty => Poll::Ready(None),
         }
     }
@@ -185,6 +189,7 @@ impl Body for AnswerBody {
             Self::Full(body, _) => body.is_end_stream(),
             Self::Streamed(_) => false,
             Self::Passed(passed) => passed.is_over(),
+            Self::Claimed(claimed) => claimed.is_end_stream(),
             Self::Empty => true,
         }
     }
@@ -194,6 +199,7 @@ impl Body for AnswerBody {
             Self::Full(body, _) => body.size_hint(),
             Self::Streamed(_) => SizeHint::default(),
             Self::Passed(passed) => passed.size_hint(),
+            Self::Claimed(claimed) => claimed.size_hint(),
             Self::Empty => SizeHint::with_exact(0),
         }
     }

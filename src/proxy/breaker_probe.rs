@@ -87,6 +87,7 @@ impl BreakerProbe {
             pledge: Pledge::Nothing,
             // A free question is in no family of slots.
             slot: None,
+            keeping: None,
         };
         let attach = AttachTokenLayer {
             token: self.token.clone(),

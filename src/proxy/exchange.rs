@@ -51,6 +51,8 @@ pub struct Facts {
     pub charge: Option<Credits>,
     /// How often it was tried to send it, if more than once.
     pub upstream_tries: Option<u32>,
+    /// What was charged for its answer before, when that was given to nobody.
+    pub saved: Option<Credits>,
     /// The status the upstream answered with.
     pub upstream_status: Option<u16>,
     /// From sending to the last byte of the upstream's answer.

@@ -19,6 +19,7 @@ use super::body::{AnswerBody, OutgoingBody, Piece};
 use super::database_twin;
 use super::exchange::Exchange;
 use super::forward::{ForwardSettings, note_status, readable};
+use super::kept::Keeping;
 use super::outcome::{self, TestMode, Verdict};
 use super::policy::Policy;
 use super::redact::KeptBack;
@@ -36,9 +37,9 @@ use crate::ledger::Ending;
 const PIECES_WAITING_MAX: usize = 16;
 
 const GUARD_QUOTE: HeaderName = HeaderName::from_static("guard-quote");
-const GUARD_CHARGE: HeaderName = HeaderName::from_static("guard-charge");
-const GUARD_REMAINING: HeaderName = HeaderName::from_static("guard-remaining");
-const GUARD_BUDGET: HeaderName = HeaderName::from_static("guard-budget");
+pub(super) const GUARD_CHARGE: HeaderName = HeaderName::from_static("guard-charge");
+pub(super) const GUARD_REMAINING: HeaderName = HeaderName::from_static("guard-remaining");
+pub(super) const GUARD_BUDGET: HeaderName = HeaderName::from_static("guard-budget");
 
 /// What the client gets: its answer, or a refusal.
 type Reply = oneshot::Sender<Result<Answer, Refusal>>;
@@ -50,6 +51,7 @@ pub(super) struct ExchangeTask {
     policy: Arc<Policy>,
     settling: Settling,
     slot: Option<Slot>,
+    keeping: Option<Keeping>,
     reply: Reply,
 }
 
@@ -64,6 +66,7 @@ struct Answering {
     body: Incoming,
     unpacker: Unpacker,
     reader: Box<ChargeReader>,
+    keeping: Option<Keeping>,
     sent: Instant,
 }
 
@@ -92,6 +95,7 @@ impl ExchangeTask {
             policy: admitted.policy,
             settling,
             slot: admitted.slot,
+            keeping: admitted.keeping,
             reply,
         }
     }
@@ -103,6 +107,7 @@ impl ExchangeTask {
             policy,
             settling,
             slot,
+            keeping,
             reply,
         } = self;
         let sent = Instant::now();
@@ -126,6 +131,7 @@ impl ExchangeTask {
                     body,
                     unpacker: Unpacker::default(),
                     reader,
+                    keeping,
                     sent,
                 };
                 return answering.run(reply).await;
@@ -144,6 +150,8 @@ impl ExchangeTask {
                 Refusal::UpstreamSilent
             }
         };
+        // Whoever else waits for this answer is told before the one it was sent for.
+        drop(keeping);
         let _ = reply.send(Err(refusal));
     }
 }
@@ -251,13 +259,24 @@ impl Answering {
     }
 
     /// A small answer: settled, then handed over whole, with its charge in a header.
-    async fn answer_whole(self, bytes: Bytes, room: Option<OwnedSemaphorePermit>, reply: Reply) {
+    async fn answer_whole(
+        mut self,
+        bytes: Bytes,
+        room: Option<OwnedSemaphorePermit>,
+        reply: Reply,
+    ) {
         let redactor = self.settings.redactor.clone();
+        let keeping = self.keeping.take();
         let (head, exchange) = self.settle().await;
         let mut head = answer::passed_head(head, &redactor);
         head.headers.remove(header::CONTENT_LENGTH);
-        let body = AnswerBody::kept(redactor.cover(bytes), room);
-        let _ = reply.send(Ok(with_guard_headers(head, body, &exchange)));
+        let bytes = redactor.cover(bytes);
+        let body = AnswerBody::kept(bytes.clone(), room);
+        let (head, body) = with_guard_headers(head, body, &exchange).into_parts();
+        if let Some(keeping) = keeping {
+            keeping.answered(&head, bytes);
+        }
+        let _ = reply.send(Ok(Answer::from_parts(head, body)));
     }
 
     /// A large answer: handed on as it comes, and settled before its end is. Its last piece waits for
@@ -276,6 +295,7 @@ impl Answering {
             until: self.sent + self.settings.response_timeout * 3 / 4,
         };
         let redactor = self.settings.redactor.clone();
+        let mut keeping = self.keeping.take();
         let mut kept_back = KeptBack::default();
         let mut last = Bytes::new();
         let mut pieces = pieces.into_iter();
@@ -292,11 +312,18 @@ impl Answering {
             let piece = redactor.cover_next(&mut kept_back, piece);
             if !piece.is_empty() {
                 let before = std::mem::replace(&mut last, piece);
+                keeping = keeping.and_then(|keeping| keeping.with(&before));
                 client.hand_over(Piece::Data(before)).await;
             }
         }
-        self.settle().await;
+        let (head, exchange) = self.settle().await;
         let rest = redactor.end(&mut kept_back);
+        // Before its last piece goes: then it is known whether it arrived.
+        if let Some(keeping) = keeping.and_then(|keeping| keeping.with(&last)) {
+            let head = answer::passed_head(head, &redactor);
+            let (head, _) = with_guard_headers(head, AnswerBody::Empty, &exchange).into_parts();
+            keeping.answered(&head, rest.clone());
+        }
         for piece in [Piece::Data(last), Piece::Data(rest), Piece::End] {
             client.hand_over(piece).await;
         }

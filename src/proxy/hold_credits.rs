@@ -90,6 +90,7 @@ fn admit(quoted: Quoted, pledge: Pledge, slot: Option<Slot>) -> Admitted {
         operation: quoted.operation,
         pledge,
         slot,
+        keeping: quoted.keeping,
     }
 }
 

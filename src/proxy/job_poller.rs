@@ -133,6 +133,7 @@ impl JobPoller {
             pledge: Pledge::Job(id.clone()),
             policy: Arc::clone(&policy),
             slot: None,
+            keeping: None,
         };
         let attach = AttachTokenLayer {
             token: self.settings.token.clone(),

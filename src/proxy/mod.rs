@@ -27,6 +27,7 @@ pub mod breaker;
 pub mod breaker_probe;
 mod budget_row;
 pub mod classify;
+pub mod connection;
 pub mod database_twin;
 pub mod exchange;
 mod exchange_task;
@@ -34,6 +35,7 @@ pub mod forward;
 pub mod framing;
 pub mod hold_credits;
 pub mod job_poller;
+pub mod kept;
 pub mod meters;
 pub mod normalise_path;
 pub mod outcome;
@@ -61,7 +63,9 @@ pub mod upstream;
 use ask::Wishes;
 use body::{AnswerBody, OutgoingBody};
 use exchange::Exchange;
+use kept::Keeping;
 use policy::Policy;
+use quote_body::CallDigest;
 use refusal::Refusal;
 use slots::Slot;
 
@@ -132,6 +136,10 @@ pub struct Quoted {
     pub quote: Option<(Quote, Fingerprint)>,
     /// What its client asks of the guard for it.
     pub wishes: Wishes,
+    /// Key, operation and body in one, of a call that has a quote.
+    pub digest: Option<CallDigest>,
+    /// Where its answer is kept until its client has it. Left by kept answers.
+    pub keeping: Option<Keeping>,
 }
 
 /// A request that the upstream has room for. Left by wait for a slot.
@@ -158,6 +166,8 @@ pub struct Admitted {
     pub pledge: Pledge,
     /// Free again when the exchange with the upstream has ended.
     pub slot: Option<Slot>,
+    /// Where its answer is kept until its client has it.
+    pub keeping: Option<Keeping>,
 }
 
 /// What waits for the end of an exchange.

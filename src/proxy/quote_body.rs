@@ -119,7 +119,7 @@ fn tell_length(headers: &mut HeaderMap, body: &Bytes) {
 fn quoted(
     classified: Classified,
     body: OutgoingBody,
-    quote: Option<(catalogue::Quote, Fingerprint)>,
+    quote: Option<(catalogue::Quote, CallDigest)>,
 ) -> Quoted {
     let Identified {
         request,
@@ -134,7 +134,9 @@ fn quoted(
         policy,
         operation: classified.operation,
         job: classified.job,
-        quote,
+        digest: quote.as_ref().map(|(_, digest)| *digest),
+        quote: quote.map(|(quote, digest)| (quote, digest.fingerprint())),
+        keeping: None,
         wishes: classified.wishes,
     }
 }
@@ -157,7 +159,7 @@ async fn price(mut classified: Classified, settings: &QuoteBodyLayer) -> Result<
         database_twin::instead(client, policy, &settings.ledger, operation, &bytes, &quote);
     // A repeat is one of what was asked for, whatever it is sent as.
     let asked = quote.body.as_ref().unwrap_or(&bytes);
-    let fingerprint = fingerprint(&client.key, &operation.name, asked);
+    let digest = CallDigest::of(&client.key, &operation.name, asked);
     let quote = match instead {
         Some(instead) => send_instead(&mut classified, instead),
         None => {
@@ -172,7 +174,7 @@ async fn price(mut classified: Classified, settings: &QuoteBodyLayer) -> Result<
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     let body = OutgoingBody::Full(Full::new(sent), room.into());
     let is_charged = classified.operation.class.is_charged();
-    let quote = is_charged.then_some((quote, fingerprint));
+    let quote = is_charged.then_some((quote, digest));
     Ok(quoted(classified, body, quote))
 }
 
@@ -294,18 +296,27 @@ fn refusal(error: &QuoteError, operation: &OperationName) -> Refusal {
     }
 }
 
-/// Tells the same call again, also after a restart: same key, same operation, same bytes.
-fn fingerprint(key: &KeyId, operation: &OperationName, body: &[u8]) -> Fingerprint {
-    let mut digest = Sha256::new();
-    for part in [key.as_str().as_bytes(), operation.as_str().as_bytes()] {
-        digest.update(part);
-        digest.update([0]);
+/// Tells the same call again: same key, same operation, same bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct CallDigest(pub [u8; 32]);
+
+impl CallDigest {
+    fn of(key: &KeyId, operation: &OperationName, body: &[u8]) -> Self {
+        let mut digest = Sha256::new();
+        for part in [key.as_str().as_bytes(), operation.as_str().as_bytes()] {
+            digest.update(part);
+            digest.update([0]);
+        }
+        digest.update(body);
+        Self(digest.finalize().into())
     }
-    digest.update(body);
-    let bytes = digest.finalize();
-    let mut first = [0; 8];
-    first.copy_from_slice(&bytes[..8]);
-    Fingerprint(u64::from_be_bytes(first))
+
+    /// As much of it as the ledger keeps, to tell the call again after a restart too.
+    fn fingerprint(&self) -> Fingerprint {
+        let mut first = [0; 8];
+        first.copy_from_slice(&self.0[..8]);
+        Fingerprint(u64::from_be_bytes(first))
+    }
 }
 
 #[cfg(test)]
@@ -336,7 +347,7 @@ mod tests {
     #[test]
     fn a_fingerprint_tells_keys_operations_and_bodies_apart() {
         let of = |key: &str, operation: &str, body: &str| {
-            fingerprint(&key.into(), &operation.into(), body.as_bytes())
+            CallDigest::of(&key.into(), &operation.into(), body.as_bytes()).fingerprint()
         };
         let one = of("k", "o", "{}");
         assert_eq!(one, of("k", "o", "{}"));

@@ -83,6 +83,8 @@ pub enum Refusal {
         /// When its outcome became unknown.
         doubted_at: Timestamp,
     },
+    /// Its idempotency key stands for another call.
+    IdempotencyConflict,
     /// A rate of the client's is used up for now.
     RateExceeded {
         /// Which rate.
@@ -158,6 +160,7 @@ impl Refusal {
             Self::AboveMaxCharge(_) => "above_max_charge",
             Self::Short(short) => short.reason(),
             Self::CallInDoubt { .. } => "call_in_doubt",
+            Self::IdempotencyConflict => "idempotency_conflict",
             Self::RateExceeded { .. } => "rate_exceeded",
             Self::SlotsFull(_) => "slots_full",
             Self::AccountSlowed { .. } => "account_slowed",
@@ -186,6 +189,7 @@ impl Refusal {
             | Self::UnreadableHeader(_)
             | Self::AboveMaxCharge(_) => StatusCode::BAD_REQUEST,
             Self::BodyTooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::IdempotencyConflict => StatusCode::CONFLICT,
             Self::Short(short) => short.status(),
             Self::RateExceeded { .. } | Self::SlotsFull(_) | Self::AccountSlowed { .. } => {
                 StatusCode::TOO_MANY_REQUESTS
@@ -246,6 +250,7 @@ impl Refusal {
             Self::CallInDoubt { hold, doubted_at } => format!(
                 "This very call was sent before (hold {hold}) and its outcome has been unknown since {doubted_at}: it may have been charged, so it is not sent again. Wait for the doubt to end, or ask the platform owner to `resolve {hold}`."
             ),
+            Self::IdempotencyConflict => "This Idempotency-Key was used by your key for a call of another operation or with another body, so neither its answer nor a new call can be meant. Send a new Idempotency-Key for a new call; repeat a call with the same bytes.".into(),
             Self::RateExceeded { rate, .. } => {
                 format!("The rate {rate} is used up for the moment. Try again after the time in Retry-After.")
             }

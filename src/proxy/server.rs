@@ -20,6 +20,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::{Service, ServiceExt};
 
+use super::connection::ClientStream;
 use super::framing::WatchedStream;
 use super::stalled::StalledStream;
 use super::trace::TracedBody;
@@ -75,14 +76,26 @@ pub async fn serve<S>(
         connections.spawn(async move {
             // Without it a small answer may wait for the peer's acknowledgement.
             let _ = stream.set_nodelay(true);
-            let stream = StalledStream::new(stream, settings.stalled_client_timeout);
-            serve_connection(stream, service, builder, shutdown).await;
+            give_up_on_the_vanished(&stream, settings.stalled_client_timeout);
+            let stream = ClientStream::new(stream);
+            serve_connection(stream, service, builder, (settings, shutdown)).await;
             drop(place);
         });
     }
     drop(listener);
     connections.close();
     connections.wait().await;
+}
+
+/// A client whose machine is gone acknowledges nothing: without this its system would be asked again
+/// and again for a quarter of an hour, and an answer would count as handed over that never arrived.
+fn give_up_on_the_vanished(stream: &TcpStream, patience: Duration) {
+    #[cfg(target_os = "linux")]
+    if let Err(error) = socket2::SockRef::from(stream).set_tcp_user_timeout(Some(patience)) {
+        tracing::debug!(%error, "a connection has no bound on what stays unacknowledged");
+    }
+    #[cfg(not(target_os = "linux"))]
+    let _ = (stream, patience);
 }
 
 fn builder(settings: &ServerSettings) -> http1::Builder {
@@ -112,10 +125,10 @@ async fn accept(
 }
 
 async fn serve_connection<S>(
-    stream: StalledStream<TcpStream>,
+    stream: ClientStream,
     service: S,
     builder: http1::Builder,
-    shutdown: CancellationToken,
+    (settings, shutdown): (ServerSettings, CancellationToken),
 ) where
     S: Service<Request<Incoming>, Response = Response<TracedBody>, Error = Infallible>
         + Clone
@@ -125,10 +138,13 @@ async fn serve_connection<S>(
 {
     let begun = Arc::new(AtomicBool::new(false));
     let seen = Arc::clone(&begun);
-    let service = service.map_request(move |request| {
+    let watched = stream.connection();
+    let service = service.map_request(move |mut request: Request<Incoming>| {
         seen.store(true, Ordering::Relaxed);
+        request.extensions_mut().insert(Arc::clone(&watched));
         request
     });
+    let stream = StalledStream::new(stream, settings.stalled_client_timeout);
     let io = TokioIo::new(WatchedStream::new(stream));
     let connection = builder.serve_connection(io, TowerToHyperService::new(service));
     tokio::pin!(connection);

@@ -212,7 +212,8 @@ pub fn log_refused(quoted: &Quoted, refusal: &Refusal) {
     log_spend(&quoted.exchange);
 }
 
-fn log_spend(exchange: &Exchange) {
+/// The spend line of a charged call, as far as it is known.
+pub(super) fn log_spend(exchange: &Exchange) {
     let facts = exchange.facts();
     let text = |amount: Option<Credits>| amount.map(|amount| amount.to_string());
     let micros = |span: Option<Duration>| {
@@ -233,6 +234,7 @@ fn log_spend(exchange: &Exchange) {
         shadow = facts.shadow_text(),
         quote = text(facts.quote),
         charge = text(facts.charge),
+        saved = text(facts.saved),
         budget.id = facts.tightest.as_ref().map(|tightest| tightest.budget.as_str()),
         budget.remaining = facts.tightest.as_ref().map(|tightest| tightest.remaining.to_string()),
         upstream.tries = facts.upstream_tries,

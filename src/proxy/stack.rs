@@ -2,7 +2,7 @@
 //!
 //! Read it from top to bottom as a request does. Where a layer changes the request's type, two
 //! swapped lines do not compile; where it does not (answer refusals and bounds, normalise path,
-//! throttle, team view, ask) `tests/integration/order.rs` pins the order.
+//! throttle, team view, ask, kept answers) `tests/integration/order.rs` pins the order.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -23,6 +23,7 @@ use super::bounds::BoundsLayer;
 use super::classify::ClassifyLayer;
 use super::forward::{Forward, ForwardSettings};
 use super::hold_credits::HoldCreditsLayer;
+use super::kept::{KeptAnswersLayer, Shelf};
 use super::normalise_path::NormalisePathLayer;
 use super::policy::Policy;
 use super::quote_body::QuoteBodyLayer;
@@ -55,6 +56,8 @@ pub struct StackSettings {
     pub slots: Arc<Slots>,
     /// What calls did not take, for reports.
     pub savings: Savings,
+    /// Paid answers that did not reach their clients.
+    pub shelf: Arc<Shelf>,
     /// The largest body of a request, in bytes.
     pub body_bytes_max: usize,
     /// The longest a body may take to arrive.
@@ -115,6 +118,12 @@ pub fn stack(
         .layer(AskLayer {
             ledger: forward.ledger.clone(),
             breaker: Arc::clone(&forward.breaker),
+        })
+        // Behind quote, which says what the same call is; before anything is waited for or held.
+        .layer(KeptAnswersLayer {
+            shelf: Arc::clone(&settings.shelf),
+            ledger: forward.ledger.clone(),
+            savings: settings.savings.clone(),
         })
         // After quote, so that only readable calls wait; before hold, so that who waits holds nothing.
         .layer(WaitForSlotLayer {

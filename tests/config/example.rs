@@ -71,6 +71,7 @@ fn settings(config: &Config) -> String {
         ledger,
         account,
         reconciliation,
+        kept_answers,
         logging,
         catalogue: _,
         prices,
@@ -83,7 +84,7 @@ fn settings(config: &Config) -> String {
         warnings,
     } = config;
     format!(
-        "{server:#?}{upstream:#?}{slots:#?}{ledger:#?}{account:#?}{reconciliation:#?}{logging:#?}{prices:#?}{teams:#?}{clients:#?}\
+        "{server:#?}{upstream:#?}{slots:#?}{ledger:#?}{account:#?}{reconciliation:#?}{kept_answers:#?}{logging:#?}{prices:#?}{teams:#?}{clients:#?}\
          {budgets:#?}{floors:#?}{rates:#?}{alerts:#?}{warnings:#?}"
     )
 }

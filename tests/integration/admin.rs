@@ -5,7 +5,7 @@ use std::time::Duration;
 use generect_guard::metrics;
 use generect_guard::simulator::{Fault, LIVE_TOKEN};
 
-use crate::support::{Plan, World, credits, secret_of};
+use crate::support::{Plan, World, credits, secret_of, send};
 
 const SEARCH: &str = "/api/v1/search/database/leads/";
 const COUNT: &str = "/api/v1/search/database/leads/count/";
@@ -95,7 +95,17 @@ async fn a_ledger_that_cannot_be_written_is_not_ready_and_recovers_by_itself() {
 
 /// One call of each kind of ending.
 async fn make_calls(world: &World) {
-    assert_eq!(world.post(SEARCH, BODY).await.status, 200);
+    for replayed in ["", "true"] {
+        let request = world
+            .request(reqwest::Method::POST, SEARCH, "growth-crm")
+            .header("content-type", "application/json")
+            .header("idempotency-key", "once");
+        let answer = send(request.body(BODY)).await.unwrap();
+        assert_eq!(
+            (answer.status, answer.header("guard-replayed")),
+            (200, replayed)
+        );
+    }
     assert_eq!(world.post(COUNT, BODY).await.status, 200);
     let faults = world.simulator.faults();
     faults.next_on(1, SEARCH, Fault::CutAfterCharge);

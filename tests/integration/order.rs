@@ -89,6 +89,35 @@ async fn throttle_comes_before_a_page_of_the_teams_own_is_answered() {
 }
 
 #[tokio::test]
+async fn kept_answers_come_after_quote_and_before_hold() {
+    let world = Plan::one_team("0.11").start().await;
+    let named = |body: &'static str| {
+        let request = world.request(reqwest::Method::POST, SEARCH, "growth-crm");
+        send(request.header("idempotency-key", "once").body(body))
+    };
+    let body = r#"{"job_titles":["matches:3"],"limit_by":5}"#;
+    assert_eq!(named(body).await.unwrap().status, 200);
+    assert_eq!(
+        named("no json").await.unwrap().refusal(),
+        "unreadable_body",
+        "what cannot be priced is no other call"
+    );
+    let spent = world.post(SEARCH, r#"{"limit_by":50}"#).await;
+    assert_eq!(spent.refusal(), "budget_exhausted");
+    assert_eq!(
+        named(r#"{"limit_by":50}"#).await.unwrap().refusal(),
+        "idempotency_conflict",
+        "though there is no room for it"
+    );
+    assert_eq!(
+        named(body).await.unwrap().status,
+        200,
+        "what is given again needs no room"
+    );
+    world.end_with_nothing_open().await;
+}
+
+#[tokio::test]
 async fn quote_comes_before_hold_and_hold_before_forward() {
     let world = world().await;
     assert_eq!(

@@ -192,7 +192,14 @@ impl Plan {
         text += "[account]\n";
         text += &default("account", "when_stale", "when_stale = \"allow\"");
         text += &section("account");
-        for name in ["slots", "slots.caps", "reconciliation", "log", "catalogue"] {
+        for name in [
+            "slots",
+            "slots.caps",
+            "reconciliation",
+            "kept_answers",
+            "log",
+            "catalogue",
+        ] {
             let lines = section(name);
             if !lines.is_empty() {
                 text += &format!("[{name}]\n{lines}");

@@ -40,6 +40,7 @@ pub(super) fn compile(
     let ledger = sections::ledger(&file.ledger, c);
     let account = sections::account(&file.account, c);
     let reconciliation = reconciliation::reconciliation(&file.reconciliation, c);
+    let kept_answers = sections::kept_answers(&file.kept_answers, c);
     let logging = sections::logging(&file.log, c);
     patience(file, &server, &upstream, c);
     let (catalogue, prices) = catalogue::catalogue(&file.catalogue, c);
@@ -73,6 +74,7 @@ pub(super) fn compile(
         ledger,
         account,
         reconciliation,
+        kept_answers,
         logging,
         catalogue: Arc::new(catalogue),
         prices,

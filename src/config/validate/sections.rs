@@ -7,8 +7,8 @@ use jiff::SignedDuration;
 
 use super::scalars;
 use crate::config::complaint::Complaints;
-use crate::config::file::{AccountFile, LedgerSection, LogFile};
-use crate::config::settings::{Account, LedgerFile};
+use crate::config::file::{AccountFile, KeptAnswersFile, LedgerSection, LogFile};
+use crate::config::settings::{Account, KeptAnswers, LedgerFile};
 use crate::ledger::{AccountRule, BalanceIs, WhenStale};
 use crate::logging::{Format, LoggingSettings};
 
@@ -41,6 +41,42 @@ pub(super) fn ledger(file: &LedgerSection, complaints: &mut Complaints) -> Ledge
     LedgerFile {
         path: PathBuf::from(path),
         repeat_window,
+    }
+}
+
+/// Checks how many paid answers wait for clients that left.
+pub(super) fn kept_answers(file: &KeptAnswersFile, complaints: &mut Complaints) -> KeptAnswers {
+    let c = complaints;
+    let number_max = scalars::count(
+        c,
+        "kept_answers.number_max",
+        file.number_max,
+        1000,
+        0..=1_000_000,
+    );
+    KeptAnswers {
+        number_max: usize::try_from(number_max).unwrap_or(usize::MAX),
+        bytes_max: scalars::bytes(
+            c,
+            "kept_answers.bytes_max",
+            file.bytes_max,
+            64 << 20,
+            64 << 10..=16 << 30,
+        ),
+        keep: scalars::span_up_to(
+            c,
+            "kept_answers.keep",
+            file.keep,
+            SignedDuration::from_mins(10),
+            SignedDuration::from_hours(24),
+        ),
+        idempotency_keep: scalars::span_up_to(
+            c,
+            "kept_answers.idempotency_keep",
+            file.idempotency_keep,
+            SignedDuration::from_hours(24),
+            SignedDuration::from_hours(24 * 7),
+        ),
     }
 }
 

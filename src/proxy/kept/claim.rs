@@ -1,0 +1,122 @@
+//! The two ends of an exchange: its client's, and that of the task which reads its answer.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::response;
+
+use super::answer::{KeptAnswer, joined};
+use super::shelf::Shelf;
+use super::table::Ticket;
+use crate::credits::Credits;
+use crate::metrics::outcome;
+use crate::proxy::exchange::Exchange;
+
+/// A client that waits for an answer. Dropped, it has left.
+#[derive(Debug)]
+pub struct Claim {
+    shelf: Arc<Shelf>,
+    ticket: Ticket,
+    delivered: bool,
+}
+
+impl Claim {
+    pub(super) fn new(shelf: &Arc<Shelf>, ticket: Ticket) -> Self {
+        Self {
+            shelf: Arc::clone(shelf),
+            ticket,
+            delivered: false,
+        }
+    }
+
+    /// Every byte was written to its connection.
+    pub fn handed(&self) {
+        self.shelf.handed(self.ticket);
+    }
+
+    /// It has the whole answer.
+    pub fn delivered(mut self) {
+        self.delivered = true;
+        self.shelf.delivered(self.ticket);
+    }
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        if !self.delivered {
+            self.shelf.left(self.ticket);
+        }
+    }
+}
+
+/// Where the answer of an exchange goes, whoever waits for it. Dropped, there is none.
+#[derive(Debug)]
+pub struct Keeping {
+    shelf: Arc<Shelf>,
+    ticket: Ticket,
+    exchange: Arc<Exchange>,
+    /// Of an answer that is handed on before it has ended.
+    pieces: Vec<Bytes>,
+    answered: bool,
+}
+
+impl Keeping {
+    pub(super) fn new(shelf: &Arc<Shelf>, ticket: Ticket, exchange: &Arc<Exchange>) -> Self {
+        Self {
+            shelf: Arc::clone(shelf),
+            ticket,
+            exchange: Arc::clone(exchange),
+            pieces: Vec::new(),
+            answered: false,
+        }
+    }
+
+    /// Keeps a piece of a long answer. `None`: it has grown too long to be kept.
+    pub fn with(mut self, piece: &Bytes) -> Option<Self> {
+        if piece.is_empty() {
+            return Some(self);
+        }
+        if !self.shelf.make_room(self.ticket, piece.len()) {
+            return None;
+        }
+        self.pieces.push(piece.clone());
+        Some(self)
+    }
+
+    /// The exchange has ended, and is settled. Its answer is kept if it was paid for, or if it is
+    /// that of a job, which would be made a second time. Errors are not, paid or not.
+    pub fn answered(mut self, head: &response::Parts, last: Bytes) {
+        let Some(charge) = self.paid().filter(|_| head.status.is_success()) else {
+            return;
+        };
+        let mut pieces = std::mem::take(&mut self.pieces);
+        pieces.push(last);
+        let answer = KeptAnswer::new(head, joined(pieces), charge);
+        self.answered = true;
+        self.shelf.answered(self.ticket, answer);
+    }
+
+    fn paid(&self) -> Option<Credits> {
+        let facts = self.exchange.facts();
+        match facts.outcome? {
+            outcome::ACCEPTED => Some(Credits::ZERO),
+            outcome::SETTLED | outcome::ESTIMATED => {
+                facts.charge.filter(|charge| *charge > Credits::ZERO)
+            }
+            _ => None,
+        }
+    }
+}
+
+impl Drop for Keeping {
+    fn drop(&mut self) {
+        if self.answered {
+            return;
+        }
+        let facts = self.exchange.facts();
+        let in_doubt = facts.outcome == Some(outcome::IN_DOUBT);
+        let doubt = facts.hold.filter(|_| in_doubt);
+        drop(facts);
+        self.shelf.ended(self.ticket, doubt);
+    }
+}

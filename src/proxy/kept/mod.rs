@@ -1,0 +1,238 @@
+//! What was paid for and never reached its client, for when the client asks again.
+//!
+//! - Decides: whether a charged call is the repeat of one whose client left: the same key, operation
+//!   and body. Then it is given that one's answer, or waits for it while it is still under way:
+//!   nothing is held, nothing is sent, nothing is charged. Identical calls whose clients are all still
+//!   there are separate calls, always. With an `Idempotency-Key` of the client's, every further call
+//!   under it is the same call, as long as its answer is kept.
+//! - Needs: [`Quoted`].
+//! - Leaves: [`Quoted`], with the place where its answer goes.
+//! - Fails: `idempotency_conflict`, `call_in_doubt`, `bad_request` (no readable idempotency key).
+//!
+//! `table.rs` and `group.rs` have the rules; [`connection`](super::connection) knows which answers have arrived.
+
+mod answer;
+mod body;
+mod claim;
+mod group;
+mod shelf;
+mod table;
+#[cfg(test)]
+mod table_tests;
+
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use futures_util::future::BoxFuture;
+use http::header::{HeaderMap, HeaderName, HeaderValue};
+use sha2::{Digest, Sha256};
+use tower::{Layer, Service};
+
+pub use body::ClaimedBody;
+pub use claim::{Claim, Keeping};
+pub use shelf::Shelf;
+pub use table::{Bounds, Mark};
+
+use answer::KeptAnswer;
+use shelf::{Came, Peer};
+use table::Seen;
+
+use super::body::AnswerBody;
+use super::connection::Connection;
+use super::exchange_task::{GUARD_BUDGET, GUARD_CHARGE, GUARD_REMAINING};
+use super::quote_body::CallDigest;
+use super::refusal::Refusal;
+use super::savings::Savings;
+use super::{Answer, Quoted, settle};
+use crate::credits::Credits;
+use crate::ids::KeyId;
+use crate::ledger::{HoldId, Ledger, SavedBy};
+use crate::metrics::outcome;
+
+/// A client's own name for a call, so that it is made once.
+const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+const IDEMPOTENCY_KEY_BYTES_MAX: usize = 255;
+/// On an answer that was paid for before.
+const GUARD_REPLAYED: HeaderName = HeaderName::from_static("guard-replayed");
+
+/// Makes [`KeptAnswers`].
+#[derive(Clone, Debug)]
+pub struct KeptAnswersLayer {
+    /// The kept answers.
+    pub shelf: Arc<Shelf>,
+    /// Asked whether a doubt has ended.
+    pub ledger: Ledger,
+    /// Told what was not charged again.
+    pub savings: Savings,
+}
+
+/// See the module.
+#[derive(Clone, Debug)]
+pub struct KeptAnswers<S> {
+    inner: S,
+    settings: Arc<KeptAnswersLayer>,
+}
+
+impl<S> Layer<S> for KeptAnswersLayer {
+    type Service = KeptAnswers<S>;
+
+    fn layer(&self, inner: S) -> KeptAnswers<S> {
+        KeptAnswers {
+            inner,
+            settings: Arc::new(self.clone()),
+        }
+    }
+}
+
+impl<S> Service<Quoted> for KeptAnswers<S>
+where
+    S: Service<Quoted, Response = Answer, Error = Refusal> + Clone + Send + 'static,
+    S::Future: Send,
+{
+    type Response = Answer;
+    type Error = Refusal;
+    type Future = BoxFuture<'static, Result<Answer, Refusal>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Refusal>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, mut quoted: Quoted) -> Self::Future {
+        let Some(digest) = quoted.digest.filter(|_| self.settings.shelf.keeps()) else {
+            return Box::pin(self.inner.call(quoted));
+        };
+        let spare = self.inner.clone();
+        let mut inner = std::mem::replace(&mut self.inner, spare);
+        let settings = Arc::clone(&self.settings);
+        Box::pin(async move {
+            let peer = quoted.request.extensions_mut().remove::<Arc<Connection>>();
+            let found = settings.find(&quoted, digest, &peer).await;
+            let found = found.inspect_err(|refusal| settle::log_refused(&quoted, refusal))?;
+            match found {
+                Found::Before(answer, claim) => Ok(ClaimedBody::wrap(answer, claim, peer)),
+                Found::New(claim, keeping) => {
+                    quoted.keeping = Some(keeping);
+                    let answer = inner.call(quoted).await?;
+                    Ok(ClaimedBody::wrap(answer, claim, peer))
+                }
+            }
+        })
+    }
+}
+
+enum Found {
+    /// It is a call of its own.
+    New(Claim, Keeping),
+    /// It was made before, and this came of it.
+    Before(Answer, Claim),
+}
+
+impl KeptAnswersLayer {
+    async fn find(
+        &self,
+        quoted: &Quoted,
+        digest: CallDigest,
+        peer: &Peer,
+    ) -> Result<Found, Refusal> {
+        let mark = mark(&quoted.client.key, digest, quoted.request.headers())?;
+        loop {
+            let ticket = match self.shelf.look(mark, digest, peer.clone()).await {
+                Seen::New(ticket) => {
+                    let claim = Claim::new(&self.shelf, ticket);
+                    let keeping = Keeping::new(&self.shelf, ticket, &quoted.exchange);
+                    return Ok(Found::New(claim, keeping));
+                }
+                Seen::Known(ticket) => ticket,
+                Seen::Conflict => return Err(Refusal::IdempotencyConflict),
+                Seen::Doubted(hold) => {
+                    self.wait_out(mark, hold).await?;
+                    continue;
+                }
+                Seen::Unsure(..) => continue,
+            };
+            let claim = Claim::new(&self.shelf, ticket);
+            match self.shelf.wait(ticket).await {
+                Came::Answer(answer, waited) => {
+                    let how = match (mark, waited) {
+                        (Mark::Named(_), _) => SavedBy::Idempotent,
+                        (Mark::Call(_), true) => SavedBy::Joined,
+                        (Mark::Call(_), false) => SavedBy::Replayed,
+                    };
+                    self.note(quoted, &answer, how, waited);
+                    return Ok(Found::Before(replay(&answer), claim));
+                }
+                // It took nothing, or nobody knows: then the ledger refuses it. Made again.
+                Came::Nothing => {}
+                // Nobody reads it: its client's system said that there is nobody.
+                Came::Lost => {
+                    let why = "The connection was closed before the answer.";
+                    return Err(Refusal::BadRequest(why.into()));
+                }
+            }
+        }
+    }
+
+    /// A call that may have been made is not made again under its idempotency key, however long its
+    /// outcome stays unknown.
+    async fn wait_out(&self, mark: Mark, hold: HoldId) -> Result<(), Refusal> {
+        let open = self.ledger.open_calls().await;
+        let open = open.map_err(|error| Refusal::LedgerUnreadable(error.to_string()))?;
+        let found = open.iter().find(|call| call.hold == hold);
+        match found.and_then(|call| call.doubted_at) {
+            Some(doubted_at) => Err(Refusal::CallInDoubt { hold, doubted_at }),
+            None => {
+                self.shelf.forget_doubt(mark, hold);
+                Ok(())
+            }
+        }
+    }
+
+    fn note(&self, quoted: &Quoted, answer: &KeptAnswer, how: SavedBy, waited: bool) {
+        let (team, operation) = (&quoted.client.team.id, &quoted.operation.name);
+        self.savings.add(team, operation, how, answer.charge);
+        let mut facts = quoted.exchange.facts();
+        facts.outcome = Some(if waited {
+            outcome::JOINED
+        } else {
+            outcome::REPLAYED
+        });
+        facts.charge = Some(Credits::ZERO);
+        facts.saved = Some(answer.charge);
+        drop(facts);
+        settle::log_spend(&quoted.exchange);
+    }
+}
+
+/// Under what a call is found again.
+fn mark(key: &KeyId, digest: CallDigest, headers: &HeaderMap) -> Result<Mark, Refusal> {
+    let mut names = headers.get_all(IDEMPOTENCY_KEY).iter();
+    let Some(name) = names.next() else {
+        return Ok(Mark::Call(digest));
+    };
+    let name = name.as_bytes();
+    let is_readable = (1..=IDEMPOTENCY_KEY_BYTES_MAX).contains(&name.len())
+        && name.iter().all(u8::is_ascii_graphic);
+    if !is_readable || names.next().is_some() {
+        return Err(Refusal::BadRequest(format!(
+            "An Idempotency-Key is 1 to {IDEMPOTENCY_KEY_BYTES_MAX} visible ASCII characters without a space, given once. Send such a one, or none."
+        )));
+    }
+    let mut digest = Sha256::new();
+    digest.update(key.as_str());
+    digest.update([0]);
+    digest.update(name);
+    Ok(Mark::Named(CallDigest(digest.finalize().into())))
+}
+
+/// The answer, marked. What stood in a budget when it was first given is not so now.
+fn replay(answer: &KeptAnswer) -> Answer {
+    let mut replayed = Answer::new(AnswerBody::full(answer.body.clone()));
+    *replayed.status_mut() = answer.status;
+    let headers = replayed.headers_mut();
+    *headers = answer.headers.clone();
+    headers.remove(GUARD_REMAINING);
+    headers.remove(GUARD_BUDGET);
+    headers.insert(GUARD_CHARGE, HeaderValue::from_static("0"));
+    headers.insert(GUARD_REPLAYED, HeaderValue::from_static("true"));
+    replayed
+}
