@@ -17,8 +17,8 @@ use crate::transaction::Transaction;
 
 /// A backlog is read in spans of this length, oldest first.
 const SPAN: SignedDuration = SignedDuration::from_hours(24);
-/// Rows written by a clock ahead of ours are read too.
-const AHEAD: SignedDuration = SignedDuration::from_hours(1);
+/// Rows written by a clock so far ahead of ours, or behind, are read too.
+pub(super) const AHEAD: SignedDuration = SignedDuration::from_hours(1);
 /// A difference of clocks below this is the second that the account's clock is told to.
 const SKEW_MIN: SignedDuration = SignedDuration::from_secs(3);
 

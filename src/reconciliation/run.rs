@@ -12,6 +12,7 @@ use tokio::task::spawn_blocking;
 use super::balance_kind::BalanceKind;
 use super::judge::{self, Judged, Matched};
 use super::kinds::Kinds;
+use super::list::AHEAD;
 use super::matching::{self, Answer, DoubtEnd, Known, Question};
 use super::notes::{self, Notes, UndecidedNote};
 use super::open::{ABSENT, Open, REMEMBERED, Times, open_findings};
@@ -199,7 +200,9 @@ impl Reconciler {
                 tolerance: settings.tolerance,
                 call_lasts: settings.call_lasts,
             };
-            let found_from = from.max(notes.start);
+            // By their clock, which may be behind ours.
+            let start = notes.start.checked_sub(AHEAD).unwrap_or(notes.start);
+            let found_from = from.max(start);
             let open = Open::restore(&*reader, notes.seq, found_from, times)?;
             Ok::<_, StoreError>(State {
                 known: notes.known.clone(),
