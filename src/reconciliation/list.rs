@@ -96,6 +96,25 @@ impl Reconciler {
         }
     }
 
+    /// Reads a span once more that was read before, and matches what came to light. How far the list
+    /// has been read stays as it is.
+    ///
+    /// # Errors
+    /// See [`ReconcileError`]; the next run goes on from what was kept.
+    pub(super) async fn read_again(&mut self, span: Span) -> Result<Summary, ReconcileError> {
+        let mut state = match self.state.take() {
+            Some(state) => state,
+            None => self.restore().await?,
+        };
+        let mut summary = Summary::default();
+        self.read_span(&mut state, span, &mut summary).await?;
+        if !summary.is_quiet() {
+            self.match_all(&mut state, &mut summary).await?;
+        }
+        self.state = Some(state);
+        Ok(summary)
+    }
+
     /// Reads a span of the list into the ledger. Gives the moment at which its reading began, if it
     /// was read completely.
     async fn read_span(

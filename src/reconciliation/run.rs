@@ -190,7 +190,7 @@ impl Reconciler {
         Ok(summary)
     }
 
-    async fn restore(&self) -> Result<State, ReconcileError> {
+    pub(super) async fn restore(&self) -> Result<State, ReconcileError> {
         let (settings, now, made_at) = (self.settings.clone(), self.clock.now(), self.made_at);
         let restore = move || {
             let reader = (settings.open_reader)()?;
@@ -240,7 +240,7 @@ impl Reconciler {
     }
 
     /// Everything that is open on both sides, held against each other.
-    async fn match_all(
+    pub(super) async fn match_all(
         &mut self,
         state: &mut State,
         summary: &mut Summary,
