@@ -98,7 +98,7 @@ pub async fn reconcile_alone(
     let mut reconciler = Reconciler::new(settings, client, ledger.clone(), clock.clone());
     let run = reconciler.run(Depth::Full, progress).await;
     if run.is_ok() {
-        reconciler.cross_check().run().await;
+        reconciler.cross_check().run(&mut reconciler).await;
     }
     let closed = ledger.close().await.map_err(StartError::from);
     let _ = tokio::task::spawn_blocking(move || writer.join()).await;

@@ -1,8 +1,9 @@
 //! The cross-check: the account's own sums by operation, held against the sums of its rows.
 //!
 //! Rows are matched one by one; whether the list has all of them only the account itself can tell.
-//! Once a day is over and its rows are read, its sums are asked for, kept as a note for reports, and
-//! where they are not the rows' it is said, once.
+//! Once a day is over and its rows are read, its sums are asked for and kept as a note for reports.
+//! Where they are not the rows', a row may have come later than the list is read back for: the day is
+//! read again, at once and with the check of the day after. What still differs is said, once.
 
 use std::collections::BTreeMap;
 
@@ -14,7 +15,7 @@ use tokio::task::spawn_blocking;
 use super::notes;
 use super::run::{ReconcileError, Reconciler, ReconcilerSettings};
 use super::usage::{Apart, RowSums, differing};
-use crate::account::{AccountClient, AccountError, Sums};
+use crate::account::{AccountClient, AccountError, Span, Sums};
 use crate::clock::Clock;
 use crate::credits::Credits;
 use crate::ledger::store::Reader;
@@ -53,6 +54,14 @@ fn day_name(source: TransactionSource, day: Date) -> String {
 fn midnight(day: Date) -> Timestamp {
     let zoned = day.to_zoned(TimeZone::UTC);
     zoned.map_or(Timestamp::MAX, |zoned| zoned.timestamp())
+}
+
+/// All of a day, UTC.
+fn span_of(day: Date) -> Span {
+    Span {
+        from: midnight(day),
+        to: midnight(later(day, 1)),
+    }
 }
 
 /// The day of a moment, UTC.
@@ -117,30 +126,63 @@ impl Reconciler {
 impl CrossCheck {
     /// Asks about the next days that are over, if there are any. What cannot be asked or kept is
     /// said, and tried again in an hour.
-    pub async fn run(&mut self) {
+    ///
+    /// The reconciler, of the same account and ledger, reads a day again that does not agree.
+    pub async fn run(&mut self, reconciler: &mut Reconciler) {
         let now = self.clock.now();
         if self.not_before.is_some_and(|at| now < at) {
             return;
         }
-        if let Err(error) = self.next_days().await {
+        if let Err(error) = self.next_days(reconciler).await {
             self.not_before = now.checked_add(AGAIN_AFTER).ok();
             tracing::warn!("the account's own sums are not checked for now: {error}");
         }
     }
 
-    async fn next_days(&self) -> Result<(), ReconcileError> {
+    async fn next_days(&self, reconciler: &mut Reconciler) -> Result<(), ReconcileError> {
         let settings = self.settings.clone();
         let open = move || Self::days(&settings);
         for day in spawn_blocking(open).await?? {
+            self.look_again(later(day, -1), reconciler).await?;
             let mut sums = self.ask(day).await?;
             for sum in sums.values_mut() {
                 *sum = sum.in_units_of(self.settings.factor);
             }
-            let apart = self.compare(day, sums.clone()).await?;
+            let apart = match self.compare(day, sums.clone()).await? {
+                apart if apart.is_empty() => apart,
+                _ => {
+                    reconciler.read_again(span_of(day)).await?;
+                    self.compare(day, sums.clone()).await?
+                }
+            };
             self.ledger.keep(self.records(day, &sums)).await?;
             if !apart.is_empty() {
                 self.tell(day, &apart);
             }
+        }
+        Ok(())
+    }
+
+    /// The day before was read again and did not agree: by now a row that came late may have come.
+    async fn look_again(
+        &self,
+        day: Date,
+        reconciler: &mut Reconciler,
+    ) -> Result<(), ReconcileError> {
+        let settings = self.settings.clone();
+        let kept = move || {
+            let reader = (settings.open_reader)()?;
+            kept_usage(&*reader, settings.source, day, later(day, 1))
+        };
+        let Some(sums) = spawn_blocking(kept).await??.remove(&day) else {
+            return Ok(());
+        };
+        if self.compare(day, sums.clone()).await?.is_empty() {
+            return Ok(());
+        }
+        reconciler.read_again(span_of(day)).await?;
+        if self.compare(day, sums).await?.is_empty() {
+            tracing::info!(usage.day = %day, "the account's own sums of {day} are those of its rows now");
         }
         Ok(())
     }

@@ -18,8 +18,8 @@ use crate::transaction::{Transaction, TransactionId};
 
 /// A backlog is read in spans of this length, oldest first.
 const SPAN: SignedDuration = SignedDuration::from_hours(24);
-/// Rows written by a clock ahead of ours are read too.
-const AHEAD: SignedDuration = SignedDuration::from_hours(1);
+/// Rows written by a clock so far ahead of ours, or behind, are read too.
+pub(super) const AHEAD: SignedDuration = SignedDuration::from_hours(1);
 
 /// Each run reads back this far at least, beside the tolerance.
 const QUICK_OVERLAP: SignedDuration = SignedDuration::from_mins(5);
@@ -75,6 +75,25 @@ impl Reconciler {
             }
             from = to;
         }
+    }
+
+    /// Reads a span once more that was read before, and matches what came to light. How far the list
+    /// has been read stays as it is.
+    ///
+    /// # Errors
+    /// See [`ReconcileError`]; the next run goes on from what was kept.
+    pub(super) async fn read_again(&mut self, span: Span) -> Result<Summary, ReconcileError> {
+        let mut state = match self.state.take() {
+            Some(state) => state,
+            None => self.restore().await?,
+        };
+        let mut summary = Summary::default();
+        self.read_span(&mut state, span, &mut summary).await?;
+        if !summary.is_quiet() {
+            self.match_all(&mut state, &mut summary).await?;
+        }
+        self.state = Some(state);
+        Ok(summary)
     }
 
     /// Reads a span of the list into the ledger. Gives the moment at which its reading began, if it

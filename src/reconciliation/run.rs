@@ -14,6 +14,7 @@ use super::entries::StatedCharge;
 use super::judge::{self, Matched};
 use super::keeping::Judged;
 use super::kinds::Kinds;
+use super::list::AHEAD;
 use super::matching::{self, Answer, Question};
 use super::notes::{Notes, UndecidedNote};
 use super::open::{Open, REMEMBERED, Times};
@@ -179,7 +180,7 @@ impl Reconciler {
         Ok(summary)
     }
 
-    async fn restore(&self) -> Result<State, ReconcileError> {
+    pub(super) async fn restore(&self) -> Result<State, ReconcileError> {
         let (settings, now, made_at) = (self.settings.clone(), self.clock.now(), self.made_at);
         let restore = move || {
             let reader = (settings.open_reader)()?;
@@ -189,7 +190,8 @@ impl Reconciler {
             let beginning = Beginning {
                 seq: notes.seq,
                 priced: notes.priced,
-                from: remembered.max(notes.start),
+                // By their clock, which may be behind ours.
+                from: remembered.max(notes.start.checked_sub(AHEAD).unwrap_or(notes.start)),
                 times: Times {
                     tolerance: settings.tolerance,
                     call_lasts: settings.call_lasts,
@@ -211,7 +213,7 @@ impl Reconciler {
     }
 
     /// Everything that is open on both sides, held against each other.
-    async fn match_all(
+    pub(super) async fn match_all(
         &mut self,
         state: &mut State,
         summary: &mut Summary,

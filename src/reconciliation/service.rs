@@ -76,7 +76,7 @@ impl Service {
                     if ended.run_until_cancelled(self.reconcile(Depth::Quick)).await.is_none() {
                         return;
                     }
-                    if ended.run_until_cancelled(self.cross_check.run()).await.is_none() {
+                    if ended.run_until_cancelled(self.cross_check()).await.is_none() {
                         return;
                     }
                 }
@@ -85,7 +85,7 @@ impl Service {
                         return;
                     };
                     let _ = reply.send(run);
-                    if ended.run_until_cancelled(self.cross_check.run()).await.is_none() {
+                    if ended.run_until_cancelled(self.cross_check()).await.is_none() {
                         return;
                     }
                 }
@@ -98,6 +98,10 @@ impl Service {
                 }
             }
         }
+    }
+
+    async fn cross_check(&mut self) {
+        self.cross_check.run(&mut self.reconciler).await;
     }
 
     async fn reconcile(&mut self, depth: Depth) -> Result<Summary, String> {

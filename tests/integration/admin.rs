@@ -186,6 +186,7 @@ async fn check_page(world: &World) {
         metrics::COMMIT_FAILURES,
         metrics::ACCOUNT_ERRORS,
         metrics::TIER_ERRORS,
+        metrics::LIST_UNREAD,
         metrics::DOUBTS_ENDED,
         metrics::SAVED,
         metrics::ALERTS,

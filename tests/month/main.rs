@@ -23,6 +23,7 @@ mod calls;
 mod month;
 mod reconciling;
 mod shape;
+mod too_late;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};

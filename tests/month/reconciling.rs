@@ -73,6 +73,7 @@ impl Month {
         if std::env::var_os("MONTH_TELLS").is_some() {
             eprintln!("{}\n{summary}\n", self.clock.now());
         }
+        reconciler.cross_check().run(&mut reconciler).await;
         self.reconciler = Some(reconciler);
     }
 
