@@ -7,7 +7,7 @@ use std::time::Duration;
 use generect_guard::catalogue::{Catalogue, Operation};
 use generect_guard::identity::{Client, Priority, Team};
 use generect_guard::ids::TeamId;
-use generect_guard::ledger::Filter;
+use generect_guard::ledger::{Filter, Mode};
 use generect_guard::proxy::rates::{Pace, RateRule, Rates};
 use generect_guard::proxy::slots::queue::FairQueue;
 use generect_guard::proxy::slots::{SlotSettings, Slots};
@@ -54,7 +54,12 @@ impl Free {
             burst: NonZeroU32::MAX,
         };
         Self {
-            rates: Rates::new(filters.map(|filter| RateRule { filter, pace })),
+            rates: Rates::new(filters.map(|filter| RateRule {
+                name: "rate".into(),
+                filter,
+                pace,
+                mode: Mode::Enforce,
+            })),
             slots: Slots::new(SlotSettings {
                 queue_max: 1_000,
                 wait_max: Duration::from_secs(10),

@@ -302,15 +302,17 @@ mod tests {
 
     #[test]
     fn a_rate_that_stays_keeps_its_count_and_one_that_is_changed_begins_anew() {
-        let rule = |burst| RateRule {
+        let rule = |place: &str, burst| RateRule {
+            name: place.into(),
+            mode: Mode::Enforce,
             filter: Filter::default(),
             pace: pace(burst),
         };
-        let first = Rates::new([rule(2), rule(2)]);
+        let first = Rates::new([rule("rate.#1", 2), rule("rate.#2", 2)]);
         let search = "search_database_leads".into();
         let growth = client("growth", "a");
         assert!(first.check(&growth, &search).is_ok());
-        let second = first.replaced([rule(5), rule(2)]);
+        let second = first.replaced([rule("rate.#1", 5), rule("rate.#7", 2)]);
         assert!(second.check(&growth, &search).is_ok());
         assert!(
             second.check(&growth, &search).is_err(),
@@ -320,7 +322,7 @@ mod tests {
             first.check(&growth, &search).is_err(),
             "by those who still go by the first"
         );
-        let third = second.replaced([rule(5), rule(1)]);
+        let third = second.replaced([rule("rate.#1", 5), rule("rate.#2", 1)]);
         assert!(third.check(&growth, &search).is_ok());
     }
 

@@ -26,14 +26,14 @@ fn search(rows: u32) -> String {
 async fn done(world: &World, command: Command) -> String {
     match world.ask(command, "the campaign is on").await {
         Reply::Done(what) => what,
-        Reply::Refused(why) => panic!("{why}"),
+        other => panic!("{other:?}"),
     }
 }
 
 async fn refused(world: &World, command: Command) -> String {
     match world.ask(command, "the campaign is on").await {
-        Reply::Done(what) => panic!("done: {what}"),
         Reply::Refused(why) => why,
+        other => panic!("{other:?}"),
     }
 }
 

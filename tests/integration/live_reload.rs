@@ -27,14 +27,14 @@ fn search(rows: u32) -> String {
 async fn reloaded(world: &World, plan: &Plan) -> String {
     match world.reload(plan).await {
         Reply::Done(what) => what,
-        Reply::Refused(why) => panic!("{why}"),
+        other => panic!("{other:?}"),
     }
 }
 
 async fn not_reloaded(world: &World, plan: &Plan) -> String {
     match world.reload(plan).await {
-        Reply::Done(what) => panic!("{what}"),
         Reply::Refused(why) => why,
+        other => panic!("{other:?}"),
     }
 }
 
