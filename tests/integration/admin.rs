@@ -176,6 +176,7 @@ async fn check_page(world: &World) {
         metrics::ACCOUNT_ERRORS,
         metrics::TIER_ERRORS,
         metrics::DOUBTS_ENDED,
+        metrics::LIST_UNREAD,
         metrics::ALERTS,
         metrics::ALERT_DELIVERIES,
     ];
