@@ -2,9 +2,9 @@
 
 use crate::settings::{SPENT_SECRET, secret};
 
-/// A search for two leads.
-const BODY: &str =
-    r#"{"job_titles":["Head of Operations","COO"],"locations":["Poland"],"limit_by":2}"#;
+/// So many different searches of one key, so that few of them are ever under way twice: the guard
+/// looks whether one of two alike has been given up.
+const SEARCHES: usize = 64;
 const SEARCH: &str = "/api/v1/search/database/leads/";
 const COUNT: &str = "/api/v1/search/database/leads/count/";
 
@@ -15,14 +15,22 @@ pub(crate) struct Requests {
     pub(crate) status: u16,
 }
 
-fn post(path: &str, secret: &str) -> Vec<u8> {
-    let length = BODY.len();
+/// A search for two leads.
+fn body(number: usize) -> String {
+    format!(
+        r#"{{"job_titles":["Head of Operations","COO"],"locations":["Poland {number:04}"],"limit_by":2}}"#
+    )
+}
+
+fn post(path: &str, secret: &str, number: usize) -> Vec<u8> {
+    let body = body(number);
+    let length = body.len();
     // The headers a Python client sends.
     format!(
         "POST {path} HTTP/1.1\r\nHost: guard.internal\r\nUser-Agent: generect-python/0.1.1\r\n\
          Accept-Encoding: gzip, deflate\r\nAccept: application/json\r\nConnection: keep-alive\r\n\
          Authorization: Token {secret}\r\nContent-Type: application/json\r\n\
-         Content-Length: {length}\r\n\r\n{BODY}"
+         Content-Length: {length}\r\n\r\n{body}"
     )
     .into_bytes()
 }
@@ -30,7 +38,9 @@ fn post(path: &str, secret: &str) -> Vec<u8> {
 /// A call that is charged, from each of so many keys in turn.
 pub(crate) fn billable(keys: usize) -> Requests {
     Requests {
-        texts: (0..keys).map(|key| post(SEARCH, &secret(key))).collect(),
+        texts: (0..keys.max(SEARCHES))
+            .map(|number| post(SEARCH, &secret(number % keys), number))
+            .collect(),
         status: 200,
     }
 }
@@ -38,7 +48,7 @@ pub(crate) fn billable(keys: usize) -> Requests {
 /// A call that takes nothing.
 pub(crate) fn free() -> Requests {
     Requests {
-        texts: vec![post(COUNT, &secret(0))],
+        texts: vec![post(COUNT, &secret(0), 0)],
         status: 200,
     }
 }
@@ -46,7 +56,7 @@ pub(crate) fn free() -> Requests {
 /// A call that no budget has room for.
 pub(crate) fn exhausted() -> Requests {
     Requests {
-        texts: vec![post(SEARCH, SPENT_SECRET)],
+        texts: vec![post(SEARCH, SPENT_SECRET, 0)],
         status: 402,
     }
 }
@@ -54,7 +64,7 @@ pub(crate) fn exhausted() -> Requests {
 /// A call of a stranger.
 pub(crate) fn unknown() -> Requests {
     Requests {
-        texts: vec![post(SEARCH, "gg_secret-of-nobody-at-all-0000000000")],
+        texts: vec![post(SEARCH, "gg_secret-of-nobody-at-all-0000000000", 0)],
         status: 401,
     }
 }
@@ -64,5 +74,9 @@ pub(crate) fn of_the_account(token: &str) -> [Vec<u8>; 3] {
     let me = format!(
         "GET /api/v1/accounts/me/ HTTP/1.1\r\nHost: upstream\r\nAuthorization: Token {token}\r\n\r\n"
     );
-    [post(SEARCH, token), post(COUNT, token), me.into_bytes()]
+    [
+        post(SEARCH, token, 0),
+        post(COUNT, token, 0),
+        me.into_bytes(),
+    ]
 }

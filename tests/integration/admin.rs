@@ -207,6 +207,7 @@ async fn check_page(world: &World) {
         "reason",
         "budget",
         "limit",
+        "family",
         "alert",
         "kind",
         "how",

@@ -20,6 +20,8 @@ async fn storm(calls: u64, room: u64) {
                 "cap",
                 &format!("team = \"growth\"\nlimit = \"{limit}\"\nper = \"total\""),
             )
+            // All of them at once before the ledger.
+            .set("slots.caps", "search_leads = 10000")
             .start()
             .await,
     );

@@ -92,24 +92,33 @@ async fn cutting_relay(guard: SocketAddr, times: usize, after: usize) -> SocketA
 async fn relay(client: TcpStream, guard: TcpStream, mut left: Option<usize>) {
     let (mut from_client, mut to_client) = client.into_split();
     let (mut from_guard, mut to_guard) = guard.into_split();
-    let asking = tokio::spawn(async move {
+    let asking = async {
         let _ = tokio::io::copy(&mut from_client, &mut to_guard).await;
-    });
-    let mut buffer = vec![0; 4096];
-    loop {
-        let most = left.unwrap_or(buffer.len()).min(buffer.len());
-        if most == 0 {
-            break;
+        let _ = to_guard.shutdown().await;
+        std::future::pending().await
+    };
+    let answering = async {
+        let mut buffer = vec![0; 4096];
+        loop {
+            let most = left.unwrap_or(buffer.len()).min(buffer.len());
+            if most == 0 {
+                break;
+            }
+            let Ok(read @ 1..) = from_guard.read(&mut buffer[..most]).await else {
+                break;
+            };
+            left = left.map(|left| left - read);
+            if to_client.write_all(&buffer[..read]).await.is_err() {
+                break;
+            }
         }
-        let Ok(read @ 1..) = from_guard.read(&mut buffer[..most]).await else {
-            break;
-        };
-        left = left.map(|left| left - read);
-        if to_client.write_all(&buffer[..read]).await.is_err() {
-            break;
-        }
+    };
+    tokio::select! {
+        () = asking => {}
+        () = answering => {}
     }
-    asking.abort();
+    // Closed in one, as a client's socket is: not first its one half, and when there is time the other.
+    to_guard.forget();
 }
 
 #[tokio::test(flavor = "multi_thread")]
