@@ -80,6 +80,7 @@ pub fn stack(
 + Send
 + 'static {
     let forward = &settings.forward;
+    let (token, balance) = (settings.token.clone(), settings.balance.clone());
     ServiceBuilder::new()
         // Outermost: whatever happens below is one line in the log.
         .layer(TraceLayer::default())
@@ -100,9 +101,7 @@ pub fn stack(
         .layer(NormalisePathLayer)
         .layer(ClassifyLayer)
         // Before quote: nobody reads the body of a client over its rate.
-        .layer(ThrottleLayer {
-            balance: settings.balance.clone(),
-        })
+        .layer(ThrottleLayer { balance })
         // Behind throttle: what is answered here goes no further, and is still not asked for too often.
         .layer(TeamViewLayer {
             books: Arc::clone(&settings.books),
@@ -136,8 +135,6 @@ pub fn stack(
             breaker: Arc::clone(&forward.breaker),
         })
         // Last before the wire: no other layer sees the token.
-        .layer(AttachTokenLayer {
-            token: settings.token.clone(),
-        })
+        .layer(AttachTokenLayer { token })
         .service(Forward::new(Arc::clone(forward)))
 }
