@@ -177,7 +177,6 @@ async fn check_page(world: &World) {
         metrics::TIER_ERRORS,
         metrics::LIST_UNREAD,
         metrics::DOUBTS_ENDED,
-        metrics::LIST_UNREAD,
         metrics::ALERTS,
         metrics::ALERT_DELIVERIES,
     ];
