@@ -108,39 +108,39 @@ impl Shelf {
         }
     }
 
-    /// See [`Table::make_room`].
+    /// See `Table::make_room`.
     pub fn make_room(&self, ticket: Ticket, bytes: usize) -> bool {
         self.table().make_room(ticket, bytes)
     }
 
-    /// See [`Table::answered`].
+    /// See `Table::answered`.
     pub fn answered(&self, ticket: Ticket, answer: KeptAnswer) {
         let now = self.clock.now();
         self.change(|table| table.answered(ticket, answer, now));
     }
 
-    /// See [`Table::ended`].
+    /// See `Table::ended`.
     pub fn ended(&self, ticket: Ticket, doubt: Option<HoldId>) {
         let now = self.clock.now();
         self.change(|table| table.ended(ticket, doubt, now));
     }
 
-    /// See [`Table::forget_doubt`].
+    /// See `Table::forget_doubt`.
     pub fn forget_doubt(&self, mark: Mark, hold: HoldId) {
         self.table().forget_doubt(mark, hold);
     }
 
-    /// See [`Table::left`].
+    /// See `Table::left`.
     pub fn left(&self, ticket: Ticket) {
         self.change(|table| table.left(ticket));
     }
 
-    /// See [`Table::handed`].
+    /// See `Table::handed`.
     pub fn handed(&self, ticket: Ticket) {
         self.table().handed(ticket, self.clock.now());
     }
 
-    /// See [`Table::delivered`].
+    /// See `Table::delivered`.
     pub fn delivered(&self, ticket: Ticket) {
         self.change(|table| table.delivered(ticket));
     }
