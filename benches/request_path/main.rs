@@ -8,7 +8,7 @@
 //! account of its threads), which also holds where the proxy's core is not the narrow place.
 //!
 //! `cargo bench --bench request_path` compares; `-- memory` makes a million calls and shows the
-//! resident memory of the guard on the way. `ROUNDS` and `ROUND_SECONDS` change the measure,
+//! resident memory of the guard on the way, `-- kept` that of answers which never reach their clients. `ROUNDS` and `ROUND_SECONDS` change the measure,
 //! `ONLY=text` keeps the cases whose name contains it.
 
 #![expect(clippy::float_arithmetic, reason = "speeds, not money")]
@@ -22,6 +22,7 @@ mod bare;
 #[expect(dead_code, reason = "another benchmark reads more of it")]
 mod children;
 mod compare;
+mod kept;
 mod load;
 mod memory;
 mod requests;
@@ -48,6 +49,10 @@ fn main() {
         words if words.contains(&"memory") => {
             pin_this_process(LOAD_CORE);
             run(memory::show());
+        }
+        words if words.contains(&"kept") => {
+            pin_this_process(LOAD_CORE);
+            run(kept::show());
         }
         _ => {
             pin_this_process(LOAD_CORE);

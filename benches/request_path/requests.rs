@@ -45,6 +45,11 @@ pub(crate) fn billable(keys: usize) -> Requests {
     }
 }
 
+/// The search of a number.
+pub(crate) fn search(number: usize) -> Vec<u8> {
+    post(SEARCH, &secret(0), number)
+}
+
 /// A call that takes nothing.
 pub(crate) fn free() -> Requests {
     Requests {
