@@ -171,3 +171,41 @@ async fn what_a_dropped_run_was_keeping_is_there_when_the_next_begins() {
     assert_eq!(books.accounted(), credits("1.08"));
     books.assert_sound();
 }
+
+/// The account changes a row while nobody looks: what it took then is decided already, and what it takes now
+/// was never kept.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_row_that_changes_between_its_decision_and_the_next_start_is_a_finding() {
+    for is_late in [false, true] {
+        let mut keeps = 0;
+        loop {
+            let mut books = Books::new().await;
+            books.show().await;
+            books.doubt("0.1").await;
+            let at = books.clock.now();
+            if is_late {
+                books.pass(LONG_ENOUGH);
+                books.run().await;
+            }
+            books.list.took("changes", at, "0.08");
+            // Soon enough that the next start still reads it again.
+            books.pass(SignedDuration::from_mins(5));
+            books.keeps.store(keeps, Ordering::Relaxed);
+            let has_died = books.try_run().await.is_err();
+            books
+                .list
+                .change("changes", |row| row.credits = "-0.07".into());
+            books.restart().await;
+            while !books.run().await.is_quiet() {}
+            books.restart().await;
+            while !books.run().await.is_quiet() {}
+            assert_eq!(books.accounted(), credits("1.07"), "died at step {keeps}");
+            books.assert_sound();
+            keeps += 1;
+            if !has_died {
+                break;
+            }
+        }
+        assert!(keeps > 3, "{keeps}");
+    }
+}
