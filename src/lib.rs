@@ -39,7 +39,7 @@
 //! config  → identity, catalogue, ledger, alerts, logging  (it builds their values; parts never see it)
 //! reconciliation → account, catalogue, ledger     (its matching is pure)
 //! alerts  → ledger (how a budget stands), identity (secrets)
-//! reports → catalogue, ledger, reconciliation;  control → ledger, reconciliation
+//! reports → catalogue, ledger, reconciliation;  control → identity, ledger, reconciliation
 //! app, proxy, ledger, account, reconciliation, alerts, admin → metrics  (names of what is counted)
 //! ```
 //!

@@ -1,7 +1,8 @@
 //! Which alerts are told: from what is seen now and what was told before. Pure.
 //!
 //! What has windows is told once a window: a budget's share in its window, what is summed up over
-//! a day on that day. What has none is told when it begins, and again only after it was plainly
+//! a day on that day; and again where the budget was given more room since, or the day's bound was
+//! raised. What has none is told when it begins, and again only after it was plainly
 //! over; the gap between beginning and being over keeps a level that trembles from being told
 //! again and again. A rolling budget has no windows in this sense: it moves with the time.
 
@@ -40,10 +41,16 @@ pub struct State {
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Told {
-    /// The highest share that was told; 1 where there is only one thing to tell.
+    /// The highest share that was told and not left since; 1 where there is only one thing to tell.
     level: u32,
+    /// The highest share that was ever told.
+    #[serde(default)]
+    most: u32,
     /// The end of the window, if it has one.
     until: Option<Timestamp>,
+    /// What it was told of: the budget's limit with its grants, or the bound of a day.
+    #[serde(default)]
+    of: Option<Credits>,
 }
 
 /// What is to be told now, and what has been told then.
@@ -119,13 +126,13 @@ impl Judge {
                     day,
                     unattributed,
                 };
-                self.once_today(alert, unattributed > above, facts);
+                self.once_today(alert, unattributed > above, above, facts);
             }
             Condition::DriftAbove(above) => {
                 let (above, drift) = (*above, seen.drift_today.magnitude());
                 let day = self.day;
                 let facts = Facts::DriftAbove { above, day, drift };
-                self.once_today(alert, drift > above, facts);
+                self.once_today(alert, drift > above, above, facts);
             }
             Condition::DoubtOlderThan(older_than) => self.doubt(alert, *older_than, seen),
             Condition::ReadingOlderThan(older_than) => self.reading(alert, *older_than, seen),
@@ -196,19 +203,37 @@ impl Judge {
             Level::Reached if self.told.contains_key(&occasion) => {}
             Level::Reached => {
                 let id = format!("{occasion}/{}", self.now);
-                self.tell(alert, occasion, 1, None, id, facts);
+                let told = Told {
+                    level: 1,
+                    most: 1,
+                    until: None,
+                    of: None,
+                };
+                self.tell(alert, occasion, told, id, facts);
             }
         }
     }
 
-    /// Tells what is summed up over a day, once on that day.
-    fn once_today(&mut self, alert: &Alert, reached: bool, facts: Facts) {
+    /// Tells what is summed up over a day, once on that day for each bound that is higher than the
+    /// one before.
+    fn once_today(&mut self, alert: &Alert, reached: bool, above: Credits, facts: Facts) {
         let occasion = format!("{}/{}", alert.id, self.day);
-        if reached && !self.told.contains_key(&occasion) {
+        let told = self.told.get(&occasion);
+        let is_told = told.is_some_and(|told| told.of.is_none_or(|before| above <= before));
+        if reached && !is_told {
             let tomorrow = self.day.tomorrow().unwrap_or(self.day);
             let until = tomorrow.to_zoned(TimeZone::UTC).map(|at| at.timestamp());
-            let id = occasion.clone();
-            self.tell(alert, occasion, 1, until.ok(), id, facts);
+            let id = match told {
+                Some(_) => format!("{occasion}/{above}"),
+                None => occasion.clone(),
+            };
+            let told = Told {
+                level: 1,
+                most: 1,
+                until: until.ok(),
+                of: Some(above),
+            };
+            self.tell(alert, occasion, told, id, facts);
         }
     }
 
@@ -224,12 +249,15 @@ impl Judge {
         if rolling {
             self.rolled_back(&occasion, percents, status);
         }
-        let told = self.told.get(&occasion).map_or(0, |told| told.level);
-        let reached = highest(percents, |percent| percent > told && has(status, percent));
+        self.widened(&occasion, percents, status);
+        let told = self.told.get(&occasion);
+        let (level, most) = told.map_or((0, 0), |told| (told.level, told.most));
+        let reached = highest(percents, |percent| percent > level && has(status, percent));
         if reached == 0 {
             return;
         }
-        let id = if rolling {
+        let limit = limit(status);
+        let id = if rolling || reached <= most {
             format!("{occasion}/{}/{reached}", self.now)
         } else {
             format!("{occasion}/{reached}")
@@ -237,12 +265,31 @@ impl Judge {
         let facts = Facts::BudgetShare {
             budget: status.id.clone(),
             percent: reached,
-            limit: status.limit.saturating_add(status.granted),
+            limit,
             spent: spent(status),
             in_doubt: status.in_doubt,
             resets_at: status.resets_at,
         };
-        self.tell(alert, occasion, reached, window.end, id, facts);
+        let told = Told {
+            level: reached,
+            most: reached.max(most),
+            until: window.end,
+            of: Some(limit),
+        };
+        self.tell(alert, occasion, told, id, facts);
+    }
+
+    /// Forgets the shares that a budget has left because it was given more room: by a grant, or by
+    /// settings that were read again.
+    fn widened(&mut self, occasion: &str, percents: &[u32], status: &BudgetStatus) {
+        let Some(told) = self.told.get_mut(occasion) else {
+            return;
+        };
+        let (level, now) = (told.level, limit(status));
+        if told.of.is_some_and(|before| now > before) {
+            told.level = highest(percents, |percent| percent <= level && has(status, percent));
+        }
+        told.of = Some(now);
     }
 
     /// Forgets the shares that a rolling budget has plainly left.
@@ -262,16 +309,8 @@ impl Judge {
         }
     }
 
-    fn tell(
-        &mut self,
-        alert: &Alert,
-        occasion: String,
-        level: u32,
-        until: Option<Timestamp>,
-        id: String,
-        facts: Facts,
-    ) {
-        self.told.insert(occasion, Told { level, until });
+    fn tell(&mut self, alert: &Alert, occasion: String, told: Told, id: String, facts: Facts) {
+        self.told.insert(occasion, told);
         self.events.push(Event {
             id: id.into(),
             alert: Arc::clone(&alert.id),
@@ -293,11 +332,15 @@ fn spent(status: &BudgetStatus) -> Credits {
     status.settled.saturating_add(status.in_doubt)
 }
 
+/// What a share is of.
+fn limit(status: &BudgetStatus) -> Credits {
+    status.limit.saturating_add(status.granted)
+}
+
 /// Whether so many percent of a budget are used up. Nothing spent is no share of anything, also
 /// where the limit is zero.
 fn has(status: &BudgetStatus, percent: u32) -> bool {
-    let limit = status.limit.saturating_add(status.granted);
-    let spent = spent(status);
+    let (spent, limit) = (spent(status), limit(status));
     spent > Credits::ZERO
         && i128::from(spent.micros()) * 100 >= i128::from(limit.micros()) * i128::from(percent)
 }

@@ -1,8 +1,8 @@
 //! How often: rates of teams, keys and operations, and the floors that slow.
 //!
 //! - Decides: whether a call fits its rates now. It never makes a call wait: a guard answers.
+//!   A rate or a floor in shadow lets the call pass and marks it.
 //! - Needs and leaves: [`Classified`].
-//!   One in shadow lets the call pass and marks it.
 //! - Fails: `rate_exceeded`, `account_slowed`, both with the time after which a call fits.
 
 use std::sync::Arc;

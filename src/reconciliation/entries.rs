@@ -11,8 +11,8 @@ use super::open::{ABSENT, Open, OpenCharge};
 use crate::credits::Credits;
 use crate::ids::{OperationName, TeamId};
 use crate::ledger::store::Reader;
-use crate::ledger::{Entry, EntryKind, HoldId, Match, MatchedBy, NoteKind, StoreError};
-use crate::transaction::TransactionId;
+use crate::ledger::{Entry, EntryKind, Finding, HoldId, Match, MatchedBy, NoteKind, StoreError};
+use crate::transaction::{Transaction, TransactionId};
 
 /// Entries read at a time.
 const PAGE: usize = 10_000;
@@ -165,7 +165,8 @@ impl Open {
         let text = entry.evidence.as_ref().map(|note| note.text.as_str());
         let ids = text.unwrap_or_default().split_whitespace();
         let mut left_out = Vec::new();
-        let mut came_late = Vec::new();
+        let mut found = Vec::new();
+        let mut rows = Vec::new();
         for transaction in ids.filter_map(|id| id.parse().ok()) {
             let Some(row) = reader.transaction(&transaction)? else {
                 continue;
@@ -176,20 +177,37 @@ impl Open {
             if entry.kind == EntryKind::Corrected {
                 let call = OpenCharge::of(entry, is_job);
                 let late = judge::late(entry.hold, call, &row, entry.recorded_at);
-                came_late.push(judge::charged(late));
+                found.push(judge::charged(late));
             }
             left_out.push(Match {
                 transaction,
                 hold: entry.hold,
                 how,
             });
+            rows.push(row);
         }
         if !left_out.is_empty() {
+            found.extend(self.changed_since(entry, &rows));
             let mut tied = self.tie(left_out, "it decided a call");
-            tied.found = came_late;
+            tied.found = found;
             news.left_out.push(tied);
         }
         Ok(())
+    }
+
+    /// What is found if the rows an entry rests on take another sum by now: they were read again before
+    /// anybody knew whose they are.
+    fn changed_since(&mut self, entry: &Entry, rows: &[Transaction]) -> Option<Finding> {
+        let taken: Credits = rows.iter().map(Transaction::taken).sum();
+        let more = taken.saturating_sub(entry.amount);
+        let first = rows.first().filter(|_| more != Credits::ZERO)?;
+        self.changed.insert(first.id.clone(), (first.at, more));
+        Some(judge::changed_since(
+            entry.hold,
+            first,
+            more,
+            entry.recorded_at,
+        ))
     }
 }
 

@@ -292,10 +292,7 @@ pub(super) fn seen(seen: &Seen, is_operation: bool, now: Timestamp) -> Judged {
             judged.closed.push((name, "the row is again as it was"));
         }
         (Some(by), Some(hold)) => {
-            let (taken, status) = (row.taken(), row.status.as_str());
-            let detail = format!(
-                "the row of hold {hold} changed after its match: it takes {taken} now ({status})"
-            );
+            let detail = changed_detail(hold, row);
             let kind = FindingKind::AmountDiffers;
             let finding = about(seen, kind, changed(&row.id), by, detail, now);
             judged.found.push(finding);
@@ -366,6 +363,32 @@ fn about(
         transaction: Some(seen.row.id.clone()),
         detail,
     }
+}
+
+/// What is said of a row that took another amount when it was decided upon: `more` than that now.
+pub(super) fn changed_since(
+    hold: HoldId,
+    row: &Transaction,
+    more: Credits,
+    now: Timestamp,
+) -> Finding {
+    Finding {
+        name: changed(&row.id).into(),
+        kind: FindingKind::AmountDiffers,
+        found_at: now,
+        at: row.at,
+        operation: None,
+        team: None,
+        drift: more,
+        hold: Some(hold),
+        transaction: Some(row.id.clone()),
+        detail: changed_detail(hold, row),
+    }
+}
+
+fn changed_detail(hold: HoldId, row: &Transaction) -> String {
+    let (taken, status) = (row.taken(), row.status.as_str());
+    format!("the row of hold {hold} changed after its match: it takes {taken} now ({status})")
 }
 
 /// A row has its charge's amount: the finding about its unit that this takes back.

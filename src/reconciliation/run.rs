@@ -181,6 +181,8 @@ impl Reconciler {
     }
 
     pub(super) async fn restore(&self) -> Result<State, ReconcileError> {
+        // What a run before this asked to have kept may still be on its way, if nobody waited for its end.
+        self.ledger.keep_together(Vec::new()).await?;
         let (settings, now, made_at) = (self.settings.clone(), self.clock.now(), self.made_at);
         let restore = move || {
             let reader = (settings.open_reader)()?;

@@ -59,15 +59,17 @@ proptest! {
 
     /// The windows come in any order, as after a clock that was set back and forth.
     #[test]
-    fn no_share_is_told_twice_in_a_window_and_the_highest_always(
+    fn no_share_is_told_twice_of_no_more_room_in_a_window_and_the_highest_always(
         looks in prop::collection::vec(look(), 1..60),
     ) {
         let alerts = [shares("x", None, &PERCENTS)];
-        let now = at("2026-11-20T00:00:00Z");
+        let mut now = at("2026-11-20T00:00:00Z");
         let mut state = State::default();
-        let mut told: BTreeMap<u8, u32> = BTreeMap::new();
+        // The highest share that was told and not left by more room, and the room.
+        let mut told: BTreeMap<u8, (u32, i64)> = BTreeMap::new();
         let mut ids = std::collections::BTreeSet::new();
         for look in looks {
+            now += SignedDuration::from_secs(10);
             let mut snapshot = quiet(now);
             let micros = |whole: i64| Credits::from_micros(whole * 1_000);
             let mut status = used("a", window(look.window), micros(look.settled), micros(look.limit));
@@ -76,7 +78,11 @@ proptest! {
             let (events, after) = judge(&alerts, &snapshot, &state, now);
             state = if look.restart { over_a_restart(&after) } else { after };
             prop_assert!(events.len() <= 1);
-            let before = told.get(&look.window).copied().unwrap_or(0);
+            let room = look.limit + look.granted;
+            let (mut before, room_before) = told.get(&look.window).copied().unwrap_or((0, room));
+            if room > room_before {
+                before = reached(&look).filter(|percent| *percent <= before).max().unwrap_or(0);
+            }
             let highest = reached(&look).max().unwrap_or(0);
             match events.first() {
                 Some(event) => {
@@ -86,10 +92,10 @@ proptest! {
                     prop_assert!(percent > before, "{percent} again after {before}");
                     prop_assert_eq!(percent, highest);
                     prop_assert!(ids.insert(event.id.clone()), "{} twice", event.id);
-                    told.insert(look.window, percent);
                 }
                 None => prop_assert!(highest <= before, "{highest} was not told after {before}"),
             }
+            told.insert(look.window, (highest.max(before), room));
         }
     }
 

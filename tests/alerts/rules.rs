@@ -67,10 +67,51 @@ fn a_share_is_told_once_a_window_and_of_several_the_highest() {
         2026-12-01T00:00:00Z | a 0/200, b 5/10        | x b 50
         2026-12-05T00:00:00Z | a 161/200, b 5/10      | x a 80
         2026-12-06T00:00:00Z | a 161/300, b 5/10      |
-        2026-12-07T00:00:00Z | a 240/300, b 5/10      |
+        2026-12-07T00:00:00Z | a 240/300, b 5/10      | x a 80
     ";
     let alerts = [shares("x", None, &[50, 80, 100])];
     plays(&alerts, table, |now, text| budgets(now, text, month));
+}
+
+#[test]
+fn a_share_of_more_room_is_told_again_and_one_of_less_is_not() {
+    let table = "
+        2026-11-02T00:00:00Z | a 10/10 | x a 100
+        2026-11-02T01:00:00Z | a 10/20 |
+        2026-11-02T02:00:00Z | a 10/16 |
+        2026-11-02T03:00:00Z | a 10/20 |
+        2026-11-02T04:00:00Z | a 16/20 | x a 80
+        2026-11-02T05:00:00Z | a 16/12 | x a 100
+        2026-11-02T06:00:00Z | a 16/16 |
+        2026-11-02T07:00:00Z | a 16/20 |
+        2026-11-02T08:00:00Z | a 20/20 | x a 100
+    ";
+    let alerts = [shares("x", None, &[50, 80, 100])];
+    plays(&alerts, table, |now, text| budgets(now, text, month));
+    plays(&alerts, table, |now, text| {
+        budgets(now, text, |_| Window::ALWAYS)
+    });
+}
+
+#[test]
+fn a_day_is_told_again_by_a_bound_that_was_raised() {
+    let now = at("2026-11-02T10:00:00Z");
+    let mut state = State::default();
+    // The bound that day, what went around the guard, and whether that is told.
+    for (above, unattributed, is_told) in [
+        ("1", "2", true),
+        ("1", "3", false),
+        ("5", "3", false),
+        ("5", "6", true),
+        ("1", "7", false),
+    ] {
+        let mut snapshot = quiet(now);
+        snapshot.unattributed_today = credits(unattributed);
+        let alerts = [alert("x", Condition::UnattributedAbove(credits(above)))];
+        let (events, after) = judge(&alerts, &snapshot, &state, now);
+        assert_eq!(!events.is_empty(), is_told, "{unattributed} above {above}");
+        state = after;
+    }
 }
 
 #[test]

@@ -1,7 +1,9 @@
 //! The process dies wherever records are kept. Whatever was on disk by then, the next makes of it what would
 //! have come of it anyway.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use generect_guard::ledger::{EntryKind, FindingKind};
 use jiff::SignedDuration;
@@ -138,4 +140,72 @@ async fn wherever_the_process_dies_the_next_finds_what_would_have_been_found() {
         }
     }
     assert!(keeps > 10, "{keeps}");
+}
+
+/// A run may be dropped where it waits. The writer goes on with what it was asked, and the next run must not
+/// read the file before that.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_dropped_run_was_keeping_is_there_when_the_next_begins() {
+    let mut books = Books::new().await;
+    books.show().await;
+    books.doubt("0.1").await;
+    books.list.took("doubts", books.clock.now(), "0.08");
+    books.pass(LONG_ENOUGH);
+    let gate = Arc::clone(&books.gate);
+    gate.close();
+    tokio::select! {
+        run = books.try_run() => panic!("nothing was decided: {run:?}"),
+        () = gate.met() => {}
+    }
+    books.begin_anew();
+    let ((), run) = tokio::join!(
+        async {
+            // Time for the next to read what it should not.
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            gate.open();
+        },
+        books.try_run()
+    );
+    run.unwrap();
+    assert_eq!(books.open_findings(), []);
+    assert_eq!(books.accounted(), credits("1.08"));
+    books.assert_sound();
+}
+
+/// The account changes a row while nobody looks: what it took then is decided already, and what it takes now
+/// was never kept.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_row_that_changes_between_its_decision_and_the_next_start_is_a_finding() {
+    for is_late in [false, true] {
+        let mut keeps = 0;
+        loop {
+            let mut books = Books::new().await;
+            books.show().await;
+            books.doubt("0.1").await;
+            let at = books.clock.now();
+            if is_late {
+                books.pass(LONG_ENOUGH);
+                books.run().await;
+            }
+            books.list.took("changes", at, "0.08");
+            // Soon enough that the next start still reads it again.
+            books.pass(SignedDuration::from_mins(5));
+            books.keeps.store(keeps, Ordering::Relaxed);
+            let has_died = books.try_run().await.is_err();
+            books
+                .list
+                .change("changes", |row| row.credits = "-0.07".into());
+            books.restart().await;
+            while !books.run().await.is_quiet() {}
+            books.restart().await;
+            while !books.run().await.is_quiet() {}
+            assert_eq!(books.accounted(), credits("1.07"), "died at step {keeps}");
+            books.assert_sound();
+            keeps += 1;
+            if !has_died {
+                break;
+            }
+        }
+        assert!(keeps > 3, "{keeps}");
+    }
 }

@@ -10,6 +10,7 @@ mod between;
 mod changes;
 mod clocks;
 mod crashes;
+mod dying;
 mod hostile;
 mod jobs;
 mod restarts;

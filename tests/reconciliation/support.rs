@@ -10,10 +10,10 @@ use generect_guard::catalogue::Catalogue;
 use generect_guard::clock::Clock;
 use generect_guard::credits::Credits;
 use generect_guard::ids::JobId;
-use generect_guard::ledger::store::{Reader, Store, Tail};
+use generect_guard::ledger::store::Reader;
 use generect_guard::ledger::{
-    Entry, EntryKind, Evidence, FindingKind, Hold, HoldRequest, Ledger, Record, Settings,
-    SqliteStore, StoreError, open_reader,
+    Entry, EntryKind, Evidence, FindingKind, Hold, HoldRequest, Ledger, Settings, SqliteStore,
+    StoreError, open_reader,
 };
 use generect_guard::reconciliation::{
     Depth, OpenReader, ReconcileError, Reconciler, ReconcilerSettings, Summary,
@@ -24,6 +24,8 @@ use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio_util::task::AbortOnDropHandle;
+
+use crate::dying::{Dying, Gate};
 
 pub const SEARCH: &str = "search_database_leads";
 /// Beyond this every call and row of before is complete.
@@ -167,6 +169,7 @@ pub struct Books {
     pub source: TransactionSource,
     /// How often records are kept before the process dies.
     pub keeps: Arc<AtomicI64>,
+    pub gate: Arc<Gate>,
     base_url: String,
     _server: AbortOnDropHandle<()>,
 }
@@ -180,7 +183,8 @@ impl Books {
         let list = List::new(&clock);
         let server = AbortOnDropHandle::new(tokio::spawn(list.clone().serve(listener)));
         let keeps = Arc::new(AtomicI64::new(i64::MAX));
-        let ledger = open(&folder, &clock, &keeps);
+        let gate = Arc::default();
+        let ledger = open(&folder, &clock, &keeps, &gate);
         let reader = reader_of(&folder);
         let reconciler = reconciler(&base_url, &ledger, &clock, reader, TransactionSource::V1);
         let mut books = Self {
@@ -191,6 +195,7 @@ impl Books {
             reconciler,
             source: TransactionSource::V1,
             keeps,
+            gate,
             base_url,
             _server: server,
         };
@@ -202,7 +207,7 @@ impl Books {
     pub async fn restart(&mut self) {
         self.ledger.close().await.unwrap();
         self.keeps.store(i64::MAX, Ordering::Relaxed);
-        self.ledger = open(&self.folder, &self.clock, &self.keeps);
+        self.ledger = open(&self.folder, &self.clock, &self.keeps, &self.gate);
         self.begin_anew();
         self.reconciler.begin().await.unwrap();
     }
@@ -289,7 +294,6 @@ impl Books {
 
     /// Waits until what was queued is on disk.
     pub async fn written(&self) {
-        self.ledger.keep(Vec::new()).await.unwrap();
         loop {
             let calls = self.ledger.open_calls().await.unwrap();
             let known = |call: &generect_guard::ledger::OpenCall| {
@@ -388,46 +392,16 @@ fn path(folder: &TempDir) -> PathBuf {
     folder.path().join("ledger.db")
 }
 
-fn open(folder: &TempDir, clock: &Clock, keeps: &Arc<AtomicI64>) -> Ledger {
+fn open(folder: &TempDir, clock: &Clock, keeps: &Arc<AtomicI64>, gate: &Arc<Gate>) -> Ledger {
     let store = Dying {
         store: SqliteStore::open(&path(folder)).unwrap(),
         keeps: Arc::clone(keeps),
+        gate: Arc::clone(gate),
     };
     let (ledger, writer) =
         Ledger::open(Box::new(store), Settings::default(), clock.clone()).unwrap();
     writer.spawn().unwrap();
     ledger
-}
-
-/// A store that keeps records so many times more and then no more, as if the process died there.
-struct Dying {
-    store: SqliteStore,
-    keeps: Arc<AtomicI64>,
-}
-
-impl Store for Dying {
-    fn reader(&self) -> &dyn Reader {
-        self.store.reader()
-    }
-
-    fn append(&mut self, batch: &[Entry]) -> Result<(), StoreError> {
-        self.store.append(batch)
-    }
-
-    fn keep(&mut self, records: &[Record]) -> Result<(), StoreError> {
-        if self.keeps.fetch_sub(1, Ordering::Relaxed) <= 0 {
-            return Err(StoreError::Failed("a test".into()));
-        }
-        self.store.keep(records)
-    }
-
-    fn reread(&mut self) -> Result<Tail, StoreError> {
-        self.store.reread()
-    }
-
-    fn probe(&mut self) -> Result<(), StoreError> {
-        self.store.probe()
-    }
 }
 
 pub fn reader_of(folder: &TempDir) -> OpenReader {
