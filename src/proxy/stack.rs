@@ -80,6 +80,7 @@ pub fn stack(
 + Send
 + 'static {
     let forward = &settings.forward;
+    let (balance, books) = (settings.balance.clone(), Arc::clone(&settings.books));
     ServiceBuilder::new()
         // Outermost: whatever happens below is one line in the log.
         .layer(TraceLayer::default())
@@ -100,13 +101,9 @@ pub fn stack(
         .layer(NormalisePathLayer)
         .layer(ClassifyLayer)
         // Before quote: nobody reads the body of a client over its rate.
-        .layer(ThrottleLayer {
-            balance: settings.balance.clone(),
-        })
+        .layer(ThrottleLayer { balance })
         // Behind throttle: what is answered here goes no further, and is still not asked for too often.
-        .layer(TeamViewLayer {
-            books: Arc::clone(&settings.books),
-        })
+        .layer(TeamViewLayer { books })
         // From here on a call that is sent as its twin on stored data is that twin.
         .layer(QuoteBodyLayer {
             body_bytes_max: settings.body_bytes_max,
