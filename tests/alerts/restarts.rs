@@ -213,6 +213,10 @@ async fn what_was_told_is_saved_before_it_ends() {
     ));
     begun.notified().await;
     shutdown.cancel();
+    for _ in 0..10 {
+        tokio::task::yield_now().await;
+    }
+    assert!(!task.is_finished(), "it waits for what it saves");
     goes_on.notify_one();
     task.await.unwrap();
     assert!(desk.text().is_some_and(|text| text.contains("low")));
