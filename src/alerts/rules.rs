@@ -240,7 +240,7 @@ impl Judge {
     /// Tells the highest share that was reached and not told, and with it all those below.
     fn budget(&mut self, alert: &Alert, percents: &[u32], status: &BudgetStatus) {
         let window = status.window;
-        let rolling = window.start.is_some() && window.end.is_none();
+        let rolling = window.is_rolling();
         let name = format!("{}/{}", alert.id, status.id);
         let occasion = match window.start {
             Some(start) if !rolling => format!("{name}/{start}"),
@@ -256,7 +256,7 @@ impl Judge {
         if reached == 0 {
             return;
         }
-        let limit = limit(status);
+        let limit = status.limit_with_grants();
         let id = if rolling || reached <= most {
             format!("{occasion}/{}/{reached}", self.now)
         } else {
@@ -285,7 +285,7 @@ impl Judge {
         let Some(told) = self.told.get_mut(occasion) else {
             return;
         };
-        let (level, now) = (told.level, limit(status));
+        let (level, now) = (told.level, status.limit_with_grants());
         if told.of.is_some_and(|before| now > before) {
             told.level = highest(percents, |percent| percent <= level && has(status, percent));
         }
@@ -332,15 +332,10 @@ fn spent(status: &BudgetStatus) -> Credits {
     status.settled.saturating_add(status.in_doubt)
 }
 
-/// What a share is of.
-fn limit(status: &BudgetStatus) -> Credits {
-    status.limit.saturating_add(status.granted)
-}
-
 /// Whether so many percent of a budget are used up. Nothing spent is no share of anything, also
 /// where the limit is zero.
 fn has(status: &BudgetStatus, percent: u32) -> bool {
-    let (spent, limit) = (spent(status), limit(status));
+    let (spent, limit) = (spent(status), status.limit_with_grants());
     spent > Credits::ZERO
         && i128::from(spent.micros()) * 100 >= i128::from(limit.micros()) * i128::from(percent)
 }

@@ -111,7 +111,8 @@ impl Alerts {
     }
 }
 
-/// Runs alerts until `shutdown`.
+/// Runs alerts until `shutdown`. What was told by then is saved before it ends, so that whoever runs
+/// them next, perhaps at once, tells it no second time.
 ///
 /// `snapshot` is asked for how things stand at the moment it is given (which says what today is);
 /// `None` means that nobody can tell, and nothing is told. `load` gives the text that `save` was
@@ -133,12 +134,15 @@ pub async fn run<S, L, K, E>(
     if alerts.alerts.is_empty() {
         return;
     }
-    let work = async {
-        let kept = read_kept(load().await);
-        let (mut runner, taken) = Runner::start(alerts, kept);
-        runner.work(taken, snapshot, save).await;
+    let Some(kept) = shutdown.run_until_cancelled(load()).await else {
+        return;
     };
-    shutdown.run_until_cancelled(work).await;
+    let (mut runner, mut taken) = Runner::start(alerts, read_kept(kept));
+    runner.work(&mut taken, snapshot, &save, &shutdown).await;
+    while let Ok(id) = taken.try_recv() {
+        runner.was_taken(&id);
+    }
+    runner.save(&save).await;
 }
 
 /// What outlives the process.
@@ -210,9 +214,10 @@ impl Runner {
 
     async fn work<S, K, E>(
         &mut self,
-        mut taken: mpsc::Receiver<Arc<str>>,
+        taken: &mut mpsc::Receiver<Arc<str>>,
         snapshot: impl Fn(Timestamp) -> S,
-        save: impl Fn(String) -> K,
+        save: &impl Fn(String) -> K,
+        shutdown: &CancellationToken,
     ) where
         S: Future<Output = Option<Snapshot>>,
         K: Future<Output = Result<(), E>>,
@@ -224,27 +229,34 @@ impl Runner {
         loop {
             let due = save_at.unwrap_or_else(Instant::now);
             tokio::select! {
+                () = shutdown.cancelled() => return,
                 _ = ticks.tick() => {
                     let now = self.clock.now();
-                    let events = match snapshot(now).await {
+                    let seen = shutdown.run_until_cancelled(snapshot(now)).await;
+                    let events = match seen.flatten() {
                         Some(seen) => self.look(&seen, now),
                         None => Vec::new(),
                     };
-                    self.save(&save).await;
+                    self.save(save).await;
                     save_at = None;
                     self.queue(events);
                 }
                 Some(id) = taken.recv() => {
-                    self.kept.waiting.retain(|event| event.id != id);
-                    self.unsaved = true;
+                    self.was_taken(&id);
                     save_at.get_or_insert_with(|| Instant::now() + GATHER);
                 }
                 () = tokio::time::sleep_until(due), if save_at.is_some() => {
                     save_at = None;
-                    self.save(&save).await;
+                    self.save(save).await;
                 }
             }
         }
+    }
+
+    /// A receiver has an event, or will never have it.
+    fn was_taken(&mut self, id: &Arc<str>) {
+        self.kept.waiting.retain(|event| event.id != *id);
+        self.unsaved = true;
     }
 
     /// Tells what is to be told, and gives what is to be sent once that is saved.

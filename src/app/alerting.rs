@@ -1,6 +1,7 @@
 //! What alerts look at, gathered from the parts that know it.
 
 use std::path::{Path, PathBuf};
+use std::pin::pin;
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
@@ -89,10 +90,16 @@ impl Watched {
         ended: CancellationToken,
     ) {
         while !ended.is_cancelled() {
-            let telling = self.clone().tell(alerts, ended.clone());
+            let until = ended.child_token();
+            let mut telling = pin!(self.clone().tell(alerts, until.clone()));
             let other = tokio::select! {
-                Some(other) = next.recv() => Some(other),
-                () = telling => ended.run_until_cancelled(next.recv()).await.flatten(),
+                Some(other) = next.recv() => {
+                    // It saves what it told before the next reads that.
+                    until.cancel();
+                    telling.await;
+                    Some(other)
+                }
+                () = &mut telling => ended.run_until_cancelled(next.recv()).await.flatten(),
             };
             match other {
                 Some(other) => alerts = other,

@@ -200,10 +200,7 @@ async fn show_budgets(ledger: Ledger, ended: CancellationToken) {
                 let gauge = ::metrics::gauge!(name, metrics::BUDGET => budget.id.to_string());
                 gauge.set(metrics::credits_as_f64(amount));
             };
-            show(
-                metrics::BUDGET_LIMIT,
-                budget.limit.saturating_add(budget.granted),
-            );
+            show(metrics::BUDGET_LIMIT, budget.limit_with_grants());
             show(metrics::BUDGET_SETTLED, budget.settled);
             show(metrics::BUDGET_HELD, budget.held);
             show(metrics::BUDGET_IN_DOUBT, budget.in_doubt);

@@ -98,11 +98,15 @@ pub struct BudgetStatus {
 }
 
 impl BudgetStatus {
+    /// What the window has room for: limit + granted.
+    pub fn limit_with_grants(&self) -> Credits {
+        self.limit.saturating_add(self.granted)
+    }
+
     /// What may still be held: limit + granted − settled − held. Below zero after an overrun or a
     /// lowered limit.
     pub fn headroom(&self) -> Credits {
-        self.limit
-            .saturating_add(self.granted)
+        self.limit_with_grants()
             .saturating_sub(self.settled)
             .saturating_sub(self.held)
     }

@@ -48,11 +48,9 @@ impl Pace {
     /// the window is rolling, for it gives back what it takes.
     pub fn runs_out(&self, status: &BudgetStatus, now: Timestamp) -> Option<Timestamp> {
         let window = status.window;
-        // One that began somewhere and ends nowhere moves along with the time.
-        let is_rolling = window.start.is_some() && window.end.is_none();
         let at = runs_out_at(status.headroom(), self.of(&status.filter), now)?;
         let in_window = window.end.is_none_or(|end| at < end);
-        (in_window && !is_rolling).then_some(at)
+        (in_window && !window.is_rolling()).then_some(at)
     }
 
     /// What calls of `filter` were charged.

@@ -79,6 +79,11 @@ impl Window {
         end: None,
     };
 
+    /// Whether it moves along with the time: it began somewhere and ends nowhere.
+    pub fn is_rolling(&self) -> bool {
+        self.start.is_some() && self.end.is_none()
+    }
+
     /// Whether `moment` belongs to it.
     pub fn contains(&self, moment: Timestamp) -> bool {
         self.start.is_none_or(|start| start <= moment) && self.end.is_none_or(|end| moment < end)

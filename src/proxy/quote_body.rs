@@ -1,8 +1,8 @@
 //! The most a call can take, from its body.
 //!
 //! - Decides: whether what is priced here is what the upstream will read: JSON, whole, not
-//!   compressed, no query string beside it. Then the quote, by the catalogue.
-//!   Then whether the call is sent as its twin on stored data, which is quoted instead.
+//!   compressed, no query string beside it. Then the quote, by the catalogue, and whether the call is
+//!   sent as its twin on stored data, which is quoted instead.
 //! - Needs: [`Classified`].
 //! - Leaves: [`Quoted`], with exactly the bytes that were priced (with a bound written in where the
 //!   client named none). Operations that take nothing have no quote and any body, but it is read

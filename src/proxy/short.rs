@@ -119,7 +119,7 @@ impl Short {
             parts.push(format!(
                 "budget {}: limit {}, settled {}, held {}, this {} call can take up to {}{resets}; {fits} would fit{rows}",
                 status.id,
-                status.limit.saturating_add(status.granted),
+                status.limit_with_grants(),
                 status.settled,
                 status.held,
                 self.operation,

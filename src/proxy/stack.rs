@@ -80,7 +80,8 @@ pub fn stack(
 + Send
 + 'static {
     let forward = &settings.forward;
-    let (token, balance) = (settings.token.clone(), settings.balance.clone());
+    let (balance, books) = (settings.balance.clone(), Arc::clone(&settings.books));
+    let token = settings.token.clone();
     ServiceBuilder::new()
         // Outermost: whatever happens below is one line in the log.
         .layer(TraceLayer::default())
@@ -103,9 +104,7 @@ pub fn stack(
         // Before quote: nobody reads the body of a client over its rate.
         .layer(ThrottleLayer { balance })
         // Behind throttle: what is answered here goes no further, and is still not asked for too often.
-        .layer(TeamViewLayer {
-            books: Arc::clone(&settings.books),
-        })
+        .layer(TeamViewLayer { books })
         // From here on a call that is sent as its twin on stored data is that twin.
         .layer(QuoteBodyLayer {
             body_bytes_max: settings.body_bytes_max,

@@ -234,7 +234,7 @@ impl Desk {
         self.0.lock().unwrap().broken = broken;
     }
 
-    fn save(&self, text: String) -> Result<(), &'static str> {
+    pub fn save(&self, text: String) -> Result<(), &'static str> {
         let mut drawer = self.0.lock().unwrap();
         drawer.saves += 1;
         if drawer.broken {

@@ -1,10 +1,15 @@
 //! What is told and what is sent across restarts, and when the place for it cannot be used.
 
-use generect_guard::alerts::{Condition, Patience};
+use std::future::ready;
+use std::sync::Arc;
+
+use generect_guard::alerts::{Alerts, AlertsSettings, Condition, Patience, run};
 use generect_guard::clock::Clock;
 use jiff::SignedDuration;
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
 
-use crate::receiver::{Desk, Log, Message, Receiver, Running, Step, hasty, low, poor, until};
+use crate::receiver::{Desk, Log, Message, Receiver, Running, Step, hasty, low, poor, tls, until};
 use crate::support::{alert, at, credits, quiet};
 
 fn clock() -> Clock {
@@ -178,4 +183,41 @@ async fn without_alerts_nothing_is_looked_at() {
     let running = Running::start(Vec::new(), Patience::default(), &clock(), &desk, seen);
     running.ended().await;
     assert_eq!((desk.looks(), desk.loads(), desk.saves()), (0, 0, 0));
+}
+
+/// As settings that are read again do: another takes over at once, and reads what this one saves.
+#[tokio::test]
+async fn what_was_told_is_saved_before_it_ends() {
+    let settings = AlertsSettings::new(
+        vec![alert("low", Condition::BalanceBelow(credits("100")))],
+        tls(),
+        None,
+    );
+    let alerts = Alerts::new(settings, clock()).unwrap();
+    let (desk, shutdown) = (Desk::default(), CancellationToken::new());
+    let (begun, goes_on) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let (saving, held, kept) = (Arc::clone(&begun), Arc::clone(&goes_on), desk.clone());
+    let task = tokio::spawn(run(
+        alerts,
+        |now| ready(Some(poor(now))),
+        || ready(Ok::<_, &str>(None)),
+        move |text| {
+            let (saving, held, kept) = (Arc::clone(&saving), Arc::clone(&held), kept.clone());
+            async move {
+                saving.notify_one();
+                held.notified().await;
+                kept.save(text)
+            }
+        },
+        shutdown.clone(),
+    ));
+    begun.notified().await;
+    shutdown.cancel();
+    for _ in 0..10 {
+        tokio::task::yield_now().await;
+    }
+    assert!(!task.is_finished(), "it waits for what it saves");
+    goes_on.notify_one();
+    task.await.unwrap();
+    assert!(desk.text().is_some_and(|text| text.contains("low")));
 }

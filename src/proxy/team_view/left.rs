@@ -56,9 +56,7 @@ pub(super) fn left<'a>(
             left.budget = tightest.map(|budget| budget.id.clone());
         }
         let monthly = covering.iter().filter(|budget| is_month(budget.window));
-        let limit = monthly
-            .map(|budget| budget.limit.saturating_add(budget.granted))
-            .min();
+        let limit = monthly.map(|budget| budget.limit_with_grants()).min();
         if index == 0 || is_more(limit, left.monthly_limit) {
             left.monthly_limit = limit;
         }
