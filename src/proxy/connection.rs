@@ -142,7 +142,9 @@ fn has_failed(stream: &TcpStream) -> bool {
 pub struct ClientStream {
     connection: Arc<Connection>,
     writing: OwnedWriteHalf,
-    /// Runs from our close of the connection while answers wait for the client's.
+    /// Our side is closed.
+    is_shut: bool,
+    /// Runs from either's close of the connection while answers wait for the client's.
     closing: Option<Pin<Box<Sleep>>>,
 }
 
@@ -160,6 +162,7 @@ impl ClientStream {
         Self {
             connection: Arc::new(connection),
             writing,
+            is_shut: false,
             closing: None,
         }
     }
@@ -246,9 +249,15 @@ impl AsyncWrite for ClientStream {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if self.closing.is_none() {
+        if !self.is_shut {
+            // A client that closes its side may break off the rest a moment later. Our own end, told
+            // before that, would make an orderly one of it.
+            if self.connection.ended.load(Ordering::Acquire) {
+                ready!(self.poll_last_words(cx));
+            }
             let shut = Pin::new(&mut self.writing).poll_shutdown(cx);
             ready!(self.watch(shut))?;
+            self.is_shut = true;
         }
         self.poll_last_words(cx).map(Ok)
     }
