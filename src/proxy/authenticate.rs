@@ -23,7 +23,7 @@ use super::policy::Policy;
 use super::refusal::{Paused, Refusal};
 use super::{Answer, Decided, Identified, Traced, refuse};
 use crate::clock::Clock;
-use crate::identity::{Found, Pauses};
+use crate::identity::{Client, Found, Pauses};
 
 /// Where a key may stand instead of `Authorization`.
 pub const X_API_KEY: HeaderName = HeaderName::from_static("x-api-key");
@@ -101,17 +101,20 @@ impl AuthenticateLayer {
             let key = found.client.key.clone();
             return Err(Refusal::KeyExpired { key, at });
         }
-        match self.pauses.load().of(&found.client) {
-            None => Ok(()),
-            Some((whose, pause)) => {
-                let paused = Paused {
-                    whose: whose.clone(),
-                    pause: pause.clone(),
-                };
-                Err(Refusal::Paused(Box::new(paused)))
-            }
-        }
+        not_paused(&self.pauses.load(), &found.client)
     }
+}
+
+/// Refuses who is paused.
+pub(super) fn not_paused(pauses: &Pauses, client: &Client) -> Result<(), Refusal> {
+    let Some((whose, pause)) = pauses.of(client) else {
+        return Ok(());
+    };
+    let paused = Paused {
+        whose: whose.clone(),
+        pause: pause.clone(),
+    };
+    Err(Refusal::Paused(Box::new(paused)))
 }
 
 /// The one secret the headers present.

@@ -312,14 +312,17 @@ impl Answering {
             let piece = redactor.cover_next(&mut kept_back, piece);
             if !piece.is_empty() {
                 let before = std::mem::replace(&mut last, piece);
-                keeping = keeping.and_then(|keeping| keeping.with(&before));
+                if let Some(keeping) = &mut keeping {
+                    keeping.add(&before);
+                }
                 client.hand_over(Piece::Data(before)).await;
             }
         }
         let (head, exchange) = self.settle().await;
         let rest = redactor.end(&mut kept_back);
         // Before its last piece goes: then it is known whether it arrived.
-        if let Some(keeping) = keeping.and_then(|keeping| keeping.with(&last)) {
+        if let Some(mut keeping) = keeping {
+            keeping.add(&last);
             let head = answer::passed_head(head, &redactor);
             let (head, _) = with_guard_headers(head, AnswerBody::Empty, &exchange).into_parts();
             keeping.answered(&head, rest.clone());

@@ -1,24 +1,29 @@
 //! The money: nothing billable passes here before its quote is held, on disk.
 //!
 //! - Decides: with the ledger, in one atomic and durable step, whether the quote fits every budget
-//!   the call falls under and the account's floor. A poll passes if the job is the team's own.
+//!   the call falls under and the account's floor. A poll passes if the job is the team's own. Who was
+//!   paused while the call waited gets no further.
 //! - Needs: [`Slotted`].
 //! - Leaves: [`Admitted`]; a request can get no further without it.
 //! - Fails: `budget_exhausted`, `budget_busy`, `account_low`, `account_busy`, `reading_stale`,
-//!   `call_in_doubt`, `ledger_unavailable`, `overloaded`, `upstream_failing`, `operation_not_allowed`.
+//!   `call_in_doubt`, `ledger_unavailable`, `overloaded`, `upstream_failing`, `operation_not_allowed`,
+//!   `paused`.
 
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
+use arc_swap::ArcSwap;
 use futures_util::future::BoxFuture;
 use tower::{Layer, Service};
 
+use super::authenticate::not_paused;
 use super::breaker::Breaker;
 use super::refusal::Refusal;
 use super::short::Short;
 use super::slots::Slot;
 use super::{Admitted, Answer, Pledge, Quoted, Slotted, settle, shadow};
 use crate::catalogue::{Class, Quote};
+use crate::identity::Pauses;
 use crate::ids::JobId;
 use crate::ledger::{HoldError, HoldRequest, Ledger};
 
@@ -29,14 +34,15 @@ pub struct HoldCreditsLayer {
     pub ledger: Ledger,
     /// Whether the upstream is worth a hold at the moment.
     pub breaker: Arc<Breaker>,
+    /// Who may make no calls, swapped whole when that changes.
+    pub pauses: Arc<ArcSwap<Pauses>>,
 }
 
 /// See the module.
 #[derive(Clone, Debug)]
 pub struct HoldCredits<S> {
     inner: S,
-    ledger: Ledger,
-    breaker: Arc<Breaker>,
+    layer: HoldCreditsLayer,
 }
 
 impl<S> Layer<S> for HoldCreditsLayer {
@@ -45,8 +51,7 @@ impl<S> Layer<S> for HoldCreditsLayer {
     fn layer(&self, inner: S) -> HoldCredits<S> {
         HoldCredits {
             inner,
-            ledger: self.ledger.clone(),
-            breaker: Arc::clone(&self.breaker),
+            layer: self.clone(),
         }
     }
 }
@@ -65,15 +70,24 @@ where
     }
 
     fn call(&mut self, Slotted { quoted, slot }: Slotted) -> Self::Future {
+        // Again: it may have waited for a slot, or for another's answer.
+        if let Err(refusal) = not_paused(&self.layer.pauses.load(), &quoted.client) {
+            if quoted.quote.is_some() {
+                settle::log_refused(&quoted, &refusal);
+            }
+            return Box::pin(std::future::ready(Err(refusal)));
+        }
         if quoted.quote.is_none() {
-            return match unheld(&quoted, &self.ledger) {
+            return match unheld(&quoted, &self.layer.ledger) {
                 Ok(pledge) => Box::pin(self.inner.call(admit(quoted, pledge, slot))),
                 Err(refusal) => Box::pin(std::future::ready(Err(refusal))),
             };
         }
         let spare = self.inner.clone();
         let mut inner = std::mem::replace(&mut self.inner, spare);
-        let (ledger, breaker) = (self.ledger.clone(), Arc::clone(&self.breaker));
+        let HoldCreditsLayer {
+            ledger, breaker, ..
+        } = self.layer.clone();
         Box::pin(async move {
             let held = hold(&quoted, &ledger, &breaker).await;
             let pledge = held.inspect_err(|refusal| settle::log_refused(&quoted, refusal))?;

@@ -136,7 +136,7 @@ pub struct Quoted {
     pub quote: Option<(Quote, Fingerprint)>,
     /// What its client asks of the guard for it.
     pub wishes: Wishes,
-    /// Key, operation and body in one, of a call that has a quote.
+    /// Client, operation and body in one, of a call that is charged as it was asked for.
     pub digest: Option<CallDigest>,
     /// Where its answer is kept until its client has it. Left by kept answers.
     pub keeping: Option<Keeping>,

@@ -31,7 +31,8 @@ use super::database_twin::{self, Instead};
 use super::refusal::Refusal;
 use super::{Answer, Classified, Identified, Quoted};
 use crate::catalogue::{self, QuoteError};
-use crate::ids::{KeyId, OperationName};
+use crate::identity::Client;
+use crate::ids::OperationName;
 use crate::ledger::{Fingerprint, Ledger};
 
 /// Makes [`QuoteBody`].
@@ -81,7 +82,7 @@ where
     fn call(&mut self, classified: Classified) -> Self::Future {
         let charged = classified.operation.class.is_charged();
         if !charged && classified.identified.request.body().is_end_stream() {
-            let quoted = quoted(classified, OutgoingBody::Empty, None);
+            let quoted = quoted(classified, OutgoingBody::Empty, None, None);
             return Box::pin(self.inner.call(quoted));
         }
         // The instance that was polled ready goes into the future, its clone stays behind.
@@ -107,7 +108,7 @@ async fn unpriced(
     let (bytes, room) = read_whole(request, settings).await?;
     tell_length(request.headers_mut(), &bytes);
     let body = OutgoingBody::Full(Full::new(bytes), room.into());
-    Ok(quoted(classified, body, None))
+    Ok(quoted(classified, body, None, None))
 }
 
 /// The body goes on in one piece, however it came.
@@ -119,7 +120,8 @@ fn tell_length(headers: &mut HeaderMap, body: &Bytes) {
 fn quoted(
     classified: Classified,
     body: OutgoingBody,
-    quote: Option<(catalogue::Quote, CallDigest)>,
+    digest: Option<CallDigest>,
+    quote: Option<catalogue::Quote>,
 ) -> Quoted {
     let Identified {
         request,
@@ -134,8 +136,8 @@ fn quoted(
         policy,
         operation: classified.operation,
         job: classified.job,
-        digest: quote.as_ref().map(|(_, digest)| *digest),
-        quote: quote.map(|(quote, digest)| (quote, digest.fingerprint())),
+        quote: quote.zip(digest.map(|digest| digest.fingerprint())),
+        digest,
         keeping: None,
         wishes: classified.wishes,
     }
@@ -159,7 +161,7 @@ async fn price(mut classified: Classified, settings: &QuoteBodyLayer) -> Result<
         database_twin::instead(client, policy, &settings.ledger, operation, &bytes, &quote);
     // A repeat is one of what was asked for, whatever it is sent as.
     let asked = quote.body.as_ref().unwrap_or(&bytes);
-    let digest = CallDigest::of(&client.key, &operation.name, asked);
+    let digest = CallDigest::of(client, operation.name.as_str(), asked);
     let quote = match instead {
         Some(instead) => send_instead(&mut classified, instead),
         None => {
@@ -173,9 +175,9 @@ async fn price(mut classified: Classified, settings: &QuoteBodyLayer) -> Result<
     tell_length(headers, &sent);
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     let body = OutgoingBody::Full(Full::new(sent), room.into());
-    let is_charged = classified.operation.class.is_charged();
-    let quote = is_charged.then_some((quote, digest));
-    Ok(quoted(classified, body, quote))
+    // What was asked for is charged, also where its twin is free: it may have been paid for before.
+    let quote = (classified.operation.class.is_charged()).then_some(quote);
+    Ok(quoted(classified, body, Some(digest), quote))
 }
 
 /// From here on the call is its twin. Gives the twin's quote.
@@ -296,14 +298,15 @@ fn refusal(error: &QuoteError, operation: &OperationName) -> Refusal {
     }
 }
 
-/// Tells the same call again: same key, same operation, same bytes.
+/// Tells the same call again: same team and key, same operation, same bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct CallDigest(pub [u8; 32]);
 
 impl CallDigest {
-    fn of(key: &KeyId, operation: &OperationName, body: &[u8]) -> Self {
+    /// Of the team too: a key that is given to another takes nothing along.
+    pub(super) fn of(client: &Client, operation: &str, body: &[u8]) -> Self {
         let mut digest = Sha256::new();
-        for part in [key.as_str().as_bytes(), operation.as_str().as_bytes()] {
+        for part in [client.team.id.as_str(), client.key.as_str(), operation] {
             digest.update(part);
             digest.update([0]);
         }
@@ -322,6 +325,7 @@ impl CallDigest {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::identity::{Priority, Team};
 
     #[test]
     fn only_json_in_utf_8_counts_as_json() {
@@ -345,15 +349,27 @@ mod tests {
     }
 
     #[test]
-    fn a_fingerprint_tells_keys_operations_and_bodies_apart() {
-        let of = |key: &str, operation: &str, body: &str| {
-            CallDigest::of(&key.into(), &operation.into(), body.as_bytes()).fingerprint()
+    fn a_fingerprint_tells_teams_keys_operations_and_bodies_apart() {
+        let of = |team: &str, key: &str, operation: &str, body: &str| {
+            let client = Client {
+                team: Arc::new(Team {
+                    id: team.into(),
+                    priority: Priority::Normal,
+                    unlimited: false,
+                }),
+                key: key.into(),
+                account: false,
+                operations: None,
+            };
+            CallDigest::of(&client, operation, body.as_bytes()).fingerprint()
         };
-        let one = of("k", "o", "{}");
-        assert_eq!(one, of("k", "o", "{}"));
-        assert_ne!(one, of("k2", "o", "{}"));
-        assert_ne!(one, of("k", "o2", "{}"));
-        assert_ne!(one, of("k", "o", "{ }"));
-        assert_ne!(of("a", "bc", ""), of("ab", "c", ""));
+        let one = of("t", "k", "o", "{}");
+        assert_eq!(one, of("t", "k", "o", "{}"));
+        assert_ne!(one, of("t2", "k", "o", "{}"));
+        assert_ne!(one, of("t", "k2", "o", "{}"));
+        assert_ne!(one, of("t", "k", "o2", "{}"));
+        assert_ne!(one, of("t", "k", "o", "{ }"));
+        assert_ne!(of("t", "a", "bc", ""), of("t", "ab", "c", ""));
+        assert_ne!(of("ta", "b", "c", ""), of("t", "ab", "c", ""));
     }
 }

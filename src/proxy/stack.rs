@@ -68,6 +68,16 @@ pub struct StackSettings {
     pub forward: Arc<ForwardSettings>,
 }
 
+impl StackSettings {
+    fn hold_credits(&self) -> HoldCreditsLayer {
+        HoldCreditsLayer {
+            ledger: self.forward.ledger.clone(),
+            breaker: Arc::clone(&self.forward.breaker),
+            pauses: Arc::clone(&self.pauses),
+        }
+    }
+}
+
 /// The whole life of a call.
 pub fn stack(
     settings: &StackSettings,
@@ -129,10 +139,7 @@ pub fn stack(
             ledger: forward.ledger.clone(),
             draining: settings.draining.clone(),
         })
-        .layer(HoldCreditsLayer {
-            ledger: forward.ledger.clone(),
-            breaker: Arc::clone(&forward.breaker),
-        })
+        .layer(settings.hold_credits())
         // Last before the wire: no other layer sees the token.
         .layer(AttachTokenLayer { token })
         .service(Forward::new(Arc::clone(forward)))

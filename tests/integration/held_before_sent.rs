@@ -35,7 +35,7 @@ impl Upstream {
             _ => return r#"{"data":{"credits":{"balance":1000}}}"#.to_owned(),
         };
         let number = self.arrived.fetch_add(1, Ordering::SeqCst);
-        let print = fingerprint("growth-crm", operation, body);
+        let print = fingerprint("growth", "growth-crm", operation, body);
         let reader = ledger::open_reader(self.ledger.get().unwrap()).unwrap();
         let open = reader.open_holds().unwrap();
         let held = open

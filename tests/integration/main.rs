@@ -36,6 +36,7 @@ mod jobs_polled;
 mod jobs_reconciled;
 mod kept_answers;
 mod kept_idempotency;
+mod kept_meets;
 mod kept_sdk;
 mod leaving;
 mod live;

@@ -218,7 +218,8 @@ impl Month {
     pub(super) fn prepare(&mut self, team: usize, may_fail: bool) -> (Call, bool) {
         self.calls += 1;
         let call = Call::any(self.calls, &mut self.random);
-        let print = fingerprint(&shape::key_id(team), call.operation, call.body.as_bytes());
+        let (payer, key) = (shape::team_id(team), shape::key_id(team));
+        let print = fingerprint(&payer, &key, call.operation, call.body.as_bytes());
         self.told.calls.insert(call.body.clone(), print);
         let mut overruns = false;
         if may_fail && self.dice(100) < self.shape.faults {

@@ -1,7 +1,7 @@
 //! Holds a ledger on disk against what the simulator truly charged, call by call.
 //!
 //! A call is found again by its fingerprint, worked out here a second time by the rule of the
-//! design: the key, the operation and the bytes that arrived upstream.
+//! design: the team, the key, the operation and the bytes that arrived upstream.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -94,8 +94,10 @@ impl Audit {
         let requests = truth.requests();
         for request in &requests[self.arrived.len()..] {
             let calls = OPERATIONS.iter().filter(|(_, path)| *path == request.path);
-            let prints = calls
-                .flat_map(|(name, _)| KEYS.iter().map(|key| fingerprint(key, name, &request.body)));
+            let clients = KEYS.map(|key| (key.split('-').next().unwrap(), key));
+            let prints = calls.flat_map(|(name, _)| {
+                clients.map(|(team, key)| fingerprint(team, key, name, &request.body))
+            });
             self.arrived.insert(request.sequence, prints.collect());
         }
         let charges = truth.charges();
@@ -152,9 +154,9 @@ impl Audit {
 }
 
 /// What the ledger recognises a call by.
-pub fn fingerprint(key: &str, operation: &str, body: &[u8]) -> u64 {
+pub fn fingerprint(team: &str, key: &str, operation: &str, body: &[u8]) -> u64 {
     let mut digest = Sha256::new();
-    for part in [key, operation] {
+    for part in [team, key, operation] {
         digest.update(part);
         digest.update([0]);
     }

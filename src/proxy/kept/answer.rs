@@ -1,7 +1,7 @@
 //! A paid answer as its client would have been given it.
 
-use bytes::{Bytes, BytesMut};
-use http::header::{CONTENT_LENGTH, HeaderMap};
+use bytes::Bytes;
+use http::header::{CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue};
 use http::{StatusCode, response};
 
 use crate::credits::Credits;
@@ -25,14 +25,15 @@ pub struct KeptAnswer {
 }
 
 impl KeptAnswer {
-    /// Of the head that was sent, or would have been.
-    pub fn new(head: &response::Parts, body: Bytes, charge: Credits) -> Self {
-        let mut headers = head.headers.clone();
-        headers.remove(CONTENT_LENGTH);
+    /// Of the head that was sent, or would have been, and the pieces of the body. All of it is copied:
+    /// what comes from the wire is a part of a buffer that may be a thousand times as large.
+    pub fn new(head: &response::Parts, pieces: &[Bytes], charge: Credits) -> Self {
+        let headers = head.headers.iter();
+        let headers = headers.filter(|(name, _)| **name != CONTENT_LENGTH);
         Self {
             status: head.status,
-            headers,
-            body,
+            headers: headers.filter_map(copied).collect(),
+            body: Bytes::from(pieces.concat()),
             charge,
         }
     }
@@ -46,14 +47,41 @@ impl KeptAnswer {
     }
 }
 
-/// Many pieces as one.
-pub fn joined(mut pieces: Vec<Bytes>) -> Bytes {
-    if pieces.len() <= 1 {
-        return pieces.pop().unwrap_or_default();
+fn copied((name, value): (&HeaderName, &HeaderValue)) -> Option<(HeaderName, HeaderValue)> {
+    let value = HeaderValue::from_bytes(value.as_bytes()).ok()?;
+    let name = HeaderName::from_bytes(name.as_str().as_bytes()).ok()?;
+    Some((name, value))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_kept_answer_holds_on_to_nothing_but_itself() {
+        let mut buffer = vec![b' '; 512 * 1024];
+        buffer[..14].copy_from_slice(b"x-rarely: told");
+        let buffer = Bytes::from(buffer);
+        let mut head = http::Response::new(()).into_parts().0;
+        let name = HeaderName::from_bytes(&buffer[..8]).unwrap();
+        let value = HeaderValue::from_maybe_shared(buffer.slice(10..14)).unwrap();
+        head.headers.append(name.clone(), value.clone());
+        head.headers.append(name, value);
+        head.headers.insert(CONTENT_LENGTH, HeaderValue::from(4));
+        let kept = KeptAnswer::new(
+            &head,
+            &[buffer.slice(10..12), buffer.slice(12..14)],
+            Credits::ZERO,
+        );
+        drop(head);
+        assert!(buffer.is_unique(), "the buffer is free again");
+        assert_eq!(kept.body, "told");
+        let told: Vec<_> = kept.headers.iter().collect();
+        assert_eq!(told.len(), 2, "{told:?}");
+        assert!(
+            told.iter()
+                .all(|(name, value)| *name == "x-rarely" && *value == "told")
+        );
+        assert!(kept.bytes() < 1024);
     }
-    let mut whole = BytesMut::with_capacity(pieces.iter().map(Bytes::len).sum());
-    for piece in pieces {
-        whole.extend_from_slice(&piece);
-    }
-    whole.freeze()
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::response;
 
-use super::answer::{KeptAnswer, joined};
+use super::answer::KeptAnswer;
 use super::shelf::Shelf;
 use super::table::Ticket;
 use crate::credits::Credits;
@@ -55,8 +55,8 @@ pub struct Keeping {
     shelf: Arc<Shelf>,
     ticket: Ticket,
     exchange: Arc<Exchange>,
-    /// Of an answer that is handed on before it has ended.
-    pieces: Vec<Bytes>,
+    /// Of an answer that is handed on before it has ended. `None`: it has grown too long to be kept.
+    pieces: Option<Vec<Bytes>>,
     answered: bool,
 }
 
@@ -66,21 +66,26 @@ impl Keeping {
             shelf: Arc::clone(shelf),
             ticket,
             exchange: Arc::clone(exchange),
-            pieces: Vec::new(),
+            pieces: Some(Vec::new()),
             answered: false,
         }
     }
 
-    /// Keeps a piece of a long answer. `None`: it has grown too long to be kept.
-    pub fn with(mut self, piece: &Bytes) -> Option<Self> {
+    /// Keeps a piece of a long answer. One that grows too long is not kept; but whoever makes the same
+    /// call waits for its end all the same, and hears of its doubt.
+    pub fn add(&mut self, piece: &Bytes) {
+        let Some(pieces) = &mut self.pieces else {
+            return;
+        };
         if piece.is_empty() {
-            return Some(self);
+            return;
         }
-        if !self.shelf.make_room(self.ticket, piece.len()) {
-            return None;
+        if self.shelf.make_room(self.ticket, piece.len()) {
+            pieces.push(piece.clone());
+        } else {
+            self.pieces = None;
+            self.shelf.give_back_room(self.ticket);
         }
-        self.pieces.push(piece.clone());
-        Some(self)
     }
 
     /// The exchange has ended, and is settled. Its answer is kept if it was paid for, or if it is
@@ -89,9 +94,11 @@ impl Keeping {
         let Some(charge) = self.paid().filter(|_| head.status.is_success()) else {
             return;
         };
-        let mut pieces = std::mem::take(&mut self.pieces);
+        let Some(mut pieces) = self.pieces.take() else {
+            return;
+        };
         pieces.push(last);
-        let answer = KeptAnswer::new(head, joined(pieces), charge);
+        let answer = KeptAnswer::new(head, &pieces, charge);
         self.answered = true;
         self.shelf.answered(self.ticket, answer);
     }

@@ -25,7 +25,6 @@ use std::task::{Context, Poll};
 
 use futures_util::future::BoxFuture;
 use http::header::{HeaderMap, HeaderName, HeaderValue};
-use sha2::{Digest, Sha256};
 use tower::{Layer, Service};
 
 pub use body::ClaimedBody;
@@ -45,7 +44,7 @@ use super::refusal::Refusal;
 use super::savings::Savings;
 use super::{Answer, Quoted, settle};
 use crate::credits::Credits;
-use crate::ids::KeyId;
+use crate::identity::Client;
 use crate::ledger::{HoldId, Ledger, SavedBy};
 use crate::metrics::outcome;
 
@@ -134,7 +133,7 @@ impl KeptAnswersLayer {
         digest: CallDigest,
         peer: &Peer,
     ) -> Result<Found, Refusal> {
-        let mark = mark(&quoted.client.key, digest, quoted.request.headers())?;
+        let mark = mark(&quoted.client, digest, quoted.request.headers())?;
         loop {
             let ticket = match self.shelf.look(mark, digest, peer.clone()).await {
                 Seen::New(ticket) => {
@@ -177,9 +176,12 @@ impl KeptAnswersLayer {
     async fn wait_out(&self, mark: Mark, hold: HoldId) -> Result<(), Refusal> {
         let open = self.ledger.open_calls().await;
         let open = open.map_err(|error| Refusal::LedgerUnreadable(error.to_string()))?;
-        let found = open.iter().find(|call| call.hold == hold);
-        match found.and_then(|call| call.doubted_at) {
-            Some(doubted_at) => Err(Refusal::CallInDoubt { hold, doubted_at }),
+        match open.iter().find(|call| call.hold == hold) {
+            Some(call) => Err(Refusal::CallInDoubt {
+                hold,
+                // Its doubt may still be on its way to the books.
+                doubted_at: call.doubted_at.unwrap_or(call.began_at),
+            }),
             None => {
                 self.shelf.forget_doubt(mark, hold);
                 Ok(())
@@ -188,9 +190,15 @@ impl KeptAnswersLayer {
     }
 
     fn note(&self, quoted: &Quoted, answer: &KeptAnswer, how: SavedBy, waited: bool) {
-        let (team, operation) = (&quoted.client.team.id, &quoted.operation.name);
-        self.savings.add(team, operation, how, answer.charge);
         let mut facts = quoted.exchange.facts();
+        // Nothing is sent, so there is nothing it is sent as.
+        if let Some(asked) = facts.asked.take() {
+            facts.operation = Some(asked.operation);
+        }
+        let operation = facts.operation.as_ref();
+        let operation = operation.unwrap_or(&quoted.operation.name);
+        let team = &quoted.client.team.id;
+        self.savings.add(team, operation, how, answer.charge);
         facts.outcome = Some(if waited {
             outcome::JOINED
         } else {
@@ -204,7 +212,7 @@ impl KeptAnswersLayer {
 }
 
 /// Under what a call is found again.
-fn mark(key: &KeyId, digest: CallDigest, headers: &HeaderMap) -> Result<Mark, Refusal> {
+fn mark(client: &Client, digest: CallDigest, headers: &HeaderMap) -> Result<Mark, Refusal> {
     let mut names = headers.get_all(IDEMPOTENCY_KEY).iter();
     let Some(name) = names.next() else {
         return Ok(Mark::Call(digest));
@@ -217,11 +225,9 @@ fn mark(key: &KeyId, digest: CallDigest, headers: &HeaderMap) -> Result<Mark, Re
             "An Idempotency-Key is 1 to {IDEMPOTENCY_KEY_BYTES_MAX} visible ASCII characters without a space, given once. Send such a one, or none."
         )));
     }
-    let mut digest = Sha256::new();
-    digest.update(key.as_str());
-    digest.update([0]);
-    digest.update(name);
-    Ok(Mark::Named(CallDigest(digest.finalize().into())))
+    // No operation has this name.
+    let digest = CallDigest::of(client, IDEMPOTENCY_KEY.as_str(), name);
+    Ok(Mark::Named(digest))
 }
 
 /// The answer, marked. What stood in a budget when it was first given is not so now.

@@ -113,6 +113,11 @@ impl Shelf {
         self.table().make_room(ticket, bytes)
     }
 
+    /// See `Table::give_back_room`.
+    pub fn give_back_room(&self, ticket: Ticket) {
+        self.table().give_back_room(ticket);
+    }
+
     /// See `Table::answered`.
     pub fn answered(&self, ticket: Ticket, answer: KeptAnswer) {
         let now = self.clock.now();

@@ -200,6 +200,14 @@ impl<P, B: Clone + Default> Table<P, B> {
         true
     }
 
+    /// Nothing of an exchange's answer is kept after all.
+    pub fn give_back_room(&mut self, ticket: Ticket) {
+        if let Some(known) = self.known(ticket) {
+            let freed = std::mem::take(&mut known.bytes);
+            self.bytes -= freed;
+        }
+    }
+
     /// An exchange has ended, with an answer worth keeping. Whoever waits for it is to be rung.
     pub fn answered(&mut self, ticket: Ticket, answer: KeptAnswer, now: Timestamp) -> Option<B> {
         let more = answer.bytes().saturating_sub(self.known(ticket)?.bytes);
@@ -220,10 +228,9 @@ impl<P, B: Clone + Default> Table<P, B> {
     pub fn ended(&mut self, ticket: Ticket, doubt: Option<HoldId>, now: Timestamp) -> Option<B> {
         match doubt {
             Some(hold) if matches!(ticket.mark, Mark::Named(_)) => {
-                let known = self.known(ticket)?;
-                known.state = State::Doubted(hold, now);
-                let freed = std::mem::take(&mut known.bytes);
-                self.bytes -= freed;
+                self.give_back_room(ticket);
+                self.known(ticket)?.state = State::Doubted(hold, now);
+                while self.number() >= self.bounds.number_max && self.drop_oldest(ticket) {}
                 self.kept.insert(ticket.id, ticket.mark);
                 self.bell(ticket)
             }

@@ -8,6 +8,7 @@ use proptest::prelude::*;
 use super::answer::KeptAnswer;
 use super::table::{Bounds, Mark, Progress, Seen, Table, Ticket};
 use crate::credits::Credits;
+use crate::ledger::HoldId;
 use crate::proxy::quote_body::CallDigest;
 
 const BOUNDS: Bounds = Bounds {
@@ -207,6 +208,32 @@ fn a_client_that_closed_its_connection_is_waited_for_and_one_that_stays_hardly()
     let later = now + SignedDuration::from_secs(2);
     let seen = table.look(mark, digest(1), 2, (later, zero), |_| true);
     assert!(matches!(seen, Seen::New(_)), "it has its answer: {seen:?}");
+}
+
+#[test]
+fn doubts_are_bounded_with_the_answers_and_a_call_that_grew_too_long_stays_known() {
+    let mut table = Table::<u64, ()>::new(BOUNDS);
+    let now: Timestamp = "2026-10-06T10:00:00Z".parse().unwrap();
+    for call in 0..20 {
+        let mark = Mark::Named(digest(call));
+        let look =
+            |table: &mut Table<u64, ()>| table.look(mark, digest(call), 0, (now, WAITED), |_| true);
+        let Seen::New(ticket) = look(&mut table) else {
+            panic!("nothing is known of {call} yet");
+        };
+        assert!(table.make_room(ticket, 3_000));
+        assert!(
+            !table.make_room(ticket, 3_000),
+            "more than a quarter of all"
+        );
+        table.give_back_room(ticket);
+        assert_eq!(table.bytes(), 0);
+        assert!(matches!(look(&mut table), Seen::Known(_)), "it still runs");
+        table.ended(ticket, Some(HoldId::new(i64::from(call))), now);
+        assert!(matches!(look(&mut table), Seen::Doubted(_)));
+        assert!(table.number() <= BOUNDS.number_max);
+    }
+    assert_eq!(table.number(), table.marks());
 }
 
 #[test]
