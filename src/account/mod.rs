@@ -1,15 +1,13 @@
 //! The upstream account: what it has left, what it took and for what, and its own prices.
 //!
 //! [`AccountClient`] asks once and says exactly why it got no answer: for the balance, for a page
-//! of transactions, for sums, for prices, for the state of a bulk job. [`Watcher`] asks for the
-//! balance again and again and hands each [`Reading`] on. [`Pull`] reads a span of transactions,
-//! page by page. None of them knows the ledger: whoever builds both feeds the one with what the
-//! other saw. A balance that cannot be read is an error with a name, never zero and never the
+//! of transactions, for sums, for prices. [`Watcher`] asks for the balance again and again and hands
+//! each [`Reading`] on. [`Pull`] reads a span of transactions, page by page. None of them knows the
+//! ledger: whoever builds both feeds the one with what the other saw. A balance that cannot be read is an error with a name, never zero and never the
 //! previous one again: how old a reading may be is decided by its reader.
 
 mod client;
 mod error;
-mod job;
 mod json;
 mod me;
 mod pace;
@@ -23,7 +21,6 @@ mod watcher;
 
 pub use client::AccountClient;
 pub use error::{AccountError, ClientBuildError};
-pub use job::JobAnswer;
 pub use pace::{Near, WatcherSettings};
 pub use reading::{Reading, Seen};
 pub use tier::{PriceFault, TierPrices};

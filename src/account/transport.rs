@@ -45,7 +45,6 @@ pub(super) struct Transport {
 
 /// An answer that came whole.
 pub(super) struct Answered {
-    pub(super) status: StatusCode,
     pub(super) headers: HeaderMap,
     pub(super) body: Vec<u8>,
     /// Just before the question was sent.
@@ -101,17 +100,6 @@ impl Transport {
         query: &[(&str, String)],
         bytes_max: usize,
     ) -> Result<Answered, AccountError> {
-        self.ask(path, query, bytes_max, check_status).await
-    }
-
-    /// Asks and reads the answer unless `check` refuses its status.
-    pub(super) async fn ask(
-        &self,
-        path: &str,
-        query: &[(&str, String)],
-        bytes_max: usize,
-        check: fn(StatusCode) -> Result<(), AccountError>,
-    ) -> Result<Answered, AccountError> {
         let mut url = self
             .base
             .join(path.trim_start_matches('/'))
@@ -129,13 +117,11 @@ impl Transport {
             .send()
             .await
             .map_err(|error| not_answered(&error))?;
-        let status = response.status();
-        check(status)?;
+        check_status(response.status())?;
         let headers = response.headers().clone();
         let body = read_bounded(response, bytes_max).await?;
         let finished_at = self.clock.now();
         Ok(Answered {
-            status,
             body: in_the_clear(&headers, body, bytes_max)?,
             headers,
             started_at,
@@ -291,7 +277,6 @@ mod tests {
             headers.insert(DATE, HeaderValue::from_static(date));
             let now = Timestamp::UNIX_EPOCH;
             Answered {
-                status: StatusCode::OK,
                 headers,
                 body: Vec::new(),
                 started_at: now,

@@ -1,12 +1,12 @@
 //! Sums, prices and jobs, as the pretend Generect tells them.
 
-use generect_guard::account::{AccountClient, AccountError, PriceFault, Sums};
+use generect_guard::account::{AccountError, PriceFault, Sums};
+use generect_guard::simulator::Fault;
 use generect_guard::simulator::settings::TierPage;
-use generect_guard::simulator::{Fault, SimulatorSettings, TEST_TOKEN};
 use jiff::civil::date;
 use jiff::{SignedDuration, Timestamp};
 
-use crate::upstream::{Step, Upstream, post, pretend, settings};
+use crate::upstream::{Step, Upstream, post, pretend};
 
 fn at(text: &str) -> Timestamp {
     text.parse().unwrap()
@@ -94,49 +94,6 @@ async fn a_page_of_prices_that_fails_says_how() {
         let client = upstream.client(generect_guard::clock::Clock::system());
         assert_eq!(client.my_tier().await.unwrap_err().reason(), reason);
     }
-}
-
-#[tokio::test]
-async fn a_job_is_polled_to_its_end_and_beyond() {
-    let (simulator, client, clock) = pretend(|_| {}).await;
-    let body = r#"{"leads":[{"lead_id":"1"},{"lead_id":"2"}]}"#;
-    let accepted = post(&simulator, "/api/v1/email/find/bulk/", body).await;
-    let job = accepted["meta"]["job_id"].as_str().unwrap();
-    let path = format!("/api/v1/email/find/bulk/{job}/");
-    let status = async |client: &AccountClient| {
-        let answer = client.poll_job(&path).await.unwrap();
-        let body: serde_json::Value = serde_json::from_slice(&answer.body).unwrap();
-        let status = body["meta"]["status"].as_str().map(str::to_owned);
-        (answer.status.as_u16(), status, answer.says_test)
-    };
-    assert_eq!(
-        status(&client).await,
-        (200, Some("processing".into()), false)
-    );
-    assert_eq!(
-        status(&client).await,
-        (200, Some("completed".into()), false)
-    );
-    let charged = client.poll_job(&path).await.unwrap().body;
-    let charged: serde_json::Value = serde_json::from_slice(&charged).unwrap();
-    assert_eq!(charged["meta"]["amount_charged"].to_string(), "0.04");
-    clock.advance(SignedDuration::from_hours(25));
-    assert_eq!(status(&client).await, (404, None, false));
-}
-
-#[tokio::test]
-async fn a_poll_tells_test_mode_and_refuses_a_path_that_leads_elsewhere() {
-    let (simulator, _, clock) = pretend(|_: &mut SimulatorSettings| {}).await;
-    let settings = settings(simulator.base_url());
-    let client = AccountClient::new(settings, TEST_TOKEN, clock).unwrap();
-    let answer = client.poll_job("/api/v1/email/find/bulk/none/").await;
-    assert!(answer.unwrap().says_test);
-    let before = simulator.truth().request_count();
-    let astray = client
-        .poll_job("/api/v1/email/find/bulk/../../../auth/api_tokens/")
-        .await;
-    assert_eq!(astray.unwrap_err(), AccountError::Path);
-    assert_eq!(simulator.truth().request_count(), before);
 }
 
 #[tokio::test]

@@ -115,6 +115,8 @@ async fn a_doubt_that_was_charged_is_settled_by_its_row() {
 /// A world whose account's list has shown a charge of a search before.
 pub async fn world_that_was_shown(clock: &Clock, plan: Plan) -> World {
     let world = plan.start().await;
+    // With floors, nothing is sent before that.
+    world.account_read().await;
     assert_eq!(search(&world, 1).await, 200);
     clock.advance(LONG_ENOUGH);
     let summary = reconcile(&world).await;

@@ -114,7 +114,6 @@ fn floored(clock: &generect_guard::clock::Clock) -> Plan {
 async fn promises_hold_while_every_page_of_the_account_fails() {
     let clock = noon();
     let world = world_that_was_shown(&clock, floored(&clock)).await;
-    world.account_read().await;
     let faults = world.simulator.faults();
     faults.reseed(17);
     for fault in failures() {
