@@ -159,9 +159,8 @@ async fn price(mut classified: Classified, settings: &QuoteBodyLayer) -> Result<
     let quote = quote.map_err(|error| refusal(&error, &operation.name))?;
     let instead =
         database_twin::instead(client, policy, &settings.ledger, operation, &bytes, &quote);
-    // A repeat is one of what was asked for, whatever it is sent as.
-    let asked = quote.body.as_ref().unwrap_or(&bytes);
-    let digest = CallDigest::of(client, operation.name.as_str(), asked);
+    // A repeat is one of what was asked for, whatever is written into it or it is sent as.
+    let digest = CallDigest::of(client, operation.name.as_str(), &bytes);
     let quote = match instead {
         Some(instead) => send_instead(&mut classified, instead),
         None => {

@@ -164,6 +164,31 @@ async fn a_call_whose_answer_grows_too_long_to_be_kept_is_not_made_twice_at_a_ti
     world.end_with_nothing_open().await;
 }
 
+#[tokio::test]
+async fn a_repeat_is_known_though_another_bound_would_be_written_into_it_now() {
+    let plan = |bound| Plan::one_team_with("200", &format!("unbounded = {bound}"));
+    let world = plan(10).start().await;
+    let (unbounded, other) = (
+        r#"{"job_titles":["matches:3"]}"#,
+        r#"{"job_titles":["cto"]}"#,
+    );
+    let first = call(&world, "growth-crm", "a", SEARCH, unbounded).await;
+    assert!(!is_replay(&first));
+    let faults = world.simulator.faults();
+    faults.next_on(1, SEARCH, Fault::CutAfterCharge);
+    let cut = call(&world, "growth-crm", "", SEARCH, other).await;
+    assert_eq!(cut.refusal(), "upstream_silent");
+    let reply = world.reload(&plan(20)).await;
+    assert!(matches!(reply, Reply::Done(_)), "{reply:?}");
+    let repeat = call(&world, "growth-crm", "", SEARCH, other).await;
+    assert_eq!(repeat.refusal(), "call_in_doubt", "{repeat:?}");
+    let repeat = call(&world, "growth-crm", "a", SEARCH, unbounded).await;
+    assert_eq!(repeat.refusal(), "", "{repeat:?}");
+    assert!(is_replay(&repeat));
+    assert_eq!(sent(&world, SEARCH), 2);
+    world.end().await;
+}
+
 /// An upstream that begins long answers and cuts each off; it counts what it was asked for.
 async fn breaking_off(begun: Arc<AtomicUsize>) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
