@@ -11,11 +11,13 @@
 //! 1. its *key* says which *team* pays ([`identity`]);
 //! 2. its method and path name an *operation* ([`catalogue`]); what is not in the catalogue does
 //!    not pass;
-//! 3. its body says the most it can be charged, the *quote*;
-//! 4. the quote is *held* in every *budget* the call falls under, and under the account's *floor*,
+//! 3. its body says the most it can be charged, the *quote*; the repeat of a call whose paid answer never
+//!    reached its client is given that answer, and goes no further;
+//! 4. where the upstream serves only so many such calls at a time, it waits for a *slot*, fairly;
+//! 5. the quote is *held* in every *budget* the call falls under, and under the account's *floor*,
 //!    in one step and on disk ([`ledger`]);
-//! 5. only now does it leave, with the account's token in place of the client's key;
-//! 6. the answer says what was *charged*, and the hold is *settled* to it; or nothing was charged
+//! 6. only now does it leave, with the account's token in place of the client's key;
+//! 7. the answer says what was *charged*, and the hold is *settled* to it; or nothing was charged
 //!    and it is *released*; or nobody knows, and it is *in doubt*: still counted.
 //!
 //! # Two planes
