@@ -61,7 +61,9 @@ pub(crate) fn free() -> Requests {
 /// A call that no budget has room for.
 pub(crate) fn exhausted() -> Requests {
     Requests {
-        texts: vec![post(SEARCH, SPENT_SECRET, 0)],
+        texts: (0..SEARCHES)
+            .map(|number| post(SEARCH, SPENT_SECRET, number))
+            .collect(),
         status: 402,
     }
 }
