@@ -20,6 +20,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::{Service, ServiceExt};
 
+use super::Arrived;
 use super::connection::ClientStream;
 use super::framing::WatchedStream;
 use super::stalled::StalledStream;
@@ -54,7 +55,7 @@ pub async fn serve<S>(
     settings: ServerSettings,
     shutdown: CancellationToken,
 ) where
-    S: Service<Request<Incoming>, Response = Response<TracedBody>, Error = Infallible>
+    S: Service<Arrived, Response = Response<TracedBody>, Error = Infallible>
         + Clone
         + Send
         + 'static,
@@ -130,7 +131,7 @@ async fn serve_connection<S>(
     builder: http1::Builder,
     (settings, shutdown): (ServerSettings, CancellationToken),
 ) where
-    S: Service<Request<Incoming>, Response = Response<TracedBody>, Error = Infallible>
+    S: Service<Arrived, Response = Response<TracedBody>, Error = Infallible>
         + Clone
         + Send
         + 'static,
@@ -138,11 +139,11 @@ async fn serve_connection<S>(
 {
     let begun = Arc::new(AtomicBool::new(false));
     let seen = Arc::clone(&begun);
-    let watched = stream.connection();
-    let service = service.map_request(move |mut request: Request<Incoming>| {
+    let peer = stream.connection();
+    let service = service.map_request(move |request: Request<Incoming>| {
         seen.store(true, Ordering::Relaxed);
-        request.extensions_mut().insert(Arc::clone(&watched));
-        request
+        let peer = Arc::clone(&peer);
+        Arrived { request, peer }
     });
     let stream = StalledStream::new(stream, settings.stalled_client_timeout);
     let io = TokioIo::new(WatchedStream::new(stream));

@@ -4,8 +4,11 @@
 //! repeats nothing, for nothing had been sent. What else was certainly not sent is tried again by
 //! [`resend`](super::resend).
 
+use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
+use futures_util::future::BoxFuture;
 use http::{Request, Response, Uri};
 use hyper::body::Incoming;
 use hyper_rustls::{HttpsConnectorBuilder, MaybeHttpsStream};
@@ -14,14 +17,12 @@ use hyper_util::client::legacy::connect::proxy::Tunnel;
 use hyper_util::client::legacy::{self, Client};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::net::TcpStream;
-use tower::Layer;
-use tower::timeout::TimeoutLayer;
-use tower::util::BoxCloneSyncService;
+use tower::{Service, ServiceExt};
 
 use super::body::{BodyError, OutgoingBody};
 
 type Stream = MaybeHttpsStream<TokioIo<TcpStream>>;
-type Connector = BoxCloneSyncService<Uri, Stream, BodyError>;
+type Https<C> = hyper_rustls::HttpsConnector<C>;
 
 /// What there is to say about reaching the upstream.
 #[derive(Clone, Debug)]
@@ -102,6 +103,42 @@ impl Upstream {
     }
 }
 
+/// Makes connections. The pool clones it for every call, needed or not: so all of it is behind one pointer.
+#[derive(Clone, Debug)]
+struct Connector {
+    way: Arc<Way>,
+    within: Duration,
+}
+
+#[derive(Clone, Debug)]
+enum Way {
+    Straight(Https<HttpConnector>),
+    Through(Https<Tunnel<HttpConnector>>),
+}
+
+impl Service<Uri> for Connector {
+    type Response = Stream;
+    type Error = BodyError;
+    type Future = BoxFuture<'static, Result<Stream, BodyError>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BodyError>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, uri: Uri) -> Self::Future {
+        let (way, within) = (Way::clone(&self.way), self.within);
+        Box::pin(async move {
+            let connecting = async {
+                match way {
+                    Way::Straight(https) => https.oneshot(uri).await,
+                    Way::Through(https) => https.oneshot(uri).await,
+                }
+            };
+            tokio::time::timeout(within, connecting).await?
+        })
+    }
+}
+
 fn connector(settings: UpstreamSettings) -> Connector {
     let mut tcp = HttpConnector::new();
     tcp.enforce_http(false);
@@ -111,10 +148,13 @@ fn connector(settings: UpstreamSettings) -> Connector {
         .with_tls_config(settings.tls)
         .https_or_http()
         .enable_all_versions();
-    let within = TimeoutLayer::new(settings.connect_timeout);
-    match settings.proxy {
-        None => Connector::new(within.layer(https.wrap_connector(tcp))),
-        Some(proxy) => Connector::new(within.layer(https.wrap_connector(Tunnel::new(proxy, tcp)))),
+    let way = match settings.proxy {
+        None => Way::Straight(https.wrap_connector(tcp)),
+        Some(proxy) => Way::Through(https.wrap_connector(Tunnel::new(proxy, tcp))),
+    };
+    Connector {
+        way: Arc::new(way),
+        within: settings.connect_timeout,
     }
 }
 
