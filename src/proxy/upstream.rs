@@ -8,20 +8,20 @@ use std::time::Duration;
 
 use http::{Request, Response, Uri};
 use hyper::body::Incoming;
-use hyper_rustls::{HttpsConnectorBuilder, MaybeHttpsStream};
+use hyper_rustls::HttpsConnectorBuilder;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::client::legacy::connect::proxy::Tunnel;
 use hyper_util::client::legacy::{self, Client};
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use tokio::net::TcpStream;
+use hyper_util::rt::{TokioExecutor, TokioTimer};
 use tower::Layer;
 use tower::timeout::TimeoutLayer;
-use tower::util::BoxCloneSyncService;
+use tower::util::{BoxCloneSyncService, MapResponseLayer};
 
 use super::body::{BodyError, OutgoingBody};
+use super::link::Link;
 
-type Stream = MaybeHttpsStream<TokioIo<TcpStream>>;
-type Connector = BoxCloneSyncService<Uri, Stream, BodyError>;
+/// Makes connections to the upstream.
+pub type Connector = BoxCloneSyncService<Uri, Link, BodyError>;
 
 /// What there is to say about reaching the upstream.
 #[derive(Clone, Debug)]
@@ -66,7 +66,20 @@ pub enum SendError {
 
 impl Upstream {
     /// A client without connections; they are made when there is something to send.
+    ///
+    /// # Errors
+    /// [`BadBaseUrl`].
     pub fn new(settings: UpstreamSettings) -> Result<Self, BadBaseUrl> {
+        let connector = connector(&settings);
+        Self::over(connector, &settings)
+    }
+
+    /// The same over connections that `connector` makes: what the settings say of making them is its
+    /// own business.
+    ///
+    /// # Errors
+    /// [`BadBaseUrl`].
+    pub fn over(connector: Connector, settings: &UpstreamSettings) -> Result<Self, BadBaseUrl> {
         let parts = settings.base_url.clone().into_parts();
         let (Some(scheme), Some(authority)) = (parts.scheme, parts.authority) else {
             return Err(BadBaseUrl);
@@ -76,7 +89,7 @@ impl Upstream {
             .pool_max_idle_per_host(settings.idle_connections_max)
             .pool_timer(TokioTimer::new())
             .timer(TokioTimer::new())
-            .build(connector(settings));
+            .build(connector);
         Ok(Self {
             client,
             scheme,
@@ -102,19 +115,23 @@ impl Upstream {
     }
 }
 
-fn connector(settings: UpstreamSettings) -> Connector {
+fn connector(settings: &UpstreamSettings) -> Connector {
     let mut tcp = HttpConnector::new();
     tcp.enforce_http(false);
     tcp.set_nodelay(true);
     tcp.set_keepalive(Some(Duration::from_secs(60)));
     let https = HttpsConnectorBuilder::new()
-        .with_tls_config(settings.tls)
+        .with_tls_config(settings.tls.clone())
         .https_or_http()
         .enable_all_versions();
     let within = TimeoutLayer::new(settings.connect_timeout);
-    match settings.proxy {
-        None => Connector::new(within.layer(https.wrap_connector(tcp))),
-        Some(proxy) => Connector::new(within.layer(https.wrap_connector(Tunnel::new(proxy, tcp)))),
+    let made = MapResponseLayer::new(Link::Network);
+    match settings.proxy.clone() {
+        None => Connector::new(made.layer(within.layer(https.wrap_connector(tcp)))),
+        Some(proxy) => {
+            let tunnel = https.wrap_connector(Tunnel::new(proxy, tcp));
+            Connector::new(made.layer(within.layer(tunnel)))
+        }
     }
 }
 

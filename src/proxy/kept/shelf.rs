@@ -15,7 +15,7 @@ use crate::proxy::connection::Connection;
 use crate::proxy::quote_body::CallDigest;
 
 /// Where a client can be seen. `None`: nowhere; it is there until it says otherwise.
-pub type Peer = Option<Arc<Connection>>;
+pub type Peer = Option<Arc<dyn Connection>>;
 type Bell = Arc<Notify>;
 
 /// See the module.
