@@ -104,7 +104,10 @@ where
         let mut inner = std::mem::replace(&mut self.inner, spare);
         let settings = Arc::clone(&self.settings);
         Box::pin(async move {
-            let peer = quoted.request.extensions_mut().remove::<Arc<dyn Connection>>();
+            let peer = quoted
+                .request
+                .extensions_mut()
+                .remove::<Arc<dyn Connection>>();
             let found = settings.find(&quoted, digest, &peer).await;
             let found = found.inspect_err(|refusal| settle::log_refused(&quoted, refusal))?;
             match found {
