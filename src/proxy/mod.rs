@@ -36,6 +36,7 @@ pub mod framing;
 pub mod hold_credits;
 pub mod job_poller;
 pub mod kept;
+pub mod link;
 pub mod meters;
 pub mod normalise_path;
 pub mod outcome;
@@ -52,6 +53,7 @@ pub mod settle;
 mod shadow;
 pub mod short;
 pub mod slots;
+pub mod socket;
 pub mod stack;
 pub mod stalled;
 pub mod team_view;
@@ -87,7 +89,7 @@ pub struct Arrived {
     /// Its head, and its body as it comes.
     pub request: Request<Incoming>,
     /// Where its client can be seen.
-    pub peer: Arc<Connection>,
+    pub peer: Arc<dyn Connection>,
 }
 
 /// A request with its record. Left by trace.
@@ -96,7 +98,7 @@ pub struct Traced {
     /// As it came.
     pub request: Request<Incoming>,
     /// Where its client can be seen.
-    pub peer: Arc<Connection>,
+    pub peer: Arc<dyn Connection>,
     /// What is gathered about it.
     pub exchange: Arc<Exchange>,
 }
@@ -107,7 +109,7 @@ pub struct Identified {
     /// As it came, but for the path once it is normalised.
     pub request: Request<Incoming>,
     /// Where its client can be seen.
-    pub peer: Arc<Connection>,
+    pub peer: Arc<dyn Connection>,
     /// What is gathered about it.
     pub exchange: Arc<Exchange>,
     /// Who pays.
@@ -137,7 +139,7 @@ pub struct Quoted {
     /// The request without its body.
     pub request: Request<OutgoingBody>,
     /// Where its client can be seen.
-    pub peer: Arc<Connection>,
+    pub peer: Arc<dyn Connection>,
     /// What is gathered about it.
     pub exchange: Arc<Exchange>,
     /// Who pays.

@@ -18,7 +18,7 @@ use crate::proxy::connection::Connection;
 pub struct ClaimedBody {
     body: AnswerBody,
     claim: Option<Claim>,
-    peer: Arc<Connection>,
+    peer: Arc<dyn Connection>,
     /// Bytes that are still to come, where their number stands in the head: nobody asks for more
     /// than that.
     left: Option<u64>,
@@ -26,7 +26,7 @@ pub struct ClaimedBody {
 
 impl ClaimedBody {
     /// The answer, for the client that waits for it at `peer`.
-    pub fn wrap(answer: Answer, claim: Claim, peer: Arc<Connection>) -> Answer {
+    pub fn wrap(answer: Answer, claim: Claim, peer: Arc<dyn Connection>) -> Answer {
         let length = answer.headers().get(CONTENT_LENGTH);
         let left = length.and_then(|length| length.to_str().ok()?.parse().ok());
         answer.map(|body| {

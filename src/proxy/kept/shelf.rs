@@ -15,7 +15,7 @@ use crate::proxy::connection::Connection;
 use crate::proxy::quote_body::CallDigest;
 
 /// Where a client can be seen.
-type Peer = Arc<Connection>;
+type Peer = Arc<dyn Connection>;
 type Bell = Arc<Notify>;
 
 /// See the module.
