@@ -24,7 +24,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use jiff::Timestamp;
 use tokio::net::TcpListener;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -41,6 +41,7 @@ use crate::proxy::breaker::{Breaker, BreakerSettings};
 use crate::proxy::database_twin::TwinSavings;
 use crate::proxy::forward::ForwardSettings;
 use crate::proxy::kept::{Bounds, Shelf};
+use crate::proxy::memory::Memory;
 use crate::proxy::policy::Policy;
 use crate::proxy::redact::Redactor;
 use crate::proxy::resend::Patience;
@@ -331,9 +332,7 @@ fn stack_settings(
         token_is_test: token.starts_with(TEST_TOKEN_PREFIX),
         response_timeout: upstream.response_timeout,
         answer_bytes_kept: server.answer_bytes_kept,
-        kept_bytes: Arc::new(Semaphore::new(
-            server.kept_bytes_max.min(Semaphore::MAX_PERMITS),
-        )),
+        memory: Arc::new(Memory::new(server.kept_bytes_max, server.one_call_bytes())),
         stalled_client_timeout: server.stalled_client_timeout,
         twin_savings: TwinSavings::new(savings.clone()),
         tasks: tasks.clone(),

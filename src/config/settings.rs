@@ -153,6 +153,13 @@ pub struct Server {
     pub drain_timeout: Duration,
 }
 
+impl Server {
+    /// What one call may keep in memory, in bytes: its body and the beginning of its answer.
+    pub fn one_call_bytes(&self) -> usize {
+        self.body_bytes_max.saturating_add(self.answer_bytes_kept)
+    }
+}
+
 /// The account's API and how it is called.
 #[derive(Clone, Debug)]
 pub struct Upstream {

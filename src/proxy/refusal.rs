@@ -12,6 +12,7 @@ use std::time::Duration;
 use http::StatusCode;
 use jiff::Timestamp;
 
+use super::memory::NoRoom;
 use super::short::{AboveMax, Short};
 use crate::credits::Credits;
 use crate::identity::{Pause, Whose};
@@ -109,6 +110,8 @@ pub enum Refusal {
     LedgerUnreadable(String),
     /// A bound of the guard's own is reached.
     Overloaded(&'static str),
+    /// There is no room for the call's body.
+    NoRoom(NoRoom),
     /// The guard is shutting down.
     Draining,
     /// The upstream kept failing; billable calls wait.
@@ -166,7 +169,7 @@ impl Refusal {
             Self::AccountSlowed { .. } => "account_slowed",
             Self::RulesChanged => "rules_changed",
             Self::LedgerUnavailable(_) | Self::LedgerUnreadable(_) => "ledger_unavailable",
-            Self::Overloaded(_) => "overloaded",
+            Self::Overloaded(_) | Self::NoRoom(_) => "overloaded",
             Self::Draining => "draining",
             Self::UpstreamFailing(_) => "upstream_failing",
             Self::UpstreamUnreachable => "upstream_unreachable",
@@ -198,6 +201,7 @@ impl Refusal {
             | Self::LedgerUnavailable(_)
             | Self::LedgerUnreadable(_)
             | Self::Overloaded(_)
+            | Self::NoRoom(_)
             | Self::Draining
             | Self::UpstreamFailing(_) => StatusCode::SERVICE_UNAVAILABLE,
             Self::UpstreamUnreachable
@@ -218,6 +222,7 @@ impl Refusal {
             Self::LedgerUnavailable(_)
             | Self::LedgerUnreadable(_)
             | Self::Overloaded(_)
+            | Self::NoRoom(_)
             | Self::Draining => FAULT_RETRY,
             _ => return None,
         };
@@ -262,6 +267,7 @@ impl Refusal {
             Self::LedgerUnavailable(_) => "The ledger cannot be written at the moment, so nothing can be held and billable calls are not sent. Free calls go on. Try again shortly.".into(),
             Self::LedgerUnreadable(_) => "The guard's books cannot be read at the moment. Calls go on as long as they can be written. Try again shortly.".into(),
             Self::Overloaded(what) => format!("The guard is at a bound of its own: {what}. Try again shortly."),
+            Self::NoRoom(what) => format!("The guard is at a bound of its own: {what}. Try again shortly."),
             Self::Draining => "The guard is shutting down and takes no new calls. Try again shortly.".into(),
             Self::UpstreamFailing(_) => "The upstream has been failing, so billable calls are held back for a moment: each would leave its budget in doubt. Try again after the time in Retry-After.".into(),
             Self::UpstreamUnreachable => "No connection to the upstream could be made. Nothing was sent and nothing is held; it is safe to try again.".into(),

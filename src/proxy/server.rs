@@ -104,7 +104,9 @@ fn builder(settings: &ServerSettings) -> http1::Builder {
         .timer(TokioTimer::new())
         .header_read_timeout(settings.header_read_timeout)
         .max_headers(settings.headers_max)
-        .max_header_size(settings.header_bytes_max);
+        .max_header_size(settings.header_bytes_max)
+        // A head is measured when it is whole: until then this is what bounds it.
+        .max_buf_size(settings.header_bytes_max);
     builder
 }
 

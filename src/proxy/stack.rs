@@ -27,6 +27,7 @@ use super::kept::{KeptAnswersLayer, Shelf};
 use super::normalise_path::NormalisePathLayer;
 use super::policy::Policy;
 use super::quote_body::QuoteBodyLayer;
+use super::read_body::BodyBounds;
 use super::savings::Savings;
 use super::slots::Slots;
 use super::slots::wait_for_slot::WaitForSlotLayer;
@@ -69,6 +70,14 @@ pub struct StackSettings {
 }
 
 impl StackSettings {
+    fn body_bounds(&self) -> BodyBounds {
+        BodyBounds {
+            bytes_max: self.body_bytes_max,
+            read_timeout: self.body_read_timeout,
+            memory: Arc::clone(&self.forward.memory),
+        }
+    }
+
     fn hold_credits(&self) -> HoldCreditsLayer {
         HoldCreditsLayer {
             ledger: self.forward.ledger.clone(),
@@ -117,9 +126,7 @@ pub fn stack(
         .layer(TeamViewLayer { books })
         // From here on a call that is sent as its twin on stored data is that twin.
         .layer(QuoteBodyLayer {
-            body_bytes_max: settings.body_bytes_max,
-            body_read_timeout: settings.body_read_timeout,
-            kept_bytes: Arc::clone(&forward.kept_bytes),
+            bounds: settings.body_bounds(),
             ledger: forward.ledger.clone(),
         })
         // Behind quote, whose figure it is asked about; before all that a dry run must not touch.

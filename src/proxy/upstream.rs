@@ -20,6 +20,10 @@ use tower::util::BoxCloneSyncService;
 
 use super::body::{BodyError, OutgoingBody};
 
+/// The longest piece of an answer that is read at once, and the longest head of one, in bytes. Of the
+/// pieces of a long answer some wait for its client.
+const PIECE_BYTES_MAX: usize = 64 << 10;
+
 type Stream = MaybeHttpsStream<TokioIo<TcpStream>>;
 type Connector = BoxCloneSyncService<Uri, Stream, BodyError>;
 
@@ -76,6 +80,7 @@ impl Upstream {
             .pool_max_idle_per_host(settings.idle_connections_max)
             .pool_timer(TokioTimer::new())
             .timer(TokioTimer::new())
+            .http1_max_buf_size(PIECE_BYTES_MAX)
             .build(connector(settings));
         Ok(Self {
             client,

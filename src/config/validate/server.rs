@@ -120,11 +120,9 @@ fn listeners(server: &Server, complaints: &mut Complaints) {
     }
 }
 
-/// One call keeps its body and the beginning of its answer: if that does not fit, no call could.
+/// If one call does not fit, none could.
 fn kept(server: &Server, complaints: &mut Complaints) {
-    let one_call = server
-        .body_bytes_max
-        .saturating_add(server.answer_bytes_kept);
+    let one_call = server.one_call_bytes();
     if server.kept_bytes_max < one_call {
         complaints.error(
             "server.kept_bytes_max",
