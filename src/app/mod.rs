@@ -50,6 +50,7 @@ use crate::proxy::server::{self, ServerSettings};
 use crate::proxy::slots::Slots;
 use crate::proxy::stack::{StackSettings, stack};
 use crate::proxy::team_view::{Books, OpenReader};
+use crate::proxy::unknown_keys::UnknownKeys;
 use crate::proxy::upstream::{Upstream, UpstreamSettings};
 use crate::reconciliation::ReconcileNow;
 
@@ -343,6 +344,7 @@ fn stack_settings(
     let open = OpenReader::new(move || open_reader(&path));
     Ok(StackSettings {
         policy: Arc::new(ArcSwap::from_pointee(policy)),
+        unknown_keys: Arc::new(UnknownKeys::new(policy::unknown_keys(server))),
         draining: draining.clone(),
         balance: watcher.latest(),
         books: Arc::new(Books::new(ledger.clone(), open, clock.clone())),
@@ -400,6 +402,7 @@ fn server_settings(server: &config::Server) -> ServerSettings {
         header_read_timeout: server.header_read_timeout,
         stalled_client_timeout: server.stalled_client_timeout,
         connections_max: server.connections_max,
+        connections_per_source_max: server.connections_per_source_max,
     }
 }
 

@@ -149,6 +149,12 @@ pub struct Server {
     pub stalled_client_timeout: Duration,
     /// Connections open at one time.
     pub connections_max: usize,
+    /// Of these, connections of one source: an IPv4 address, or the /64 of an IPv6 address.
+    pub connections_per_source_max: usize,
+    /// Calls with an unknown key from one source that are answered 401 and written down.
+    pub unknown_keys_per_second: NonZeroU32,
+    /// How many of them may come at once.
+    pub unknown_keys_burst: NonZeroU32,
     /// How long running calls may take to end after the guard was told to stop.
     pub drain_timeout: Duration,
 }

@@ -6,7 +6,7 @@
 //!   is paused.
 //! - Needs: [`Traced`].
 //! - Leaves: [`Identified`], the only way to one, with the rules in force at this moment.
-//! - Fails: `unknown_key`, `paused`.
+//! - Fails: `unknown_key` (429 for a source that keeps on trying, else 401), `paused`.
 //!
 //! Old clients double a prefix (`Token Bearer x`, dossier section 6.3); a key has no spaces, so
 //! prefixes are taken off as long as there are any.
@@ -15,12 +15,16 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use arc_swap::ArcSwap;
+use http::Request;
 use http::header::{AUTHORIZATION, HeaderMap, HeaderName};
 use memchr::memmem::{self, Finder};
 use tower::{Layer, Service};
 
+use super::connection::Connection;
+use super::exchange::Exchange;
 use super::policy::Policy;
 use super::refusal::{Paused, Refusal};
+use super::unknown_keys::UnknownKeys;
 use super::{Answer, Decided, Identified, Traced, refuse};
 use crate::clock::Clock;
 use crate::identity::{Client, Found, Pauses};
@@ -38,6 +42,8 @@ pub struct AuthenticateLayer {
     pub pauses: Arc<ArcSwap<Pauses>>,
     /// What keys end by.
     pub clock: Clock,
+    /// How often a source may show keys that nobody knows.
+    pub unknown_keys: Arc<UnknownKeys>,
 }
 
 /// See the module.
@@ -74,11 +80,11 @@ where
         let policy = self.layer.policy.load_full();
         let found = presented(request.headers()).and_then(|secret| {
             let found = policy.directory.find(secret);
-            found.ok_or(Refusal::UnknownKey("The key is not known to the guard"))
+            found.ok_or("The key is not known to the guard")
         });
         let found = match found {
             Ok(found) => found,
-            Err(refusal) => return refuse(refusal),
+            Err(why) => return refuse(self.layer.unknown(why, &request, &exchange)),
         };
         let client = Arc::clone(&found.client);
         exchange.facts().client = Some(Arc::clone(&client));
@@ -95,6 +101,18 @@ where
 }
 
 impl AuthenticateLayer {
+    /// The no to a key that is none. Only this is counted against a source: whether a key is known
+    /// was looked up before.
+    fn unknown<B>(&self, why: &'static str, request: &Request<B>, exchange: &Exchange) -> Refusal {
+        let connection = request.extensions().get::<Arc<Connection>>();
+        let counted = connection.map(|connection| self.unknown_keys.count(connection.source));
+        let Some(Err(wait)) = counted else {
+            return Refusal::UnknownKey(why);
+        };
+        exchange.facts().unlogged = true;
+        Refusal::UnknownKeyTooOften { why, wait }
+    }
+
     /// Whether whoever was found may call now.
     fn may_call(&self, found: &Found) -> Result<(), Refusal> {
         if let Some(at) = found.expires.filter(|at| *at <= self.clock.now()) {
@@ -118,20 +136,20 @@ pub(super) fn not_paused(pauses: &Pauses, client: &Client) -> Result<(), Refusal
 }
 
 /// The one secret the headers present.
-fn presented(headers: &HeaderMap) -> Result<&str, Refusal> {
+fn presented(headers: &HeaderMap) -> Result<&str, &'static str> {
     let mut found = None;
     for secret in secrets(headers) {
-        let secret = secret.ok_or(Refusal::UnknownKey("The key is not plain text"))?;
+        let secret = secret.ok_or("The key is not plain text")?;
         match found {
             Some(other) if other != secret => {
-                return Err(Refusal::UnknownKey("Two different keys were sent"));
+                return Err("Two different keys were sent");
             }
             _ => found = Some(secret),
         }
     }
     match found {
         Some(secret) if !secret.is_empty() => Ok(secret),
-        _ => Err(Refusal::UnknownKey("No key was sent")),
+        _ => Err("No key was sent"),
     }
 }
 
@@ -184,11 +202,7 @@ mod tests {
         for (name, value) in pairs {
             headers.append(*name, value.parse().unwrap());
         }
-        match presented(&headers) {
-            Ok(secret) => Ok(secret.to_owned()),
-            Err(Refusal::UnknownKey(why)) => Err(why),
-            Err(other) => panic!("{other:?}"),
-        }
+        presented(&headers).map(str::to_owned)
     }
 
     #[test]

@@ -23,6 +23,7 @@ use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::time::Sleep;
 
 use super::kept::Claim;
+use super::sources::Source;
 
 /// How long a client may take to close its side after we have closed ours.
 const CLOSING: Duration = Duration::from_millis(250);
@@ -32,6 +33,8 @@ const RESETTING: Duration = Duration::from_millis(3);
 /// What is known of a connection.
 #[derive(Debug)]
 pub struct Connection {
+    /// Where it comes from.
+    pub source: Source,
     /// Gone when the connection is.
     reading: Mutex<Option<OwnedReadHalf>>,
     /// Answers whose last byte went to hyper, and whether it went on to the socket.
@@ -149,10 +152,11 @@ pub struct ClientStream {
 }
 
 impl ClientStream {
-    /// Watches `stream` from its first byte.
-    pub fn new(stream: TcpStream) -> Self {
+    /// Watches `stream`, which comes from `source`, from its first byte.
+    pub fn new(stream: TcpStream, source: Source) -> Self {
         let (reading, writing) = stream.into_split();
         let connection = Connection {
+            source,
             reading: Mutex::new(Some(reading)),
             claims: Mutex::default(),
             has_claims: AtomicBool::new(false),

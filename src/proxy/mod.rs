@@ -54,11 +54,13 @@ pub mod settle;
 mod shadow;
 pub mod short;
 pub mod slots;
+pub mod sources;
 pub mod stack;
 pub mod stalled;
 pub mod team_view;
 pub mod throttle;
 pub mod trace;
+pub mod unknown_keys;
 pub mod unpack;
 pub mod upstream;
 

@@ -52,6 +52,13 @@ pub struct Paused {
 pub enum Refusal {
     /// No key, an unknown key, or two different ones.
     UnknownKey(&'static str),
+    /// The same, from a source that keeps on trying.
+    UnknownKeyTooOften {
+        /// What is wrong with the key.
+        why: &'static str,
+        /// Until the next one is looked at as the first was.
+        wait: Duration,
+    },
     /// The key was one, and has ended.
     KeyExpired {
         /// Which key.
@@ -152,7 +159,9 @@ impl Refusal {
     /// One word for body, log and metric alike.
     pub fn reason(&self) -> &'static str {
         match self {
-            Self::UnknownKey(_) | Self::KeyExpired { .. } => "unknown_key",
+            Self::UnknownKey(_) | Self::UnknownKeyTooOften { .. } | Self::KeyExpired { .. } => {
+                "unknown_key"
+            }
             Self::Paused(_) => "paused",
             Self::OperationNotAllowed(_) => "operation_not_allowed",
             Self::UnknownOperation(_) => "unknown_operation",
@@ -194,9 +203,10 @@ impl Refusal {
             Self::BodyTooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
             Self::IdempotencyConflict => StatusCode::CONFLICT,
             Self::Short(short) => short.status(),
-            Self::RateExceeded { .. } | Self::SlotsFull(_) | Self::AccountSlowed { .. } => {
-                StatusCode::TOO_MANY_REQUESTS
-            }
+            Self::UnknownKeyTooOften { .. }
+            | Self::RateExceeded { .. }
+            | Self::SlotsFull(_)
+            | Self::AccountSlowed { .. } => StatusCode::TOO_MANY_REQUESTS,
             Self::RulesChanged
             | Self::LedgerUnavailable(_)
             | Self::LedgerUnreadable(_)
@@ -215,7 +225,9 @@ impl Refusal {
     pub fn retry_after(&self) -> Option<Duration> {
         let wait = match self {
             Self::Short(short) if short.status() != StatusCode::PAYMENT_REQUIRED => BUSY_RETRY,
-            Self::RateExceeded { wait, .. } | Self::AccountSlowed { wait, .. } => *wait,
+            Self::UnknownKeyTooOften { wait, .. }
+            | Self::RateExceeded { wait, .. }
+            | Self::AccountSlowed { wait, .. } => *wait,
             Self::SlotsFull(full) => full.standing.expected.unwrap_or(FAULT_RETRY),
             Self::UpstreamFailing(wait) => *wait,
             Self::RulesChanged => Duration::from_secs(1),
@@ -237,6 +249,9 @@ impl Refusal {
         match self {
             Self::UnknownKey(why) => format!(
                 "{why}. Send one key of your team's as `Authorization: Token <key>`; the platform owner makes keys with `generect-guard key new`."
+            ),
+            Self::UnknownKeyTooOften { why, .. } => format!(
+                "{why}, and too many calls like it came from your address (server.unknown_keys_per_second); calls with a known key go on. Send one key of your team's as `Authorization: Token <key>`; the platform owner makes keys with `generect-guard key new`."
             ),
             Self::KeyExpired { key, at } => format!(
                 "Key {key} has expired at {at}. Ask the platform owner for a new one (`generect-guard key new`), or to let this one live longer (its `expires`)."

@@ -9,21 +9,24 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use ::metrics::counter;
 use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::{Service, ServiceExt};
 
 use super::connection::ClientStream;
 use super::framing::WatchedStream;
+use super::sources::{OpenBySource, Seldom, Source};
 use super::stalled::StalledStream;
 use super::trace::TracedBody;
+use crate::metrics::TURNED_AWAY as TURNED_AWAY_TOTAL;
 
 /// After a failed accept (out of file descriptors, mostly) some time for things to get better.
 const ACCEPT_RETRY: Duration = Duration::from_millis(50);
@@ -44,7 +47,16 @@ pub struct ServerSettings {
     pub stalled_client_timeout: Duration,
     /// Connections open at one time.
     pub connections_max: usize,
+    /// Of these, connections of one source.
+    pub connections_per_source_max: usize,
 }
+
+/// Sent, if that is possible at once, to a source that has too many connections. No request of it was read.
+const TURNED_AWAY: &str = concat!(
+    "HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/json\r\nguard-refusal: overloaded\r\n",
+    "retry-after: 5\r\nconnection: close\r\n\r\n",
+    r#"{"status":"error","status_code":503,"detail":"Too many connections from your address are open (server.connections_per_source_max). Keep and reuse fewer of them. Nothing was read. Try again shortly.","code":"overloaded"}"#,
+);
 
 /// Serves `listener` until `shutdown`, then stops accepting and lets each connection finish what it
 /// is doing. Returns when no connection is left; the caller sets the deadline.
@@ -63,13 +75,19 @@ pub async fn serve<S>(
     let builder = builder(&settings);
     let connections = TaskTracker::new();
     let places = Arc::new(Semaphore::new(settings.connections_max));
+    let by_source = OpenBySource::new(settings.connections_per_source_max);
+    let line = Seldom::default();
     loop {
         let accepted = tokio::select! {
             biased;
             () = shutdown.cancelled() => break,
             accepted = accept(&listener, &places) => accepted,
         };
-        let Some((stream, place)) = accepted else {
+        let Some((stream, source, place)) = accepted else {
+            continue;
+        };
+        let Some(of_source) = by_source.open(source) else {
+            turn_away(&stream, source, &line);
             continue;
         };
         let (builder, service, shutdown) = (builder.clone(), service.clone(), shutdown.clone());
@@ -77,9 +95,9 @@ pub async fn serve<S>(
             // Without it a small answer may wait for the peer's acknowledgement.
             let _ = stream.set_nodelay(true);
             give_up_on_the_vanished(&stream, settings.stalled_client_timeout);
-            let stream = ClientStream::new(stream);
+            let stream = ClientStream::new(stream, source);
             serve_connection(stream, service, builder, (settings, shutdown)).await;
-            drop(place);
+            drop((place, of_source));
         });
     }
     drop(listener);
@@ -114,16 +132,26 @@ fn builder(settings: &ServerSettings) -> http1::Builder {
 async fn accept(
     listener: &TcpListener,
     places: &Arc<Semaphore>,
-) -> Option<(TcpStream, tokio::sync::OwnedSemaphorePermit)> {
+) -> Option<(TcpStream, Source, OwnedSemaphorePermit)> {
     let place = Arc::clone(places).acquire_owned().await.ok()?;
     match listener.accept().await {
-        Ok((stream, _)) => Some((stream, place)),
+        Ok((stream, address)) => Some((stream, address.into(), place)),
         Err(error) => {
             tracing::warn!(%error, "a connection could not be accepted");
             tokio::time::sleep(ACCEPT_RETRY).await;
             None
         }
     }
+}
+
+/// Closes a connection unread, so that one source cannot take the places of all others.
+fn turn_away(stream: &TcpStream, source: Source, line: &Seldom) {
+    counter!(TURNED_AWAY_TOTAL).increment(1);
+    if line.is_time() {
+        tracing::warn!(%source, "{source} has as many connections open as one source may have (server.connections_per_source_max); further ones are closed unread");
+    }
+    // It may not fit or not arrive: nobody waits for that here.
+    let _ = socket2::SockRef::from(stream).send(TURNED_AWAY.as_bytes());
 }
 
 async fn serve_connection<S>(

@@ -34,6 +34,7 @@ use super::slots::wait_for_slot::WaitForSlotLayer;
 use super::team_view::{Books, TeamViewLayer};
 use super::throttle::ThrottleLayer;
 use super::trace::{TraceLayer, TracedBody};
+use super::unknown_keys::UnknownKeys;
 use crate::account::Reading;
 use crate::clock::Clock;
 use crate::identity::Pauses;
@@ -47,6 +48,8 @@ pub struct StackSettings {
     pub pauses: Arc<ArcSwap<Pauses>>,
     /// What keys end by.
     pub clock: Clock,
+    /// How often a source may show keys that nobody knows.
+    pub unknown_keys: Arc<UnknownKeys>,
     /// Set when the guard shuts down.
     pub draining: CancellationToken,
     /// The account's latest reading.
@@ -116,6 +119,7 @@ pub fn stack(
             policy: Arc::clone(&settings.policy),
             pauses: Arc::clone(&settings.pauses),
             clock: settings.clock.clone(),
+            unknown_keys: Arc::clone(&settings.unknown_keys),
         })
         // Before classify, which knows one spelling of each path.
         .layer(NormalisePathLayer)
