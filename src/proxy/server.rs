@@ -9,12 +9,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use ::metrics::counter;
+use ::metrics::{Counter, counter};
 use http::{Request, Response};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
+use socket2::SockRef;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
@@ -26,7 +27,7 @@ use super::framing::WatchedStream;
 use super::sources::{OpenBySource, Seldom, Source};
 use super::stalled::StalledStream;
 use super::trace::TracedBody;
-use crate::metrics::TURNED_AWAY as TURNED_AWAY_TOTAL;
+use crate::metrics;
 
 /// After a failed accept (out of file descriptors, mostly) some time for things to get better.
 const ACCEPT_RETRY: Duration = Duration::from_millis(50);
@@ -76,7 +77,7 @@ pub async fn serve<S>(
     let connections = TaskTracker::new();
     let places = Arc::new(Semaphore::new(settings.connections_max));
     let by_source = OpenBySource::new(settings.connections_per_source_max);
-    let line = Seldom::default();
+    let turn_away = TurnAway::default();
     loop {
         let accepted = tokio::select! {
             biased;
@@ -87,7 +88,7 @@ pub async fn serve<S>(
             continue;
         };
         let Some(of_source) = by_source.open(source) else {
-            turn_away(&stream, source, &line);
+            turn_away.close(stream, source);
             continue;
         };
         let (builder, service, shutdown) = (builder.clone(), service.clone(), shutdown.clone());
@@ -109,7 +110,7 @@ pub async fn serve<S>(
 /// and again for a quarter of an hour, and an answer would count as handed over that never arrived.
 fn give_up_on_the_vanished(stream: &TcpStream, patience: Duration) {
     #[cfg(target_os = "linux")]
-    if let Err(error) = socket2::SockRef::from(stream).set_tcp_user_timeout(Some(patience)) {
+    if let Err(error) = SockRef::from(stream).set_tcp_user_timeout(Some(patience)) {
         tracing::debug!(%error, "a connection has no bound on what stays unacknowledged");
     }
     #[cfg(not(target_os = "linux"))]
@@ -144,14 +145,30 @@ async fn accept(
     }
 }
 
-/// Closes a connection unread, so that one source cannot take the places of all others.
-fn turn_away(stream: &TcpStream, source: Source, line: &Seldom) {
-    counter!(TURNED_AWAY_TOTAL).increment(1);
-    if line.is_time() {
-        tracing::warn!(%source, "{source} has as many connections open as one source may have (server.connections_per_source_max); further ones are closed unread");
+/// Closes connections unread, so that one source cannot take the places of all others.
+struct TurnAway {
+    count: Counter,
+    line: Seldom,
+}
+
+impl Default for TurnAway {
+    fn default() -> Self {
+        Self {
+            count: counter!(metrics::TURNED_AWAY),
+            line: Seldom::default(),
+        }
     }
-    // It may not fit or not arrive: nobody waits for that here.
-    let _ = socket2::SockRef::from(stream).send(TURNED_AWAY.as_bytes());
+}
+
+impl TurnAway {
+    fn close(&self, stream: TcpStream, source: Source) {
+        self.count.increment(1);
+        if self.line.is_time() {
+            tracing::warn!(%source, "{source} has as many connections open as one source may have (server.connections_per_source_max); further ones are closed unread");
+        }
+        // It may not fit or not arrive: nobody waits for that here.
+        let _ = SockRef::from(&stream).send(TURNED_AWAY.as_bytes());
+    }
 }
 
 async fn serve_connection<S>(

@@ -10,8 +10,13 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod answers;
+mod ceiling;
 mod floods;
+mod headers;
+mod paths;
 mod recorder;
 mod slow_bodies;
 mod smuggling;
 mod unknown_keys;
+mod villain;
