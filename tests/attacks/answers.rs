@@ -2,6 +2,7 @@
 //! was sent is settled or in doubt, never free.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use generect_guard::ledger::EntryKind;
 use generect_guard::simulator::{Simulator, SimulatorSettings};
@@ -126,9 +127,13 @@ async fn nothing_that_an_upstream_can_do_makes_a_call_free() {
                 .header("content-type", "application/json")
                 .body(format!(r#"{{"job_titles":["{deed}/{n}"],"limit_by":1}}"#));
             calls.spawn(async move {
-                let leaving = std::time::Duration::from_secs(4);
-                // Half of them leave before the upstream's time is over.
-                let _ = tokio::time::timeout(leaving / (1 + n * 8), send(request)).await;
+                let answered = send(request);
+                if n == 0 {
+                    drop(answered.await);
+                } else {
+                    // It leaves before the upstream's time is over, and perhaps before the call was made.
+                    let _ = tokio::time::timeout(Duration::from_millis(500), answered).await;
+                }
             });
         }
     }
@@ -137,12 +142,10 @@ async fn nothing_that_an_upstream_can_do_makes_a_call_free() {
     let budget = world.budget_when("growth-month", all_ended).await;
     let entries = world.entries();
     let of = |kind: EntryKind| entries.iter().filter(|entry| entry.kind == kind).count();
-    assert_eq!(of(EntryKind::Held), 2 * DEEDS.len());
+    assert!(of(EntryKind::Held) >= DEEDS.len());
     assert_eq!(of(EntryKind::Released), 0, "{entries:?}");
-    assert_eq!(
-        of(EntryKind::Settled) + of(EntryKind::Doubted),
-        2 * DEEDS.len()
-    );
+    let ended = of(EntryKind::Settled) + of(EntryKind::Doubted);
+    assert_eq!(of(EntryKind::Held), ended);
     assert!(of(EntryKind::Settled) > 0 && budget.in_doubt.micros() > 0);
     world.end().await;
 }

@@ -10,6 +10,7 @@ use tokio::task::JoinSet;
 
 use crate::recorder::{COUNT, SEARCH};
 use crate::support::child::Child;
+use crate::support::silence::assert_silent;
 use crate::support::{Plan, secret_of};
 use crate::villain::{self, DEEDS};
 
@@ -19,6 +20,8 @@ const CONNECTIONS: usize = 300;
 const KEPT_MIB: usize = 16;
 /// Calls of each deed and path at one time.
 const TIMES: usize = 3;
+/// Calls with keys that nobody knows.
+const GUESSES: usize = 5_000;
 /// What the process may ever have in memory: its code and books, what its settings allow for bodies
 /// and answers (twice, for they grow by doubling), and half a megabyte for each connection's buffers.
 const CEILING: usize = 64 * MIB + 2 * KEPT_MIB * MIB + CONNECTIONS * MIB / 2;
@@ -80,6 +83,7 @@ async fn call(address: SocketAddr, bytes: Vec<u8>, reads_max: usize) {
         while read < reads_max
             && let Ok(more @ 1..) = reader.read(&mut buffer).await
         {
+            assert_silent("an answer under attack", &buffer[..more]);
             read += more;
         }
         if read >= reads_max {
@@ -156,7 +160,20 @@ fn requests(attack: &mut JoinSet<()>, address: SocketAddr) {
             attack.spawn(call(address, text.into_bytes(), usize::MAX));
         }
     }
-    for n in 0..2_000 {
+    for number in [
+        "9".repeat(60_000),
+        format!("1e{}", "9".repeat(60_000)),
+        format!("1e-{}", u64::MAX),
+    ] {
+        let field =
+            format!("guard-max-charge: {number}\r\nContent-Length: 2\r\nConnection: close\r\n");
+        attack.spawn(call(
+            address,
+            (head(SEARCH, &field) + "{}").into_bytes(),
+            usize::MAX,
+        ));
+    }
+    for n in 0..GUESSES {
         let guess =
             format!("GET /{n} HTTP/1.1\r\nX-Api-Key: gg_{n:064}\r\nConnection: close\r\n\r\n");
         attack.spawn(call(address, guess.into_bytes(), usize::MAX));
@@ -191,7 +208,12 @@ async fn under_every_attack_at_once_memory_stays_below_what_the_settings_say() {
     stream.write_all(&bytes).await.unwrap();
     let answer = crate::support::raw::read_answer(&mut stream, &mut Vec::new()).await;
     assert_eq!(answer.unwrap().refusal(), "operation_not_allowed");
-    assert!(!child.log().contains("panicked"), "{}", child.log());
+    let log = child.log();
+    assert!(!log.contains("panicked"), "{log}");
+    // Few of the guesses have a line of their own, and one line says what happened.
+    let lines = |text: &str| log.lines().filter(|line| line.contains(text)).count();
+    assert!(lines("\"unknown_key\"") < GUESSES / 2, "{log}");
+    assert!(lines("keys that nobody knows keep coming from 127.0.0.1") > 0);
     child.end().await;
     crate::support::verify(&home.ledger());
 }

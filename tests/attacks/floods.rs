@@ -34,7 +34,9 @@ async fn last_words(mut stream: TcpStream) -> String {
     let mut text = Vec::new();
     let reading = stream.read_to_end(&mut text);
     let ended = tokio::time::timeout(Duration::from_secs(30), reading).await;
-    let _ = ended.expect("it is never closed");
+    let Ok(_) = ended else {
+        panic!("it is never closed");
+    };
     String::from_utf8(text).unwrap()
 }
 
