@@ -15,9 +15,8 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use arc_swap::ArcSwap;
-use http::Request;
 use http::header::{AUTHORIZATION, HeaderMap, HeaderName};
-use memchr::memmem::{self, Finder};
+use memchr::memmem;
 use tower::{Layer, Service};
 
 use super::connection::Connection;
@@ -50,7 +49,7 @@ pub struct AuthenticateLayer {
 #[derive(Clone, Debug)]
 pub struct Authenticate<S> {
     inner: S,
-    layer: AuthenticateLayer,
+    layer: Arc<AuthenticateLayer>,
 }
 
 impl<S> Layer<S> for AuthenticateLayer {
@@ -59,7 +58,7 @@ impl<S> Layer<S> for AuthenticateLayer {
     fn layer(&self, inner: S) -> Authenticate<S> {
         Authenticate {
             inner,
-            layer: self.clone(),
+            layer: Arc::new(self.clone()),
         }
     }
 }
@@ -76,7 +75,12 @@ where
         self.inner.poll_ready(cx)
     }
 
-    fn call(&mut self, Traced { request, exchange }: Traced) -> Self::Future {
+    fn call(&mut self, traced: Traced) -> Self::Future {
+        let Traced {
+            request,
+            peer,
+            exchange,
+        } = traced;
         let policy = self.layer.policy.load_full();
         let found = presented(request.headers()).and_then(|secret| {
             let found = policy.directory.find(secret);
@@ -84,7 +88,7 @@ where
         });
         let found = match found {
             Ok(found) => found,
-            Err(why) => return refuse(self.layer.unknown(why, &request, &exchange)),
+            Err(why) => return refuse(self.layer.unknown(why, &*peer, &exchange)),
         };
         let client = Arc::clone(&found.client);
         exchange.facts().client = Some(Arc::clone(&client));
@@ -93,6 +97,7 @@ where
         }
         Decided::Right(self.inner.call(Identified {
             request,
+            peer,
             exchange,
             client,
             policy,
@@ -103,9 +108,8 @@ where
 impl AuthenticateLayer {
     /// The no to a key that is none. Only this is counted against a source: whether a key is known
     /// was looked up before.
-    fn unknown<B>(&self, why: &'static str, request: &Request<B>, exchange: &Exchange) -> Refusal {
-        let connection = request.extensions().get::<Arc<Connection>>();
-        let counted = connection.map(|connection| self.unknown_keys.count(connection.source));
+    fn unknown(&self, why: &'static str, peer: &dyn Connection, exchange: &Exchange) -> Refusal {
+        let counted = peer.source().map(|source| self.unknown_keys.count(source));
         let Some(Err(wait)) = counted else {
             return Refusal::UnknownKey(why);
         };
@@ -158,23 +162,32 @@ fn secrets(headers: &HeaderMap) -> impl Iterator<Item = Option<&str>> {
     let tokens = headers.get_all(AUTHORIZATION).iter();
     let tokens = tokens.map(|value| value.to_str().ok().map(without_schemes));
     let keys = headers.get_all(X_API_KEY).iter();
-    tokens.chain(keys.map(|value| value.to_str().ok().map(str::trim)))
+    tokens.chain(keys.map(|value| value.to_str().ok().map(str::trim_ascii)))
 }
 
 /// Whether a key that these headers present stands in `bytes` too, where it would be passed on or
 /// written down.
 pub(super) fn shows_key(headers: &HeaderMap, bytes: &[u8]) -> bool {
-    secrets(headers)
-        .flatten()
-        // Making a search ready is most of its work: spared where the key cannot fit.
-        .filter(|key| (1..=bytes.len()).contains(&key.len()))
-        .any(|key| memmem::find(bytes, key.as_bytes()).is_some())
+    Presented::by(headers).show_in(bytes)
 }
 
-/// The keys that these headers present, ready to be looked for in others.
-pub(super) fn keys_shown(headers: &HeaderMap) -> Vec<Finder<'_>> {
-    let keys = secrets(headers).flatten().filter(|key| !key.is_empty());
-    keys.map(Finder::new).collect()
+/// The keys that these headers present, to be looked for in other places of the same request.
+#[derive(Debug)]
+pub(super) struct Presented<'a>(Vec<&'a str>);
+
+impl<'a> Presented<'a> {
+    pub(super) fn by(headers: &'a HeaderMap) -> Self {
+        let keys = secrets(headers).flatten().filter(|key| !key.is_empty());
+        Self(keys.collect())
+    }
+
+    /// Whether one of them stands in `bytes`.
+    pub(super) fn show_in(&self, bytes: &[u8]) -> bool {
+        // Making a search ready is most of its work: spared where the key cannot fit.
+        let fits = self.0.iter().filter(|key| key.len() <= bytes.len());
+        let mut found = fits.map(|key| memmem::find(bytes, key.as_bytes()));
+        found.any(|at| at.is_some())
+    }
 }
 
 fn without_schemes(value: &str) -> &str {
@@ -183,12 +196,13 @@ fn without_schemes(value: &str) -> &str {
             .iter()
             .any(|scheme| word.eq_ignore_ascii_case(scheme))
     };
-    let mut rest = value.trim();
-    while let Some((first, others)) = rest.split_once(' ') {
+    let mut rest = value.trim_ascii();
+    while let Some(at) = memchr::memchr(b' ', rest.as_bytes()) {
+        let (first, others) = rest.split_at(at);
         if !is_scheme(first) {
             break;
         }
-        rest = others.trim_start();
+        rest = others.trim_ascii_start();
     }
     if is_scheme(rest) { "" } else { rest }
 }

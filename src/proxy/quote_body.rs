@@ -121,12 +121,14 @@ fn quoted(
 ) -> Quoted {
     let Identified {
         request,
+        peer,
         exchange,
         client,
         policy,
     } = classified.identified;
     Quoted {
         request: request.map(|_| body),
+        peer,
         exchange,
         client,
         policy,
@@ -145,6 +147,7 @@ async fn price(mut classified: Classified, settings: &QuoteBodyLayer) -> Result<
         client,
         policy,
         exchange,
+        ..
     } = &mut classified.identified;
     check_head(request.uri(), request.headers())?;
     let (bytes, room) = settings.bounds.read(request, &client.team.id).await?;

@@ -15,16 +15,16 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
-use socket2::SockRef;
-use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::{Service, ServiceExt};
 
+use super::Arrived;
 use super::connection::ClientStream;
 use super::framing::WatchedStream;
-use super::sources::{OpenBySource, Seldom, Source};
+use super::socket::{Listen, Socket};
+use super::sources::{OpenBySource, OpenOne, Seldom};
 use super::stalled::StalledStream;
 use super::trace::TracedBody;
 use crate::metrics;
@@ -61,13 +61,14 @@ const TURNED_AWAY: &str = concat!(
 
 /// Serves `listener` until `shutdown`, then stops accepting and lets each connection finish what it
 /// is doing. Returns when no connection is left; the caller sets the deadline.
-pub async fn serve<S>(
-    listener: TcpListener,
+pub async fn serve<L, S>(
+    listener: L,
     service: S,
     settings: ServerSettings,
     shutdown: CancellationToken,
 ) where
-    S: Service<Request<Incoming>, Response = Response<TracedBody>, Error = Infallible>
+    L: Listen,
+    S: Service<Arrived, Response = Response<TracedBody>, Error = Infallible>
         + Clone
         + Send
         + 'static,
@@ -76,27 +77,23 @@ pub async fn serve<S>(
     let builder = builder(&settings);
     let connections = TaskTracker::new();
     let places = Arc::new(Semaphore::new(settings.connections_max));
-    let by_source = OpenBySource::new(settings.connections_per_source_max);
-    let turn_away = TurnAway::default();
+    let by_source = BySource::new(settings.connections_per_source_max);
     loop {
         let accepted = tokio::select! {
             biased;
             () = shutdown.cancelled() => break,
             accepted = accept(&listener, &places) => accepted,
         };
-        let Some((stream, source, place)) = accepted else {
+        let Some((socket, place)) = accepted else {
             continue;
         };
-        let Some(of_source) = by_source.open(source) else {
-            turn_away.close(stream, source);
+        let Some(of_source) = by_source.admit(&socket) else {
             continue;
         };
         let (builder, service, shutdown) = (builder.clone(), service.clone(), shutdown.clone());
         connections.spawn(async move {
-            // Without it a small answer may wait for the peer's acknowledgement.
-            let _ = stream.set_nodelay(true);
-            give_up_on_the_vanished(&stream, settings.stalled_client_timeout);
-            let stream = ClientStream::new(stream, source);
+            socket.prepare(settings.stalled_client_timeout);
+            let stream = ClientStream::new(socket);
             serve_connection(stream, service, builder, (settings, shutdown)).await;
             drop((place, of_source));
         });
@@ -104,17 +101,6 @@ pub async fn serve<S>(
     drop(listener);
     connections.close();
     connections.wait().await;
-}
-
-/// A client whose machine is gone acknowledges nothing: without this its system would be asked again
-/// and again for a quarter of an hour, and an answer would count as handed over that never arrived.
-fn give_up_on_the_vanished(stream: &TcpStream, patience: Duration) {
-    #[cfg(target_os = "linux")]
-    if let Err(error) = SockRef::from(stream).set_tcp_user_timeout(Some(patience)) {
-        tracing::debug!(%error, "a connection has no bound on what stays unacknowledged");
-    }
-    #[cfg(not(target_os = "linux"))]
-    let _ = (stream, patience);
 }
 
 fn builder(settings: &ServerSettings) -> http1::Builder {
@@ -130,13 +116,13 @@ fn builder(settings: &ServerSettings) -> http1::Builder {
 }
 
 /// The next connection, once there is a place for it.
-async fn accept(
-    listener: &TcpListener,
+async fn accept<L: Listen>(
+    listener: &L,
     places: &Arc<Semaphore>,
-) -> Option<(TcpStream, Source, OwnedSemaphorePermit)> {
+) -> Option<(L::Socket, OwnedSemaphorePermit)> {
     let place = Arc::clone(places).acquire_owned().await.ok()?;
     match listener.accept().await {
-        Ok((stream, address)) => Some((stream, address.into(), place)),
+        Ok(socket) => Some((socket, place)),
         Err(error) => {
             tracing::warn!(%error, "a connection could not be accepted");
             tokio::time::sleep(ACCEPT_RETRY).await;
@@ -146,38 +132,47 @@ async fn accept(
 }
 
 /// Closes connections unread, so that one source cannot take the places of all others.
-struct TurnAway {
-    count: Counter,
+struct BySource {
+    open: OpenBySource,
+    turned_away: Counter,
     line: Seldom,
 }
 
-impl Default for TurnAway {
-    fn default() -> Self {
+impl BySource {
+    fn new(each_max: usize) -> Self {
         Self {
-            count: counter!(metrics::TURNED_AWAY),
+            open: OpenBySource::new(each_max),
+            turned_away: counter!(metrics::TURNED_AWAY),
             line: Seldom::default(),
         }
     }
-}
 
-impl TurnAway {
-    fn close(&self, stream: TcpStream, source: Source) {
-        self.count.increment(1);
+    /// Counts a connection, as long as it is open, for its source if that is known. `None`: the source
+    /// has as many as it may have, and was told so.
+    fn admit(&self, socket: &impl Socket) -> Option<Option<OpenOne>> {
+        let Some(source) = socket.source() else {
+            return Some(None);
+        };
+        if let Some(one) = self.open.open(source) {
+            return Some(Some(one));
+        }
+        self.turned_away.increment(1);
         if self.line.is_time() {
             tracing::warn!(%source, "{source} has as many connections open as one source may have (server.connections_per_source_max); further ones are closed unread");
         }
-        // It may not fit or not arrive: nobody waits for that here.
-        let _ = SockRef::from(&stream).send(TURNED_AWAY.as_bytes());
+        socket.say_at_once(TURNED_AWAY.as_bytes());
+        None
     }
 }
 
-async fn serve_connection<S>(
-    stream: ClientStream,
+async fn serve_connection<C, S>(
+    stream: ClientStream<C>,
     service: S,
     builder: http1::Builder,
     (settings, shutdown): (ServerSettings, CancellationToken),
 ) where
-    S: Service<Request<Incoming>, Response = Response<TracedBody>, Error = Infallible>
+    C: Socket,
+    S: Service<Arrived, Response = Response<TracedBody>, Error = Infallible>
         + Clone
         + Send
         + 'static,
@@ -185,11 +180,11 @@ async fn serve_connection<S>(
 {
     let begun = Arc::new(AtomicBool::new(false));
     let seen = Arc::clone(&begun);
-    let watched = stream.connection();
-    let service = service.map_request(move |mut request: Request<Incoming>| {
+    let peer = stream.connection();
+    let service = service.map_request(move |request: Request<Incoming>| {
         seen.store(true, Ordering::Relaxed);
-        request.extensions_mut().insert(Arc::clone(&watched));
-        request
+        let peer = Arc::clone(&peer);
+        Arrived { request, peer }
     });
     let stream = StalledStream::new(stream, settings.stalled_client_timeout);
     let io = TokioIo::new(WatchedStream::new(stream));
