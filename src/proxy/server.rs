@@ -35,6 +35,9 @@ const ACCEPT_RETRY: Duration = Duration::from_millis(50);
 /// that the guard stops; a connection that says nothing does not hold up the end.
 const LAST_HEAD: Duration = Duration::from_secs(1);
 
+/// Header fields that hyper takes if it is told nothing.
+const HYPER_HEADERS_MAX: usize = 100;
+
 /// Bounds on connections and on the heads of requests.
 #[derive(Clone, Copy, Debug)]
 pub struct ServerSettings {
@@ -108,10 +111,13 @@ fn builder(settings: &ServerSettings) -> http1::Builder {
     builder
         .timer(TokioTimer::new())
         .header_read_timeout(settings.header_read_timeout)
-        .max_headers(settings.headers_max)
         .max_header_size(settings.header_bytes_max)
         // A head is measured when it is whole: until then this is what bounds it.
         .max_buf_size(settings.header_bytes_max);
+    // Told this number, hyper would make room for them anew with each head.
+    if settings.headers_max != HYPER_HEADERS_MAX {
+        builder.max_headers(settings.headers_max);
+    }
     builder
 }
 
