@@ -165,6 +165,8 @@ metrics! {
     REQUESTS = "guard_requests_total", Kind::Counter, Count, [TEAM, OPERATION, OUTCOME];
     /// Calls the guard itself refused, by reason.
     REFUSALS = "guard_refusals_total", Kind::Counter, Count, [REASON, TEAM, OPERATION];
+    /// Connections closed unread, because their source had as many open as one may have.
+    TURNED_AWAY = "guard_connections_turned_away_total", Kind::Counter, Count, [];
     /// Calls that a limit in shadow would have refused, by that limit and the reason it would have given.
     SHADOWED = "guard_shadow_refusals_total", Kind::Counter, Count, [LIMIT, REASON, TEAM];
     /// From the first byte of a request to the last byte of its answer, in seconds.

@@ -332,6 +332,7 @@ pub fn server_settings(server: &config::Server) -> ServerSettings {
         header_read_timeout: server.header_read_timeout,
         stalled_client_timeout: server.stalled_client_timeout,
         connections_max: server.connections_max,
+        connections_per_source_max: server.connections_per_source_max,
     }
 }
 

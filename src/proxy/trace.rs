@@ -163,6 +163,9 @@ impl Drop for Record {
             (None, _, None) => outcome::FREE,
         };
         meter.ended(outcome, took, facts.guard_time);
+        if facts.unlogged {
+            return;
+        }
         tracing::info!(
             target: "exchange",
             {
