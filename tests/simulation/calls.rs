@@ -75,7 +75,7 @@ impl Call {
     pub fn place_of_job(&self, job: &str) -> String {
         match self.operation {
             "email_find_bulk" => format!("/api/v1/email/find/bulk/{job}/"),
-            _ => format!("/api/v1/enrich/database/leads/bulk/{job}/"),
+            _ => format!("/api/v1/enrich/leads/bulk/{job}/"),
         }
     }
 }
@@ -109,9 +109,7 @@ fn body_of(operation: &str, number: u64, random: &mut StdRng) -> String {
         _ => {
             let most = some + random.random_range(0..6);
             let matches = if found { some } else { 0 };
-            format!(
-                r#"{{"job_titles":["matches:{matches}"],"keywords":["call {number}"],"limit_by":{most}}}"#
-            )
+            format!(r#"{{"job_titles":["matches:{matches}","call {number}"],"limit_by":{most}}}"#)
         }
     }
 }

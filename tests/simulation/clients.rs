@@ -79,7 +79,7 @@ impl Actor {
     /// Calls again and again.
     pub async fn run(mut self) {
         loop {
-            let pause = self.random.random_range(0..400);
+            let pause = self.random.random_range(0..200);
             sleep(Duration::from_millis(pause)).await;
             let again = self.random.random_range(0..100) < 8;
             let call = match self.last.take().filter(|_| again) {
@@ -203,6 +203,8 @@ impl Actor {
         shadow
             .trace
             .note(&[5, i64::from(status), i64::try_from(got.body.len()).unwrap()]);
+        let reason = text("guard-refusal").unwrap_or("answer");
+        *(shadow.outcomes.entry(format!("{status} {reason}"))).or_default() += 1;
         for fault in faults {
             shadow.breaks("9 every no explains itself", &format!("{label}: {fault}"));
         }

@@ -8,7 +8,9 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
-use generect_guard::account::{AccountError, BalanceSource, Reading, Seen, Watcher, WatcherSettings};
+use generect_guard::account::{
+    AccountError, BalanceSource, Reading, Seen, Watcher, WatcherSettings,
+};
 use generect_guard::app::{StackParts, ledger_settings, server_settings, stack_settings};
 use generect_guard::clock::Clock;
 use generect_guard::config::Config;

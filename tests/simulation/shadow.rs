@@ -63,6 +63,8 @@ pub struct Known {
 
 pub struct Shadow {
     pub broken: Vec<String>,
+    /// How often clients got what.
+    pub outcomes: BTreeMap<String, usize>,
     pub trace: Trace,
     pub now: u64,
     /// The latest time the clock ever showed.
@@ -98,6 +100,7 @@ impl Shadow {
             .map(|team| (shape::team_id(team), shape::floor(shape::priority(team))));
         Self {
             broken: Vec::new(),
+            outcomes: BTreeMap::new(),
             trace: Trace::default(),
             now: 0,
             clock: 0,
@@ -178,9 +181,7 @@ impl Shadow {
         let in_doubt: Vec<_> = (known.holds.iter())
             .filter_map(|other| Some((*other, self.holds.get(other)?.stands)))
             .filter(|(_, stands)| match stands {
-                Stands::InDoubt(since) => {
-                    began - since < shape::REPEAT_WINDOW_SECONDS * 1_000_000
-                }
+                Stands::InDoubt(since) => began - since < shape::REPEAT_WINDOW_SECONDS * 1_000_000,
                 _ => false,
             })
             .collect();
@@ -321,7 +322,10 @@ impl Shadow {
             );
         }
         if entry.kind == EntryKind::Released && micros != quote {
-            self.breaks("4 counted once", &format!("hold {number} gave back {micros} of {quote}"));
+            self.breaks(
+                "4 counted once",
+                &format!("hold {number} gave back {micros} of {quote}"),
+            );
         }
     }
 
@@ -384,7 +388,10 @@ impl Shadow {
         let (charged, sent) = (attempt.charged.unwrap_or(0), attempt.sent.is_some());
         attempt.answered = (200..300).contains(&status) && told.is_some_and(|told| told > 0);
         if replayed && (sent || told != Some(0)) {
-            self.breaks("4 counted once", &format!("{label} is replayed and sent: {told:?}"));
+            self.breaks(
+                "4 counted once",
+                &format!("{label} is replayed and sent: {told:?}"),
+            );
         }
         if !replayed && told.is_some_and(|told| told != charged) {
             self.breaks(
@@ -442,7 +449,10 @@ impl Shadow {
                 same && other.answered && other.sent.is_some_and(|(_, then)| then == life)
             });
         if before {
-            self.breaks("an idempotency key", &format!("{label} was made and answered before"));
+            self.breaks(
+                "an idempotency key",
+                &format!("{label} was made and answered before"),
+            );
         }
         let Some(known) = self.calls.get_mut(&print) else {
             return;
@@ -471,7 +481,10 @@ impl Shadow {
         let keep = tail.len().saturating_sub(TAIL);
         tail.drain(..keep);
         if let Some(whose) = whose {
-            self.breaks("7 the token stays here", &format!("that of {whose} is sent"));
+            self.breaks(
+                "7 the token stays here",
+                &format!("that of {whose} is sent"),
+            );
         }
     }
 }
@@ -479,8 +492,7 @@ impl Shadow {
 impl Eyes for Shadow {
     fn guard_sent(&mut self, side: Side, wire: u64, bytes: &[u8]) {
         let size = i64::try_from(bytes.len()).unwrap();
-        self.trace
-            .note(&[3, side as i64, wire.cast_signed(), size]);
+        self.trace.note(&[3, side as i64, wire.cast_signed(), size]);
         if side == Side::Clients {
             return self.shows_no_secret(wire, bytes);
         }
@@ -498,8 +510,7 @@ impl Eyes for Shadow {
 
     fn guard_gets(&mut self, side: Side, wire: u64, bytes: usize) {
         let size = i64::try_from(bytes).unwrap();
-        self.trace
-            .note(&[4, side as i64, wire.cast_signed(), size]);
+        self.trace.note(&[4, side as i64, wire.cast_signed(), size]);
     }
 }
 
@@ -512,4 +523,3 @@ fn is_within(span: Span, began: i64, now: i64) -> bool {
         Span::Rolling(seconds) => began > now - seconds * 1_000_000,
     }
 }
-

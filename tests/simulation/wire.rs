@@ -252,9 +252,16 @@ impl Net {
         port.parted_until = port.parted_until.max(until);
     }
 
-    /// The network is well from here on.
+    /// The network is well from here on, and nobody waits for a link that went silent.
     pub fn heal(&self) {
         let mut state = self.state();
+        for wire in &state.wires {
+            let wire = &mut *wire.lock().unwrap();
+            if wire.silent {
+                wire.fail(0);
+                wire.fail(1);
+            }
+        }
         for port in &mut state.ports {
             port.parted_until = 0;
         }

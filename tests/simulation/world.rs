@@ -1,5 +1,6 @@
 //! One run: everything there is, moved tick by tick, with everything that can go wrong.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -48,11 +49,13 @@ struct World {
     starts_at: u64,
     writes_from: u64,
     disk_well_at: u64,
+    upstream_back_at: u64,
 }
 
 /// What a run came to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ran {
+    pub outcomes: BTreeMap<String, usize>,
     pub trace: Trace,
     pub attempts: usize,
     pub holds: usize,
@@ -142,6 +145,7 @@ impl World {
             starts_at: 0,
             writes_from: 0,
             disk_well_at: 0,
+            upstream_back_at: 0,
         }
     }
 
@@ -179,16 +183,20 @@ impl World {
             guard.power.goes_after(self.random.random_range(0..30));
         }
         if self.happens(self.shape.part_every) {
-            let side = *[Side::Clients, Side::Upstream].choose(&mut self.random).unwrap();
+            let side = *[Side::Clients, Side::Upstream]
+                .choose(&mut self.random)
+                .unwrap();
             let until = self.tick + self.random.random_range(20..3_500);
             self.net.part(side, until);
         }
         if self.happens(self.shape.part_every) {
-            let refuses = self.random.random_bool(0.3);
-            self.net.upstream_listens(!refuses);
+            self.net.upstream_listens(false);
+            self.upstream_back_at = self.tick + self.random.random_range(10..1_500);
         }
         if self.happens(self.shape.cut_every) {
-            let side = *[Side::Clients, Side::Upstream].choose(&mut self.random).unwrap();
+            let side = *[Side::Clients, Side::Upstream]
+                .choose(&mut self.random)
+                .unwrap();
             self.net.hurt_one(side, self.random.random_bool(0.4));
         }
         if self.happens(self.shape.disk_every) {
@@ -216,9 +224,15 @@ impl World {
     }
 
     fn clock_jumps(&mut self) {
-        let seconds = *[1, 4, 30, 90, 3_600, 90_000].choose(&mut self.random).unwrap();
+        let seconds = *[1, 4, 30, 90, 3_600, 90_000]
+            .choose(&mut self.random)
+            .unwrap();
         let back = self.random.random_bool(0.4);
-        let seconds = if back { -i64::min(seconds, 7_200) } else { seconds };
+        let seconds = if back {
+            -i64::min(seconds, 7_200)
+        } else {
+            seconds
+        };
         self.clock.advance(SignedDuration::from_secs(seconds));
     }
 
@@ -228,7 +242,9 @@ impl World {
         let ledger = guard.ledger.clone();
         if self.random.random_bool(0.3) {
             let limit = self.shape.limits.choose(&mut self.random).unwrap();
-            let micros = *[500_000, 2_000_000, -300_000].choose(&mut self.random).unwrap();
+            let micros = *[500_000, 2_000_000, -300_000]
+                .choose(&mut self.random)
+                .unwrap();
             let grant = Grant {
                 budget: limit.id.as_str().into(),
                 amount: Credits::from_micros(micros),
@@ -250,7 +266,9 @@ impl World {
                 reason: "a run".into(),
             };
             guard.spawn(async move {
-                let _ = ledger.resolve(hold.to_string().parse::<HoldId>().unwrap(), resolution).await;
+                let _ = ledger
+                    .resolve(hold.to_string().parse::<HoldId>().unwrap(), resolution)
+                    .await;
             });
         }
     }
@@ -290,6 +308,9 @@ impl World {
             shadow.now = self.tick;
             shadow.clock = shadow.clock.max(self.clock.now().as_microsecond());
         }
+        if self.upstream_back_at == self.tick {
+            self.net.upstream_listens(true);
+        }
         if self.disk_well_at == self.tick {
             self.place.disk.set(Health::default());
         }
@@ -315,7 +336,11 @@ impl World {
                 }
             }
         }
-        if self.guard.as_ref().is_some_and(|guard| !guard.power.is_on()) {
+        if self
+            .guard
+            .as_ref()
+            .is_some_and(|guard| !guard.power.is_on())
+        {
             self.net.guard_died();
             self.guard = None;
             self.starts_at = self.tick + self.random.random_range(1..600);
@@ -330,11 +355,7 @@ impl World {
         self.charges += charges.len();
         for charge in charges {
             let label = truth.label_of(charge.request).unwrap_or_default();
-            shadow.charged(
-                &label,
-                charge.amount.micros(),
-                charge.set_aside.micros(),
-            );
+            shadow.charged(&label, charge.amount.micros(), charge.set_aside.micros());
         }
         shadow.agrees();
         match shadow.broken.is_empty() {
@@ -361,6 +382,7 @@ impl World {
         let is_settled = |stands| matches!(stands, Stands::Settled(_));
         let holds = shadow.holds.values();
         Ok(Ran {
+            outcomes: std::mem::take(&mut shadow.outcomes),
             trace: shadow.trace,
             attempts: shadow.attempts.len(),
             holds: shadow.holds.len(),
