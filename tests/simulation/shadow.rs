@@ -63,6 +63,8 @@ pub struct Known {
 
 pub struct Shadow {
     pub broken: Vec<String>,
+    /// Says every entry, for whoever looks for the reason of something.
+    tells: bool,
     /// How often clients got what.
     pub outcomes: BTreeMap<String, usize>,
     pub trace: Trace,
@@ -100,6 +102,7 @@ impl Shadow {
             .map(|team| (shape::team_id(team), shape::floor(shape::priority(team))));
         Self {
             broken: Vec::new(),
+            tells: std::env::var_os("SIMULATION_TELLS").is_some_and(|how| how == "all"),
             outcomes: BTreeMap::new(),
             trace: Trace::default(),
             now: 0,
@@ -150,6 +153,14 @@ impl Shadow {
     /// These entries are on disk.
     pub fn written(&mut self, entries: &[Entry]) {
         for entry in entries {
+            if self.tells {
+                let now = self.now;
+                let (kind, note) = (entry.kind, &entry.evidence);
+                eprintln!(
+                    "{now}: {kind:?} {} of {}, {} {note:?}",
+                    entry.hold, entry.key, entry.amount
+                );
+            }
             self.trace.note(&[
                 1,
                 entry.seq,
