@@ -16,9 +16,10 @@ use tokio::time::{sleep, timeout};
 
 use crate::calls::Call;
 use crate::explains;
+use crate::net::Net;
 use crate::shadow::Shadow;
 use crate::shape::{Shape, secret_of};
-use crate::wire::{Net, Side};
+use crate::wire::Side;
 
 type Body = http_body_util::combinators::UnsyncBoxBody<Bytes, std::io::Error>;
 

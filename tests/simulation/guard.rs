@@ -33,8 +33,10 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::disk::Disk;
+use crate::ends::Listener;
+use crate::net::Net;
 use crate::power::Power;
-use crate::wire::{Listener, Net, Side};
+use crate::wire::Side;
 
 /// What a guard is started from, again and again.
 pub struct Place {

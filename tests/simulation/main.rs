@@ -20,9 +20,15 @@
 mod calls;
 mod clients;
 mod disk;
+mod ends;
 mod explains;
+mod fits;
 mod guard;
+mod logs;
+mod misfortunes;
+mod net;
 mod power;
+mod seen;
 mod shadow;
 mod shape;
 mod trace;
@@ -37,7 +43,7 @@ use shape::Shape;
 use world::Ran;
 
 /// How many seeds the ordinary run has time for: about a minute on two cores.
-const SEEDS: u64 = 24;
+const SEEDS: u64 = 40;
 const SEEDS_AT_ONCE: usize = 2;
 
 #[test]

@@ -8,10 +8,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use generect_guard::ledger::{Entry, EntryKind};
 
-use crate::calls::{Call, is_billable};
-use crate::shape::{self, Limit, Shape, Span};
+use crate::calls::Call;
+use crate::shape::{self, Limit, Shape};
 use crate::trace::Trace;
-use crate::wire::{Eyes, Side};
 
 /// Where a hold stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,20 +77,17 @@ pub struct Shadow {
     /// Of the account: what it has, and what nobody could foresee.
     pub balance: i64,
     pub unforeseen: i64,
-    limits: Vec<(Limit, Vec<(i64, i64)>)>,
-    secrets: Vec<(String, String)>,
+    pub(crate) limits: Vec<(Limit, Vec<(i64, i64)>)>,
+    pub(crate) secrets: Vec<(String, String)>,
     pub calls: BTreeMap<u64, Known>,
     pub attempts: BTreeMap<String, Attempt>,
     pub holds: BTreeMap<i64, Held>,
     jobs: BTreeMap<String, i64>,
     dirty: BTreeSet<u64>,
-    heads: BTreeMap<u64, Vec<u8>>,
-    tails: BTreeMap<u64, Vec<u8>>,
-    floors: BTreeMap<String, i64>,
+    pub(crate) heads: BTreeMap<u64, Vec<u8>>,
+    pub(crate) tails: BTreeMap<u64, Vec<u8>>,
+    pub(crate) floors: BTreeMap<String, i64>,
 }
-
-/// The longest secret, and what may be before it in a piece.
-const TAIL: usize = 64;
 
 impl Shadow {
     pub fn new(shape: &Shape, token: &str) -> Self {
@@ -216,84 +212,6 @@ impl Shadow {
         self.holds.insert(hold, held);
         self.keeps_limits(hold, began);
         self.keeps_floor(hold, entry.team.as_str());
-    }
-
-    /// Promise 1: what fits is decided with everything before it.
-    fn keeps_limits(&mut self, hold: i64, now: i64) {
-        let known = &self.calls[&self.holds[&hold].print];
-        let origin = (
-            known.team.clone(),
-            known.key.clone(),
-            known.operation.clone(),
-        );
-        let mut over = Vec::new();
-        for (limit, grants) in &self.limits {
-            if !limit.covers(&origin.0, &origin.1, &origin.2) {
-                continue;
-            }
-            let mut sum = 0;
-            for held in self.holds.values() {
-                let known = &self.calls[&held.print];
-                let counts = limit.covers(&known.team, &known.key, &known.operation)
-                    && is_within(limit.span, held.began, now);
-                sum += match held.stands {
-                    _ if !counts => 0,
-                    Stands::Live | Stands::InDoubt(_) => held.quote,
-                    Stands::Settled(charge) => charge,
-                    Stands::Released => 0,
-                };
-            }
-            let given = grants.iter().filter(|(at, _)| match limit.span {
-                // A grant goes with its whole step.
-                Span::Rolling(seconds) => *at > now - seconds * 1_020_000,
-                span => is_within(span, *at, now),
-            });
-            let most = limit.micros + given.map(|(_, micros)| micros).sum::<i64>();
-            if sum > most {
-                over.push(format!("{}: {sum} of {most} after hold {hold}", limit.id));
-            }
-        }
-        for how in over {
-            self.breaks("1 hard cap", &how);
-        }
-    }
-
-    /// Promise 11: whatever the open calls still take, the account keeps its caller's floor.
-    fn keeps_floor(&mut self, hold: i64, team: &str) {
-        let forgotten = self.clock - shape::LAG_SECONDS * 1_000_000;
-        let coming = |known: &Known| {
-            let (mut open, mut settled) = (0, 0);
-            for hold in &known.holds {
-                let held = &self.holds[hold];
-                match held.stands {
-                    // By then the balance has it, or it is nothing.
-                    Stands::InDoubt(since) if since < forgotten && held.job.is_none() => {}
-                    Stands::Live | Stands::InDoubt(_) => open += held.quote,
-                    Stands::Settled(charge) => settled += charge,
-                    Stands::Released => {}
-                }
-            }
-            // What of it was charged already is off the balance.
-            (open - (known.charged - settled)).max(0)
-        };
-        let coming = self.calls.values().map(coming).sum::<i64>();
-        let left = self.balance + self.unforeseen - coming;
-        let floor = self.floors[team];
-        if left < floor {
-            self.breaks(
-                "11 the floor",
-                &format!("hold {hold} of {team} can leave {left} under {floor}"),
-            );
-        }
-    }
-
-    fn granted(&mut self, entry: &Entry) {
-        let budget = entry.budget.as_ref().map_or("", |budget| budget.as_str());
-        let at = entry.recorded_at.as_microsecond();
-        let found = self.limits.iter_mut().find(|(limit, _)| limit.id == budget);
-        if let Some((_, grants)) = found {
-            grants.push((at, entry.amount.micros()));
-        }
     }
 
     /// An entry about a hold: it ends once, and of one that has ended nothing more is told.
@@ -431,106 +349,5 @@ impl Shadow {
         for how in wrong {
             self.breaks("10 leaving does not cancel", &how);
         }
-    }
-
-    /// A request leaves for the upstream.
-    fn sends(&mut self, head: &str) {
-        let mut words = head.split_ascii_whitespace();
-        let (method, path) = (
-            words.next().unwrap_or_default(),
-            words.next().unwrap_or_default(),
-        );
-        if !is_billable(method, path) {
-            return;
-        }
-        let label = head.lines().find_map(|line| {
-            let (name, value) = line.split_once(": ")?;
-            name.eq_ignore_ascii_case("x-request-id").then_some(value)
-        });
-        let label = label.unwrap_or_default().to_owned();
-        let (now, life) = (self.now, self.life);
-        let Some(attempt) = self.attempts.get_mut(&label) else {
-            return self.breaks("2 held before sent", &format!("nobody made {label:?}"));
-        };
-        let twice = attempt.sent.replace((now, life)).is_some();
-        let (print, named) = (attempt.print, attempt.named.clone());
-        let before = named.is_some()
-            && self.attempts.values().any(|other| {
-                let same = other.print == print && other.named == named;
-                same && other.answered && other.sent.is_some_and(|(_, then)| then == life)
-            });
-        if before {
-            self.breaks(
-                "an idempotency key",
-                &format!("{label} was made and answered before"),
-            );
-        }
-        let Some(known) = self.calls.get_mut(&print) else {
-            return;
-        };
-        known.sends += 1;
-        let (sends, holds) = (known.sends, known.holds.len());
-        let live = (known.holds.iter()).any(|hold| self.holds[hold].stands == Stands::Live);
-        if sends > holds || !live {
-            self.breaks(
-                "2 held before sent",
-                &format!("{label} leaves as number {sends} with {holds} holds, live: {live}"),
-            );
-        }
-        if twice {
-            self.breaks("4 counted once", &format!("{label} was sent twice"));
-        }
-    }
-
-    /// Nobody's secret may be in what a client gets.
-    fn shows_no_secret(&mut self, wire: u64, bytes: &[u8]) {
-        let tail = self.tails.entry(wire).or_default();
-        tail.extend_from_slice(bytes);
-        let found = (self.secrets.iter())
-            .find(|(secret, _)| memchr::memmem::find(tail, secret.as_bytes()).is_some());
-        let whose = found.map(|(_, whose)| whose.clone());
-        let keep = tail.len().saturating_sub(TAIL);
-        tail.drain(..keep);
-        if let Some(whose) = whose {
-            self.breaks(
-                "7 the token stays here",
-                &format!("that of {whose} is sent"),
-            );
-        }
-    }
-}
-
-impl Eyes for Shadow {
-    fn guard_sent(&mut self, side: Side, wire: u64, bytes: &[u8]) {
-        let size = i64::try_from(bytes.len()).unwrap();
-        self.trace.note(&[3, side as i64, wire.cast_signed(), size]);
-        if side == Side::Clients {
-            return self.shows_no_secret(wire, bytes);
-        }
-        let head = self.heads.entry(wire).or_default();
-        head.extend_from_slice(bytes);
-        // Requests follow one another only after an answer: a head begins where nothing is kept.
-        if let Some(end) = memchr::memmem::find(head, b"\r\n\r\n") {
-            let text = String::from_utf8_lossy(&head[..end]).into_owned();
-            head.clear();
-            self.sends(&text);
-        } else if !head.starts_with(b"POST ") && !head.starts_with(b"GET ") {
-            head.clear();
-        }
-    }
-
-    fn guard_gets(&mut self, side: Side, wire: u64, bytes: usize) {
-        let size = i64::try_from(bytes).unwrap();
-        self.trace.note(&[4, side as i64, wire.cast_signed(), size]);
-    }
-}
-
-/// Whether a call that began then is in the window of `now`.
-fn is_within(span: Span, began: i64, now: i64) -> bool {
-    let day = |micros: i64| micros.div_euclid(86_400_000_000);
-    match span {
-        Span::Total => true,
-        Span::Day => day(began) == day(now),
-        Span::Rolling(seconds) => began > now - seconds * 1_000_000,
     }
 }

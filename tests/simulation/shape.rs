@@ -211,7 +211,7 @@ search_leads = {}
 [ledger]
 repeat_window = "{REPEAT_WINDOW_SECONDS}s"
 [account]
-poll_interval = "2s"
+poll_interval = "1s"
 lag = "{LAG_SECONDS}s"
 stale_after = "20s"
 job_poll_interval = "1s"
