@@ -50,7 +50,7 @@ fn load(path: &Path, environment: &Environment, secrets: &Secrets) -> Result<Con
 }
 
 /// A thread for each core. On a single one it is this thread: handing calls over to another was
-/// 4 to 8 hundredths of all work (`benches/request_path`).
+/// 4 to 8 hundredths of all work (`benches/beside`).
 fn runtime() -> std::io::Result<Runtime> {
     let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
     let mut builder = match cores {

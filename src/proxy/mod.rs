@@ -64,6 +64,7 @@ pub mod upstream;
 
 use ask::Wishes;
 use body::{AnswerBody, OutgoingBody};
+use connection::Connection;
 use exchange::Exchange;
 use kept::Keeping;
 use policy::Policy;
@@ -82,11 +83,22 @@ fn refuse<F>(refusal: Refusal) -> Decided<F> {
     Decided::Left(std::future::ready(Err(refusal)))
 }
 
+/// A request as a client sent it, and the connection it came on.
+#[derive(Debug)]
+pub struct Arrived {
+    /// Its head, and its body as it comes.
+    pub request: Request<Incoming>,
+    /// Where its client can be seen.
+    pub peer: Arc<dyn Connection>,
+}
+
 /// A request with its record. Left by trace.
 #[derive(Debug)]
 pub struct Traced {
     /// As it came.
     pub request: Request<Incoming>,
+    /// Where its client can be seen.
+    pub peer: Arc<dyn Connection>,
     /// What is gathered about it.
     pub exchange: Arc<Exchange>,
 }
@@ -96,6 +108,8 @@ pub struct Traced {
 pub struct Identified {
     /// As it came, but for the path once it is normalised.
     pub request: Request<Incoming>,
+    /// Where its client can be seen.
+    pub peer: Arc<dyn Connection>,
     /// What is gathered about it.
     pub exchange: Arc<Exchange>,
     /// Who pays.
@@ -124,6 +138,8 @@ pub struct Classified {
 pub struct Quoted {
     /// The request without its body.
     pub request: Request<OutgoingBody>,
+    /// Where its client can be seen.
+    pub peer: Arc<dyn Connection>,
     /// What is gathered about it.
     pub exchange: Arc<Exchange>,
     /// Who pays.

@@ -19,6 +19,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::{Service, ServiceExt};
 
+use super::Arrived;
 use super::connection::ClientStream;
 use super::framing::WatchedStream;
 use super::socket::{Listen, Socket};
@@ -30,6 +31,9 @@ const ACCEPT_RETRY: Duration = Duration::from_millis(50);
 /// At the end, how long the first head of a connection may still take: one that is on its way is told
 /// that the guard stops; a connection that says nothing does not hold up the end.
 const LAST_HEAD: Duration = Duration::from_secs(1);
+
+/// Header fields that hyper takes if it is told nothing.
+const HYPER_HEADERS_MAX: usize = 100;
 
 /// Bounds on connections and on the heads of requests.
 #[derive(Clone, Copy, Debug)]
@@ -55,7 +59,7 @@ pub async fn serve<L, S>(
     shutdown: CancellationToken,
 ) where
     L: Listen,
-    S: Service<Request<Incoming>, Response = Response<TracedBody>, Error = Infallible>
+    S: Service<Arrived, Response = Response<TracedBody>, Error = Infallible>
         + Clone
         + Send
         + 'static,
@@ -91,8 +95,11 @@ fn builder(settings: &ServerSettings) -> http1::Builder {
     builder
         .timer(TokioTimer::new())
         .header_read_timeout(settings.header_read_timeout)
-        .max_headers(settings.headers_max)
         .max_header_size(settings.header_bytes_max);
+    // Told this number, hyper would make room for them anew with each head.
+    if settings.headers_max != HYPER_HEADERS_MAX {
+        builder.max_headers(settings.headers_max);
+    }
     builder
 }
 
@@ -119,7 +126,7 @@ async fn serve_connection<C, S>(
     (settings, shutdown): (ServerSettings, CancellationToken),
 ) where
     C: Socket,
-    S: Service<Request<Incoming>, Response = Response<TracedBody>, Error = Infallible>
+    S: Service<Arrived, Response = Response<TracedBody>, Error = Infallible>
         + Clone
         + Send
         + 'static,
@@ -127,11 +134,11 @@ async fn serve_connection<C, S>(
 {
     let begun = Arc::new(AtomicBool::new(false));
     let seen = Arc::clone(&begun);
-    let watched = stream.connection();
-    let service = service.map_request(move |mut request: Request<Incoming>| {
+    let peer = stream.connection();
+    let service = service.map_request(move |request: Request<Incoming>| {
         seen.store(true, Ordering::Relaxed);
-        request.extensions_mut().insert(Arc::clone(&watched));
-        request
+        let peer = Arc::clone(&peer);
+        Arrived { request, peer }
     });
     let stream = StalledStream::new(stream, settings.stalled_client_timeout);
     let io = TokioIo::new(WatchedStream::new(stream));

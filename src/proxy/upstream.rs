@@ -4,6 +4,8 @@
 //! repeats nothing, for nothing had been sent. What else was certainly not sent is tried again by
 //! [`resend`](super::resend).
 
+use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use http::{Request, Response, Uri};
@@ -13,9 +15,9 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::client::legacy::connect::proxy::Tunnel;
 use hyper_util::client::legacy::{self, Client};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
-use tower::Layer;
 use tower::timeout::TimeoutLayer;
-use tower::util::{BoxCloneSyncService, MapResponseLayer};
+use tower::util::{BoxCloneSyncService, MapResponseLayer, Oneshot};
+use tower::{Layer, Service, ServiceExt};
 
 use super::body::{BodyError, OutgoingBody};
 use super::link::Link;
@@ -48,9 +50,27 @@ pub struct BadBaseUrl;
 /// See the module. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Upstream {
-    client: Client<Connector, OutgoingBody>,
+    client: Client<Shared, OutgoingBody>,
     scheme: http::uri::Scheme,
     authority: http::uri::Authority,
+}
+
+/// A connector that is cloned by its pointer: the pool clones it for every call, needed or not.
+#[derive(Clone, Debug)]
+struct Shared(Arc<Connector>);
+
+impl Service<Uri> for Shared {
+    type Response = Link;
+    type Error = BodyError;
+    type Future = Oneshot<Connector, Uri>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BodyError>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, uri: Uri) -> Self::Future {
+        Connector::clone(&self.0).oneshot(uri)
+    }
 }
 
 /// Why there is no answer.
@@ -89,7 +109,7 @@ impl Upstream {
             .pool_max_idle_per_host(settings.idle_connections_max)
             .pool_timer(TokioTimer::new())
             .timer(TokioTimer::new())
-            .build(connector);
+            .build(Shared(Arc::new(connector)));
         Ok(Self {
             client,
             scheme,
