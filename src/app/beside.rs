@@ -90,12 +90,14 @@ impl Beside<'_> {
         tasks.spawn(keys::warn_of_ends(policy, self.clock.clone(), ended()));
         let running = Running {
             ledger: self.ledger.clone(),
+            path: self.config.ledger.path.clone(),
             clock: self.clock.clone(),
             pausing: pausing(self.stack),
             reload: Some(reload_now.clone()),
             reconcile: reconcile_now.clone(),
         };
         tasks.spawn(self.control.serve(running, ended()));
+        tasks.spawn(clear_archived(self.ledger.clone(), ended()));
         let reading = account::keep_reading(self.watcher, self.ledger.clone(), ended());
         tasks.spawn(reading);
         let poller = JobPoller::new(JobPollerSettings {
@@ -166,6 +168,14 @@ impl Beside<'_> {
         let work = service.run(self.draining.clone());
         tasks.spawn(background::spawn("reconciliation", work)?);
         Ok(Some(now))
+    }
+}
+
+/// Removes archived entries that a guard which died left over.
+async fn clear_archived(ledger: Ledger, ended: CancellationToken) {
+    let cleared = ended.run_until_cancelled(ledger.clear_archived()).await;
+    if let Some(Err(error)) = cleared {
+        tracing::warn!(%error, "archived entries are still in the ledger's file, where they are ignored");
     }
 }
 

@@ -29,7 +29,7 @@ use super::writer::{Cover, Ended, Inbox, Request, Target, Writer};
 /// The way to the ledger. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Ledger {
-    shared: Arc<Shared>,
+    pub(super) shared: Arc<Shared>,
 }
 
 /// The ways to the writer, which the handles and the holds share.
@@ -42,7 +42,7 @@ pub(super) struct Shared {
     known: Arc<Known>,
     clock: Clock,
     /// Records go to the writer one batch at a time, so that no turn has more than one.
-    keeping: Mutex<()>,
+    pub(super) keeping: Mutex<()>,
 }
 
 /// What handles and writer know of each other without a message.
@@ -430,7 +430,7 @@ impl Ledger {
         self.ask(Request::Close { reply }, answer).await?
     }
 
-    async fn ask<T>(
+    pub(super) async fn ask<T>(
         &self,
         request: Request,
         answer: oneshot::Receiver<T>,

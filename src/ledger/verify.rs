@@ -1,22 +1,29 @@
 //! Works the derived figures out anew from the entries, checks each hold's life, and whether the
 //! records name what there is.
 //!
-//! Runs beside a writing guard: what is derived is read in one look, and the entries, which never
-//! change, are then read in short pages up to the point that look reached.
+//! Runs beside a writing guard: what is derived and may still change is read in one look, and the entries,
+//! which never change, are then read in short pages up to the point that look reached. The sums of
+//! past quarter hours change no more and are read as the entries come to them, so that memory does
+//! not grow with the years. What is archived is read first, where it is at hand.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod sums;
+
+use std::collections::BTreeSet;
 
 use ahash::AHashMap;
 use jiff::Timestamp;
 
-use crate::credits::Credits;
-
+use super::archive::{Archived, EntriesDigest, sums_digest};
 use super::entry::{Entry, EntryKind, HoldId, Origin};
 use super::store::{Derived, Marked, Reader, RecordsCheck, StoreError};
-use super::window::quarter_of;
+use super::window::{quarter_of, quarter_start};
+
+use sums::Sums;
 
 /// Entries read at a time.
 const PAGE: usize = 8_192;
+/// Entries that a start has time for: some hundredths of a second.
+const NEWEST: i64 = 16_384;
 /// Mismatches told in full; a ledger with more has one cause, and the rest is only counted.
 const TOLD_MAX: usize = 1_000;
 
@@ -31,6 +38,10 @@ pub struct VerifyReport {
     pub open: i64,
     /// How many derived sums were compared.
     pub sums: usize,
+    /// How many archives there are.
+    pub archives: usize,
+    /// How many entries in archives were not read, because these were not given.
+    pub unread: i64,
     /// How many rows of the account are kept beside the entries.
     pub transactions: i64,
     /// How many of those belong to a hold.
@@ -58,34 +69,57 @@ impl VerifyReport {
     }
 }
 
-/// See the module's words.
+/// See the module's words. `archives`: all there are, or none.
 pub(super) fn verify(
     reader: &dyn Reader,
+    archives: &[Box<dyn Reader>],
     progress: &mut dyn FnMut(i64, i64),
 ) -> Result<VerifyReport, StoreError> {
+    let known = reader.archives()?;
     let derived = reader.derived()?;
     let end = derived.tail.seq;
-    let mut check = Check::new(derived.mark);
-    for defect in &derived.defects {
-        check.report.tell(defect.clone());
+    let mut check = Check::new(reader, &derived);
+    for defect in reader.defects()? {
+        check.report.tell(defect);
     }
-    let mut after = 0;
-    while after < end {
-        let page = reader.entries(after, PAGE)?;
-        let Some(last) = page.last() else {
-            let missing = format!("entries end at {after}, but {end} were told of");
-            check.report.tell(missing);
-            break;
-        };
-        after = last.seq;
-        for entry in page.iter().filter(|entry| entry.seq <= end) {
-            check.entry(entry);
-        }
-        progress(after.min(end), end);
+    check.report.archives = known.len();
+    if archives.is_empty() {
+        check.without(&known)?;
     }
-    check.compare(derived);
-    check.corrections(reader)?;
+    for (archived, archive) in known.iter().zip(archives) {
+        check.archive(&**archive, archived, &mut |done| progress(done, end))?;
+    }
+    check.entries(reader, end, None, &mut |done| progress(done, end))?;
+    if reader.archives()? != known {
+        let moved = "entries were moved to an archive meanwhile: verify again";
+        return Err(StoreError::Failed(moved.into()));
+    }
+    check.compare(derived)?;
+    check.corrections(archives)?;
     check.records(reader.check_records()?);
+    Ok(check.report)
+}
+
+/// Checks the newest entries alone, and the sums they make: what a start has time for.
+pub(super) fn newest(reader: &dyn Reader) -> Result<VerifyReport, StoreError> {
+    let mut derived = reader.derived()?;
+    derived.months.clear();
+    derived.summed = 0;
+    let end = derived.tail.seq;
+    let mut check = Check::new(reader, &derived);
+    let base = (end - NEWEST).max(reader.archived()?.seq);
+    if base > 0 {
+        check.base = base;
+        check.expected_seq = base + 1;
+        let first = reader.entries(base, 1)?.pop();
+        // Of the quarter hour in which they begin there are more.
+        let quarter = first.map_or(i64::MAX, |first| quarter_of(first.recorded_at) + 1);
+        check.sums.go_on_from(quarter_start(quarter));
+    }
+    check.entries(reader, end, None, &mut |_| {})?;
+    check
+        .sums
+        .compare_last(reader, &derived, &mut check.report)?;
     Ok(check.report)
 }
 
@@ -93,6 +127,8 @@ pub(super) fn verify(
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Life {
     NoHold,
+    /// In an archive that is not at hand.
+    Unknown,
     Held,
     Doubted,
     Settled,
@@ -108,33 +144,112 @@ struct Begun {
     doubted: Option<i64>,
 }
 
-struct Check {
+struct Check<'a> {
+    reader: &'a dyn Reader,
     report: VerifyReport,
     expected_seq: i64,
     recorded_at: Timestamp,
-    /// By sequence number, from 1: a byte for each entry there is.
+    /// The last entry that is not read because its archive is not at hand.
+    base: i64,
+    /// By sequence number, from the one after the base: a byte for each entry there is.
     lives: Vec<Life>,
+    /// The same of holds up to the base, as far as they are heard of.
+    earlier: AHashMap<HoldId, Life>,
     open: AHashMap<HoldId, Begun>,
     /// Few: each is somebody's second look.
     corrected: Vec<Entry>,
-    sums: BTreeMap<(i64, i64, Origin), (i64, i128)>,
+    sums: Sums,
     mark: i64,
     open_at_mark: BTreeSet<Marked>,
 }
 
-impl Check {
-    fn new(mark: i64) -> Self {
+impl<'a> Check<'a> {
+    fn new(reader: &'a dyn Reader, derived: &Derived) -> Self {
         Self {
+            reader,
             report: VerifyReport::default(),
             expected_seq: 1,
             recorded_at: Timestamp::MIN,
-            lives: vec![Life::NoHold],
+            base: 0,
+            lives: Vec::new(),
+            earlier: AHashMap::new(),
             open: AHashMap::new(),
             corrected: Vec::new(),
-            sums: BTreeMap::new(),
-            mark,
+            sums: Sums::up_to(derived),
+            mark: derived.mark,
             open_at_mark: BTreeSet::new(),
         }
+    }
+
+    /// Goes on after what is archived. Of that only the sums are here, which must be as they were then.
+    fn without(&mut self, archives: &[Archived]) -> Result<(), StoreError> {
+        for archived in archives {
+            let span = &archived.span;
+            if sums_digest(self.reader, span)? != archived.sums {
+                self.report.tell(format!(
+                    "the sums of entries {} to {} are not what they were when these were archived",
+                    span.first, span.last
+                ));
+            }
+            self.base = span.last;
+            self.report.unread += span.last - span.first + 1;
+            self.expected_seq = span.last + 1;
+            self.recorded_at = span.recorded_at;
+            self.sums.go_on_from(span.before);
+        }
+        Ok(())
+    }
+
+    /// Reads an archive as if it were here.
+    fn archive(
+        &mut self,
+        archive: &dyn Reader,
+        archived: &Archived,
+        progress: &mut dyn FnMut(i64),
+    ) -> Result<(), StoreError> {
+        let mut digest = EntriesDigest::default();
+        self.entries(archive, archived.span.last, Some(&mut digest), progress)?;
+        if digest.finish() != archived.digest {
+            self.report.tell(format!(
+                "the archive of entries {} to {} is not what it was when it was made",
+                archived.span.first, archived.span.last
+            ));
+        }
+        for defect in archive.defects()? {
+            self.report.tell(format!("an archive: {defect}"));
+        }
+        Ok(())
+    }
+
+    /// Reads on, up to entry `end`.
+    fn entries(
+        &mut self,
+        from: &dyn Reader,
+        end: i64,
+        mut digest: Option<&mut EntriesDigest>,
+        progress: &mut dyn FnMut(i64),
+    ) -> Result<(), StoreError> {
+        let mut after = self.expected_seq - 1;
+        while after < end {
+            let mut page = from.entries(after, PAGE)?;
+            page.retain(|entry| entry.seq <= end);
+            let Some(last) = page.last() else {
+                let missing = format!("entries end at {after}, but {end} were told of");
+                self.report.tell(missing);
+                break;
+            };
+            after = last.seq;
+            for entry in &page {
+                self.entry(entry);
+                if let Some(digest) = &mut digest {
+                    digest.entry(entry);
+                }
+            }
+            self.sums
+                .compare_past(self.reader, self.recorded_at, &mut self.report)?;
+            progress(after);
+        }
+        Ok(())
     }
 
     fn entry(&mut self, entry: &Entry) {
@@ -145,8 +260,9 @@ impl Check {
             self.report
                 .tell(format!("entry {seq} stands where {expected} should"));
         }
-        while i64::try_from(self.lives.len()).is_ok_and(|length| length <= seq) {
-            self.lives.push(Life::NoHold);
+        let length = usize::try_from(seq - self.base).unwrap_or_default();
+        if self.lives.len() < length {
+            self.lives.resize(length, Life::NoHold);
         }
         self.expected_seq = seq + 1;
         if entry.recorded_at < self.recorded_at {
@@ -168,16 +284,7 @@ impl Check {
             ));
         }
         self.life(entry);
-        if entry.kind.charges() {
-            let place = (
-                quarter_of(entry.began_at),
-                quarter_of(entry.recorded_at),
-                entry.origin(),
-            );
-            let (calls, settled) = self.sums.entry(place).or_default();
-            *calls += i64::from(entry.kind == EntryKind::Settled);
-            *settled += i128::from(entry.amount.micros());
-        }
+        self.sums.add(entry);
         if seq == self.mark {
             let marked = |(hold, begun): (&HoldId, &Begun)| Marked {
                 hold: *hold,
@@ -204,11 +311,11 @@ impl Check {
                 Life::Held
             }
             (EntryKind::Granted, Life::NoHold) if hold.get() == entry.seq => return,
-            (EntryKind::Bound, Life::Held | Life::Doubted) => life,
-            (EntryKind::Doubted, Life::Held) => Life::Doubted,
-            (EntryKind::Settled, Life::Held | Life::Doubted) => Life::Settled,
-            (EntryKind::Released, Life::Held | Life::Doubted) => Life::Released,
-            (EntryKind::Corrected, Life::Settled | Life::Released) => {
+            (EntryKind::Bound, Life::Held | Life::Doubted | Life::Unknown) => life,
+            (EntryKind::Doubted, Life::Held | Life::Unknown) => Life::Doubted,
+            (EntryKind::Settled, Life::Held | Life::Doubted | Life::Unknown) => Life::Settled,
+            (EntryKind::Released, Life::Held | Life::Doubted | Life::Unknown) => Life::Released,
+            (EntryKind::Corrected, Life::Settled | Life::Released | Life::Unknown) => {
                 self.corrected.push(entry.clone());
                 return;
             }
@@ -225,19 +332,26 @@ impl Check {
         if matches!(next, Life::Settled | Life::Released) {
             self.open.remove(&hold);
         }
-        if let Some(place) = usize::try_from(hold.get())
-            .ok()
-            .and_then(|index| self.lives.get_mut(index))
-        {
-            *place = next;
+        match self.place(hold) {
+            Some(place) => self.lives[place] = next,
+            None => drop(self.earlier.insert(hold, next)),
         }
     }
 
+    /// Where the life of a hold stands that is not of an archive which is not at hand.
+    fn place(&self, hold: HoldId) -> Option<usize> {
+        let index = usize::try_from(hold.get() - self.base - 1).ok();
+        index.filter(|index| *index < self.lives.len())
+    }
+
     fn life_of(&self, hold: HoldId) -> Life {
-        let index = usize::try_from(hold.get()).ok();
-        index
-            .and_then(|index| self.lives.get(index))
-            .map_or(Life::NoHold, |life| *life)
+        match self.place(hold) {
+            Some(place) => self.lives[place],
+            None if (1..=self.base).contains(&hold.get()) => {
+                self.earlier.get(&hold).copied().unwrap_or(Life::Unknown)
+            }
+            None => Life::NoHold,
+        }
     }
 
     fn repeats_what_began(&mut self, entry: &Entry) {
@@ -263,12 +377,12 @@ impl Check {
     }
 
     /// A correction is one of the same call, and takes back no more than was charged.
-    fn corrections(&mut self, reader: &dyn Reader) -> Result<(), StoreError> {
+    fn corrections(&mut self, archives: &[Box<dyn Reader>]) -> Result<(), StoreError> {
         let mut charged: AHashMap<HoldId, (Entry, i128)> = AHashMap::new();
         for entry in std::mem::take(&mut self.corrected) {
             let hold = entry.hold;
             if !charged.contains_key(&hold)
-                && let Some(ended) = reader.ending_of(hold)?
+                && let Some(ended) = self.ending_of(hold, archives)?
             {
                 let settles = ended.kind == EntryKind::Settled;
                 let charge = if settles { ended.amount.micros() } else { 0 };
@@ -291,6 +405,21 @@ impl Check {
         Ok(())
     }
 
+    fn ending_of(
+        &self,
+        hold: HoldId,
+        archives: &[Box<dyn Reader>],
+    ) -> Result<Option<Entry>, StoreError> {
+        for archive in archives {
+            if archive.tail()?.seq >= hold.get()
+                && let Some(ended) = archive.ending_of(hold)?
+            {
+                return Ok(Some(ended));
+            }
+        }
+        self.reader.ending_of(hold)
+    }
+
     fn records(&mut self, check: RecordsCheck) {
         self.report.transactions = check.transactions;
         self.report.matches = check.matches;
@@ -300,21 +429,10 @@ impl Check {
         }
     }
 
-    fn compare(&mut self, derived: Derived) {
+    fn compare(&mut self, derived: Derived) -> Result<(), StoreError> {
         self.report.open = i64::try_from(self.open.len()).unwrap_or(i64::MAX);
-        self.report.sums = derived.sums.len();
-        let mut expected = std::mem::take(&mut self.sums);
-        for row in derived.sums {
-            let place = (row.began_quarter, row.recorded_quarter, row.origin);
-            let found = (row.calls, i128::from(row.settled.micros()));
-            let should = expected.remove(&place).unwrap_or((0, 0));
-            if found != should {
-                self.report.tell(different(&place, Some(found), should));
-            }
-        }
-        for (place, should) in expected {
-            self.report.tell(different(&place, None, should));
-        }
+        self.sums
+            .compare_last(self.reader, &derived, &mut self.report)?;
         if derived.mark > derived.tail.seq {
             self.report.tell(format!(
                 "the list of open holds claims to stand at entry {}, after the last one",
@@ -339,6 +457,7 @@ impl Check {
                 in_words(open)
             ));
         }
+        Ok(())
     }
 }
 
@@ -363,39 +482,11 @@ impl Life {
     fn in_words(self) -> &'static str {
         match self {
             Self::NoHold => "there is no such hold",
+            Self::Unknown => "it is archived",
             Self::Held => "it is held",
             Self::Doubted => "it is in doubt already",
             Self::Settled => "it was settled before",
             Self::Released => "it was released before",
         }
     }
-}
-
-fn different(
-    (began, recorded, origin): &(i64, i64, Origin),
-    found: Option<(i64, i128)>,
-    should: (i64, i128),
-) -> String {
-    let said = match found {
-        Some((calls, settled)) => format!("says {calls} calls and {}", in_credits(settled)),
-        None => "is missing".to_owned(),
-    };
-    let Origin {
-        team,
-        key,
-        operation,
-    } = origin;
-    format!(
-        "the sum of quarter {began}, recorded in {recorded}, of {team} {key} {operation} {said}; \
-         the entries say {} calls and {} credits",
-        should.0,
-        in_credits(should.1)
-    )
-}
-
-fn in_credits(micros: i128) -> String {
-    i64::try_from(micros).map_or_else(
-        |_| format!("{micros} micro-credits"),
-        |micros| Credits::from_micros(micros).to_string(),
-    )
 }

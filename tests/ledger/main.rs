@@ -6,6 +6,7 @@
     reason = "the parts of tests that are no tests themselves fail by panicking"
 )]
 
+mod archives;
 mod changes;
 mod decisions;
 mod exhausted;
