@@ -222,8 +222,7 @@ impl History {
             if batch.len() >= SOME {
                 store.append(&batch).unwrap();
                 batch.clear();
-            }
-            if records.len() >= SOME {
+                // They name holds of the batch.
                 store.keep(&records).unwrap();
                 records.clear();
             }

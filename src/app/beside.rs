@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::live::{Live, LoadConfig};
-use super::{account, alerting, background, conditions, forecast, keys, reconcile};
+use super::{account, alerting, background, checking, conditions, forecast, keys, reconcile};
 use crate::account::{AccountClient, Reading, TierPrices, TierWatcher, Watcher};
 use crate::admin::{self, AdminState};
 use crate::alerts::Alerts;
@@ -98,6 +98,11 @@ impl Beside<'_> {
         };
         tasks.spawn(self.control.serve(running, ended()));
         tasks.spawn(clear_archived(self.ledger.clone(), ended()));
+        checking::begin(
+            self.config.ledger.path.clone(),
+            self.ledger.clone(),
+            ended(),
+        )?;
         let reading = account::keep_reading(self.watcher, self.ledger.clone(), ended());
         tasks.spawn(reading);
         let poller = JobPoller::new(JobPollerSettings {

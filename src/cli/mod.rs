@@ -18,6 +18,7 @@ mod reconcile;
 mod reload;
 mod report;
 mod resolve;
+mod restore;
 mod sandbox;
 mod serve;
 mod verify;
@@ -96,6 +97,8 @@ enum Answering {
     Verify(verify::Args),
     /// Copy the ledger, also beside a running guard
     Backup(backup::Args),
+    /// Put a backup in the place of a ledger that was lost
+    Restore(restore::Args),
 }
 
 /// What every command is given.
@@ -160,6 +163,7 @@ fn answer(command: Answering, context: &Context, out: &mut dyn Write) -> anyhow:
         Answering::Export(args) => export::run(&args, context, out),
         Answering::Verify(args) => verify::run(&args, context, out),
         Answering::Backup(args) => backup::run(&args, context, out),
+        Answering::Restore(args) => restore::run(&args, context, out),
     }
 }
 

@@ -6,6 +6,7 @@
 //! past quarter hours change no more and are read as the entries come to them, so that memory does
 //! not grow with the years. What is archived is read first, where it is at hand.
 
+mod life;
 mod sums;
 
 use std::collections::BTreeSet;
@@ -13,11 +14,14 @@ use std::collections::BTreeSet;
 use ahash::AHashMap;
 use jiff::Timestamp;
 
+use crate::credits::Credits;
+
 use super::archive::{Archived, EntriesDigest, sums_digest};
 use super::entry::{Entry, EntryKind, HoldId, Origin};
-use super::store::{Derived, Marked, Reader, RecordsCheck, StoreError};
+use super::store::{Derived, Marked, Reader, StoreError};
 use super::window::{quarter_of, quarter_start};
 
+use life::Life;
 use sums::Sums;
 
 /// Entries read at a time.
@@ -75,6 +79,23 @@ pub(super) fn verify(
     archives: &[Box<dyn Reader>],
     progress: &mut dyn FnMut(i64, i64),
 ) -> Result<VerifyReport, StoreError> {
+    let mut report = books(reader, archives, progress)?;
+    let check = reader.check_records()?;
+    report.transactions = check.transactions;
+    report.matches = check.matches;
+    report.findings = check.findings;
+    for defect in check.defects {
+        report.tell(defect);
+    }
+    Ok(report)
+}
+
+/// The same without records.
+pub(super) fn books(
+    reader: &dyn Reader,
+    archives: &[Box<dyn Reader>],
+    progress: &mut dyn FnMut(i64, i64),
+) -> Result<VerifyReport, StoreError> {
     let known = reader.archives()?;
     let derived = reader.derived()?;
     let end = derived.tail.seq;
@@ -96,7 +117,6 @@ pub(super) fn verify(
     }
     check.compare(derived)?;
     check.corrections(archives)?;
-    check.records(reader.check_records()?);
     Ok(check.report)
 }
 
@@ -123,22 +143,11 @@ pub(super) fn newest(reader: &dyn Reader) -> Result<VerifyReport, StoreError> {
     Ok(check.report)
 }
 
-/// How far a hold's life has gone.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Life {
-    NoHold,
-    /// In an archive that is not at hand.
-    Unknown,
-    Held,
-    Doubted,
-    Settled,
-    Released,
-}
-
 /// What a hold began with, and every later entry must repeat.
 #[derive(Debug)]
 struct Begun {
     origin: Origin,
+    quote: Credits,
     began_at: Timestamp,
     bound: Option<i64>,
     doubted: Option<i64>,
@@ -303,6 +312,7 @@ impl<'a> Check<'a> {
                 self.report.holds += 1;
                 let begun = Begun {
                     origin: entry.origin(),
+                    quote: entry.amount,
                     began_at: entry.began_at,
                     bound: None,
                     doubted: None,
@@ -362,6 +372,12 @@ impl<'a> Check<'a> {
         if begun.origin != entry.origin() || begun.began_at != entry.began_at {
             self.report.tell(another_call(entry));
         }
+        if entry.kind != EntryKind::Settled && begun.quote != entry.amount {
+            self.report.tell(format!(
+                "entry {seq} tells another quote than its hold {}",
+                entry.hold
+            ));
+        }
         if entry.kind == EntryKind::Doubted {
             begun.doubted = Some(seq);
         }
@@ -420,15 +436,6 @@ impl<'a> Check<'a> {
         self.reader.ending_of(hold)
     }
 
-    fn records(&mut self, check: RecordsCheck) {
-        self.report.transactions = check.transactions;
-        self.report.matches = check.matches;
-        self.report.findings = check.findings;
-        for defect in check.defects {
-            self.report.tell(defect);
-        }
-    }
-
     fn compare(&mut self, derived: Derived) -> Result<(), StoreError> {
         self.report.open = i64::try_from(self.open.len()).unwrap_or(i64::MAX);
         self.sums
@@ -476,17 +483,4 @@ fn in_words(marked: &Marked) -> String {
         about(marked.bound),
         about(marked.doubted)
     )
-}
-
-impl Life {
-    fn in_words(self) -> &'static str {
-        match self {
-            Self::NoHold => "there is no such hold",
-            Self::Unknown => "it is archived",
-            Self::Held => "it is held",
-            Self::Doubted => "it is in doubt already",
-            Self::Settled => "it was settled before",
-            Self::Released => "it was released before",
-        }
-    }
 }

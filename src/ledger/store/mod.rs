@@ -321,6 +321,18 @@ impl dyn Reader + '_ {
         super::verify::verify(self, archives, progress)
     }
 
+    /// The same for the entries and what is derived from them alone, without the account's rows and
+    /// findings: what calls are decided by.
+    ///
+    /// # Errors
+    /// What the store says. What does not agree is no error but in the report.
+    pub fn verify_books(
+        &self,
+        progress: &mut dyn FnMut(i64, i64),
+    ) -> Result<VerifyReport, StoreError> {
+        super::verify::books(self, &[], progress)
+    }
+
     /// How far the archives go.
     ///
     /// # Errors

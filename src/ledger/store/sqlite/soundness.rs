@@ -105,7 +105,10 @@ pub(super) fn check_contents(path: &Path, reader: &SqliteReader) -> Result<(), S
         }
         Ok::<_, StoreError>(faults)
     };
-    let faults = check().map_err(|error| damaged(path, &error.to_string()))?;
+    let faults = check().map_err(|error| match error {
+        StoreError::Damaged(what) => damaged(path, &what),
+        other => unusable(path, other.to_string()),
+    })?;
     match faults.first() {
         Some(fault) => Err(damaged(path, fault)),
         None => Ok(()),
