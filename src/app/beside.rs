@@ -88,14 +88,7 @@ impl Beside<'_> {
         tasks.spawn(tier.run(ended()));
         let policy = Arc::clone(&self.stack.policy);
         tasks.spawn(keys::warn_of_ends(policy, self.clock.clone(), ended()));
-        let running = Running {
-            ledger: self.ledger.clone(),
-            path: self.config.ledger.path.clone(),
-            clock: self.clock.clone(),
-            pausing: pausing(self.stack),
-            reload: Some(reload_now.clone()),
-            reconcile: reconcile_now.clone(),
-        };
+        let running = self.running(&reload_now, reconcile_now.as_ref());
         tasks.spawn(self.control.serve(running, ended()));
         tasks.spawn(clear_archived(self.ledger.clone(), ended()));
         checking::begin(
@@ -129,6 +122,18 @@ impl Beside<'_> {
         let watched = alerting::Watched::new(self.config, self.clock, self.ledger, readings);
         tasks.spawn(watched.run(self.alerts, next, self.draining.clone()));
         Ok((reconcile_now, reload_now))
+    }
+
+    /// The parts that commands are for.
+    fn running(&self, reload: &ReloadNow, reconcile: Option<&ReconcileNow>) -> Running {
+        Running {
+            ledger: self.ledger.clone(),
+            path: self.config.ledger.path.clone(),
+            clock: self.clock.clone(),
+            pausing: pausing(self.stack),
+            reload: Some(reload.clone()),
+            reconcile: reconcile.cloned(),
+        }
     }
 
     /// Who takes over settings that are read again.
