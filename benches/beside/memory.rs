@@ -1,10 +1,10 @@
 //! A million calls, and the memory of the guard on the way.
 
-use crate::children::Child;
-use crate::load::{Until, drive};
-use crate::number;
-use crate::requests;
-use crate::settings::WIDE;
+use crate::support::children::Child;
+use crate::support::load::{Until, drive};
+use crate::support::number;
+use crate::support::requests;
+use crate::support::settings::WIDE;
 
 pub(crate) async fn show() {
     let calls = number("CALLS", 1_000_000);

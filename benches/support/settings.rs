@@ -18,6 +18,16 @@ pub(crate) struct Shape {
 
 /// One team, one key, three budgets.
 pub(crate) const NARROW: Shape = Shape { teams: 1, keys: 1 };
+/// A hundred teams with three budgets each, one of which has a key.
+pub(crate) const MANY_BUDGETS: Shape = Shape {
+    teams: 100,
+    keys: 1,
+};
+/// One team with three budgets and a thousand keys.
+pub(crate) const MANY_KEYS: Shape = Shape {
+    teams: 1,
+    keys: 1_000,
+};
 /// A hundred teams with three budgets each, and a thousand keys.
 pub(crate) const WIDE: Shape = Shape {
     teams: 100,
@@ -32,21 +42,16 @@ pub(crate) fn secret(key: usize) -> String {
 /// The secret of the key whose budget is used up.
 pub(crate) const SPENT_SECRET: &str = "gg_secret-of-a-key-without-credits";
 
-/// A whole configuration. `addresses`: for clients, for the admin pages.
-pub(crate) fn settings(
-    upstream: SocketAddr,
-    addresses: [SocketAddr; 2],
-    folder: &Path,
-    shape: Shape,
-    level: &str,
-) -> String {
-    let [listen, admin] = addresses;
+/// Where a guard listens: for clients, for the admin pages.
+pub(crate) fn listening(listen: SocketAddr, admin: SocketAddr) -> String {
+    format!("[server]\nlisten = \"{listen}\"\nadmin_listen = \"{admin}\"\n")
+}
+
+/// Everything else there is to set.
+pub(crate) fn settings(upstream: SocketAddr, folder: &Path, shape: Shape, level: &str) -> String {
     let ledger = folder.join("ledger.db");
     let mut text = format!(
         r#"
-[server]
-listen = "{listen}"
-admin_listen = "{admin}"
 [upstream]
 base_url = "http://{upstream}"
 token_env = "GENERECT_TOKEN"

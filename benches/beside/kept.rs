@@ -6,10 +6,10 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 
-use crate::children::Child;
-use crate::number;
-use crate::requests;
-use crate::settings::NARROW;
+use crate::support::children::Child;
+use crate::support::number;
+use crate::support::requests;
+use crate::support::settings::NARROW;
 
 /// Clients that leave at one time.
 const CLIENTS: usize = 32;

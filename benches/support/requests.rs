@@ -1,6 +1,6 @@
 //! The requests of the load, written out whole.
 
-use crate::settings::{SPENT_SECRET, secret};
+use super::settings::{SPENT_SECRET, secret};
 
 /// So many different searches of one key, so that few of them are ever under way twice: the guard
 /// looks whether one of two alike has been given up.

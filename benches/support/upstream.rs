@@ -13,8 +13,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::LocalSet;
 
-use crate::load::Connection;
-use crate::requests;
+use super::load::Connection;
+use super::requests;
 
 /// Bytes of every answer at least: a page of a few leads.
 const ANSWER_BYTES: usize = 1_536;

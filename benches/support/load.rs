@@ -11,7 +11,7 @@ use tokio::net::TcpStream;
 use tokio::task::LocalSet;
 use tokio::time::Instant;
 
-use crate::requests::Requests;
+use super::requests::Requests;
 
 /// Connections of the load.
 const CONNECTIONS: usize = 32;
