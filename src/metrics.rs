@@ -200,6 +200,8 @@ metrics! {
     KEEP_TIME = "guard_ledger_keep_seconds", Kind::Histogram(COMMIT_SECONDS), Seconds, [];
     /// Commits of the ledger that failed.
     COMMIT_FAILURES = "guard_ledger_commit_failures_total", Kind::Counter, Count, [];
+    /// 1 after a look through the whole ledger found it damaged: calls are refused until a start.
+    LEDGER_DAMAGED = "guard_ledger_damaged", Kind::Gauge, Count, [];
     /// Holds that have no end yet, those in doubt and those of jobs included.
     HOLDS_OPEN = "guard_holds_open", Kind::Gauge, Count, [];
     /// The limit of a budget in its present window, grants included, in credits.

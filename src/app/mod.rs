@@ -7,6 +7,7 @@ mod account;
 mod alerting;
 mod background;
 mod beside;
+mod checking;
 mod differences;
 mod forecast;
 mod keys;
@@ -343,10 +344,12 @@ fn conditions(
     latest: watch::Receiver<Option<crate::account::Reading>>,
     draining: &CancellationToken,
 ) -> Conditions {
-    let (ledger, clock, draining) = (ledger.clone(), clock.clone(), draining.clone());
+    let (clock, draining) = (clock.clone(), draining.clone());
+    let (written, ledger) = (ledger.clone(), ledger.clone());
     let rule: AccountRule = config.account.rule.clone();
     Conditions {
-        ledger_writable: Box::new(move || ledger.writable()),
+        ledger_writable: Box::new(move || written.writable()),
+        ledger_sound: Box::new(move || ledger.damage().is_none()),
         reading: Box::new(move || {
             let age = latest
                 .borrow()

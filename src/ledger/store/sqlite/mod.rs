@@ -3,22 +3,29 @@
 //! `saved` in the migrations).
 
 mod append;
+mod archive;
 mod changes;
 mod checkpoint;
 mod codes;
 mod connection;
+mod copy;
+mod derived;
 mod keep;
 mod mark;
+mod months;
 mod names;
 mod of_team;
 mod read;
 mod records;
+mod soundness;
+mod wal;
 
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 use rusqlite::{Connection, TransactionBehavior};
 
+use crate::ledger::archive::Archived;
 use crate::ledger::entry::Entry;
 use crate::ledger::record::Record;
 
@@ -28,7 +35,9 @@ use checkpoint::Checkpoints;
 use mark::MARK_EVERY;
 use names::Numbers;
 
+pub use archive::open_archive;
 pub use read::SqliteReader;
+pub use soundness::check_closed;
 
 /// The writing side of a ledger file. Does not take the ledger's lock: see [`open_locked`].
 #[derive(Debug)]
@@ -57,12 +66,17 @@ pub enum OpenError {
 /// Takes the lock and opens the ledger for writing. The lock must live as long as the store.
 ///
 /// # Errors
-/// Who has the lock, or what is wrong with the file; each names the path.
+/// Who has the lock, or what is wrong with the file, as far as can be seen in little time; each names the
+/// path.
 pub fn open_locked(path: &Path, now: Timestamp) -> Result<(LedgerLock, SqliteStore), OpenError> {
     // The place is looked at first: a lock file in a folder that does not exist is a worse message.
     connection::check_place(path)?;
     let lock = LedgerLock::acquire(path, now)?;
-    Ok((lock, SqliteStore::open(path)?))
+    // Before the database has a say: it takes what is left of a file for the whole.
+    soundness::check_pages(path)?;
+    let store = SqliteStore::open(path)?;
+    soundness::check_contents(path, &store.reader)?;
+    Ok((lock, store))
 }
 
 /// Opens a ledger for reading, also beside a running guard.
@@ -112,6 +126,7 @@ impl SqliteStore {
         append::write(&transaction, &mut self.numbers, batch)?;
         if moves_mark {
             mark::advance(&transaction, end)?;
+            months::advance(&transaction, end)?;
         }
         transaction.commit()?;
         if moves_mark {
@@ -157,6 +172,25 @@ impl Store for SqliteStore {
         transaction.commit()?;
         self.checkpoints.committed(self.connection());
         Ok(())
+    }
+
+    fn archive(&mut self, archived: &Archived) -> Result<(), StoreError> {
+        let tail = self.reader.tail()?;
+        let transaction = rusqlite::Transaction::new_unchecked(
+            self.reader.connection(),
+            TransactionBehavior::Immediate,
+        )?;
+        Self::put_archive(&transaction, tail, archived)?;
+        transaction.commit()?;
+        self.mark = tail.seq;
+        self.checkpoints.committed(self.connection());
+        Ok(())
+    }
+
+    fn clear_archived(&mut self, limit: usize) -> Result<usize, StoreError> {
+        let removed = self.remove_archived(i64::try_from(limit).unwrap_or(i64::MAX))?;
+        self.checkpoints.committed(self.connection());
+        Ok(removed)
     }
 
     /// Opens the file anew: after a failed sync nothing a connection remembers is worth anything.
