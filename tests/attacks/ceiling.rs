@@ -20,9 +20,10 @@ const CONNECTIONS: usize = 300;
 const KEPT_MIB: usize = 16;
 /// Calls with keys that nobody knows.
 const GUESSES: usize = 1_000;
-/// What the process may ever have in memory: its code and books, what its settings allow for bodies
-/// and answers (twice, for they grow by doubling), and half a megabyte for each connection's buffers.
-const CEILING: usize = 64 * MIB + 2 * KEPT_MIB * MIB + CONNECTIONS * MIB / 2;
+/// What the process may ever have in memory: its code, its books and what its allocator holds back,
+/// what its settings allow for bodies and answers (twice, for they grow by doubling), and half a
+/// megabyte for each connection's buffers.
+const CEILING: usize = 128 * MIB + 2 * KEPT_MIB * MIB + CONNECTIONS * MIB / 2;
 
 /// The most memory the process ever had, in bytes.
 fn most_memory(child: &Child) -> usize {
