@@ -3,6 +3,7 @@
 //! `saved` in the migrations).
 
 mod append;
+mod atomic;
 mod changes;
 mod checkpoint;
 mod codes;
@@ -17,13 +18,14 @@ mod records;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
-use rusqlite::{Connection, TransactionBehavior};
+use rusqlite::Connection;
 
 use crate::ledger::entry::Entry;
 use crate::ledger::record::Record;
 
 use super::{LedgerLock, LockError, Reader, Store, StoreError, Tail};
 
+use atomic::atomically;
 use checkpoint::Checkpoints;
 use mark::MARK_EVERY;
 use names::Numbers;
@@ -105,15 +107,14 @@ impl SqliteStore {
     fn write(&mut self, batch: &[Entry], last: i64) -> Result<(), StoreError> {
         let end = batch.last().map_or(last, |entry| entry.seq);
         let moves_mark = end - self.mark >= MARK_EVERY;
-        let transaction = rusqlite::Transaction::new_unchecked(
-            self.reader.connection(),
-            TransactionBehavior::Immediate,
-        )?;
-        append::write(&transaction, &mut self.numbers, batch)?;
-        if moves_mark {
-            mark::advance(&transaction, end)?;
-        }
-        transaction.commit()?;
+        let connection = self.reader.connection();
+        atomically(connection, || {
+            append::write(connection, &mut self.numbers, batch)?;
+            if moves_mark {
+                mark::advance(connection, end)?;
+            }
+            Ok(())
+        })?;
         if moves_mark {
             self.mark = end;
         }
@@ -149,12 +150,8 @@ impl Store for SqliteStore {
     }
 
     fn keep(&mut self, records: &[Record]) -> Result<(), StoreError> {
-        let transaction = rusqlite::Transaction::new_unchecked(
-            self.reader.connection(),
-            TransactionBehavior::Immediate,
-        )?;
-        keep::keep(&transaction, records)?;
-        transaction.commit()?;
+        let connection = self.connection();
+        atomically(connection, || keep::keep(connection, records))?;
         self.checkpoints.committed(self.connection());
         Ok(())
     }
