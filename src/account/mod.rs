@@ -21,6 +21,7 @@ mod watcher;
 
 pub use client::AccountClient;
 pub use error::{AccountError, ClientBuildError};
+pub use me::BalanceSource;
 pub use pace::{Near, WatcherSettings};
 pub use reading::{Reading, Seen};
 pub use tier::{PriceFault, TierPrices};

@@ -36,7 +36,9 @@ pub(super) fn run(_: &Args, context: &Context) -> anyhow::Result<ExitCode> {
     let runtime = runtime().context("the runtime cannot be started")?;
     let (path, environment) = (context.config.clone(), context.environment.clone());
     let again = Arc::new(move || load(&path, &environment, &secrets));
-    runtime.block_on(serve(config, again, context))
+    let ended = runtime.block_on(serve(config, again, context));
+    logging::write_at_once();
+    ended
 }
 
 /// Reads the settings, at the start and whenever they are read again. What no log line may show is
@@ -57,7 +59,8 @@ fn runtime() -> std::io::Result<Runtime> {
         1 => Builder::new_current_thread(),
         _ => Builder::new_multi_thread(),
     };
-    builder.enable_all().build()
+    let builder = builder.enable_all();
+    builder.on_thread_park(logging::write_before_rest).build()
 }
 
 async fn serve(config: Config, again: LoadConfig, context: &Context) -> anyhow::Result<ExitCode> {
@@ -77,6 +80,7 @@ async fn serve(config: Config, again: LoadConfig, context: &Context) -> anyhow::
         note(
             "ended at once by a second signal; open holds stay and are in doubt at the next start",
         );
+        logging::write_at_once();
         std::process::exit(EXIT_AT_ONCE);
     });
     Ok(match guard.drain().await {

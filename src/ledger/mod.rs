@@ -77,7 +77,7 @@ pub use record::{Finding, FindingKind, Match, MatchedBy, Record};
 pub use request::{
     AccountRule, AccountShort, BalanceIs, BudgetShort, Considered, Decision, HoldError,
     HoldRequest, Job, LedgerError, OpenCall, Reading, Resolution, ResolveError, Settings,
-    Shortfall, Tightest, WhenStale,
+    Shortfall, Tightest, WhenStale, Wording,
 };
 pub use store::{
     After, Closing, FoundSum, KeptFinding, KeptRow, LedgerLock, LockError, MemoryStore, OpenError,
