@@ -10,6 +10,7 @@ mod beside;
 mod differences;
 mod forecast;
 mod keys;
+mod listening;
 mod live;
 mod policy;
 mod reconcile;
@@ -23,7 +24,6 @@ use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use jiff::Timestamp;
-use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -51,8 +51,11 @@ use crate::proxy::stack::{StackSettings, stack};
 use crate::proxy::team_view::{Books, OpenReader};
 use crate::proxy::upstream::{Upstream, UpstreamSettings};
 use crate::reconciliation::ReconcileNow;
+use crate::version;
 
 use beside::Beside;
+pub use listening::Sockets;
+use listening::local;
 pub use live::LoadConfig;
 pub use reconcile::{AloneError, reconcile_alone};
 
@@ -145,10 +148,11 @@ impl Guard {
     ///
     /// [`StartError`]; nothing runs then.
     pub async fn start(config: Config, clock: Clock) -> Result<Self, StartError> {
-        Self::begin(config, clock, None).await
+        Self::begin(config, clock, None, Sockets::default()).await
     }
 
-    /// The same; when somebody wants the settings to be read again, `load` does that.
+    /// The same on `sockets`, as far as there are any; when somebody wants the settings to be read
+    /// again, `load` does that.
     ///
     /// # Errors
     ///
@@ -157,21 +161,24 @@ impl Guard {
         config: Config,
         clock: Clock,
         load: LoadConfig,
+        sockets: Sockets,
     ) -> Result<Self, StartError> {
-        Self::begin(config, clock, Some(load)).await
+        Self::begin(config, clock, Some(load), sockets).await
     }
 
     async fn begin(
         config: Config,
         clock: Clock,
         load: Option<LoadConfig>,
+        sockets: Sockets,
     ) -> Result<Self, StartError> {
         let exporter = metrics::install()?;
         let tls = tls::client_config(config.upstream.ca_file.as_deref())?;
         let (lock, store) = open_locked(&config.ledger.path, clock.now())?;
         let (ledger, writer) =
             Ledger::open(Box::new(store), ledger_settings(&config), clock.clone())?;
-        let (listener, admin_listener) = listeners(&config.server).await?;
+        let outlived = sockets.outlive_the_guard();
+        let (listener, admin_listener) = sockets.listen(&config.server).await?;
         let (address, admin_address) = (local(&listener), local(&admin_listener));
         let client = account::client(&config, &tls, &clock)?;
         // With connections of its own: those of a client belong to the thread that uses it.
@@ -182,8 +189,14 @@ impl Guard {
 
         let (draining, ended) = (CancellationToken::new(), CancellationToken::new());
         let (tasks, beside) = (TaskTracker::new(), TaskTracker::new());
+        // Who has been let in before the end is answered, where others only wait for the next guard.
+        let refusing = if outlived {
+            CancellationToken::new()
+        } else {
+            draining.clone()
+        };
         let stack_settings =
-            stack_settings(&config, &tls, &ledger, &watcher, &clock, &draining, &tasks)?;
+            stack_settings(&config, &tls, &ledger, &watcher, &clock, &refusing, &tasks)?;
         let writer = writer.spawn()?;
         let parts = Beside {
             config: &config,
@@ -206,10 +219,17 @@ impl Guard {
         let proxy = tokio::spawn(server::serve(
             listener,
             stack(&stack_settings),
-            server_settings(&config.server),
+            server_settings(&config.server, outlived),
             draining.clone(),
         ));
-        tracing::info!(%address, admin.address = %admin_address, "the guard is listening");
+        tracing::info!(
+            %address,
+            admin.address = %admin_address,
+            version = version::VERSION,
+            commit = version::COMMIT,
+            "the guard is listening"
+        );
+        show_version();
         Ok(Self {
             address,
             admin_address,
@@ -259,27 +279,16 @@ impl Guard {
     }
 }
 
-async fn listeners(server: &config::Server) -> Result<(TcpListener, TcpListener), StartError> {
-    let clients = bind("server.listen", server.listen).await?;
-    let admin = bind("server.admin_listen", server.admin_listen).await?;
-    Ok((clients, admin))
-}
-
-async fn bind(setting: &'static str, address: SocketAddr) -> Result<TcpListener, StartError> {
-    TcpListener::bind(address)
-        .await
-        .map_err(|why| StartError::Listen {
-            setting,
-            address,
-            why,
-        })
-}
-
-fn local(listener: &TcpListener) -> SocketAddr {
-    // A bound listener has an address; were it to lose it, port 0 says so plainly.
-    listener
-        .local_addr()
-        .unwrap_or(SocketAddr::from(([0, 0, 0, 0], 0)))
+/// Says in the metrics what is running.
+fn show_version() {
+    let info = ::metrics::gauge!(
+        metrics::BUILD_INFO,
+        metrics::VERSION => version::VERSION,
+        metrics::COMMIT => version::COMMIT,
+        metrics::STATE => version::STATE,
+        metrics::RUSTC => version::RUSTC,
+    );
+    info.set(1);
 }
 
 fn control(config: &Config) -> Result<ControlSocket, StartError> {
@@ -303,7 +312,7 @@ fn stack_settings(
     ledger: &Ledger,
     watcher: &Watcher,
     clock: &Clock,
-    draining: &CancellationToken,
+    refusing: &CancellationToken,
     tasks: &TaskTracker,
 ) -> Result<StackSettings, StartError> {
     let (server, upstream) = (&config.server, &config.upstream);
@@ -344,7 +353,7 @@ fn stack_settings(
     let open = OpenReader::new(move || open_reader(&path));
     Ok(StackSettings {
         policy: Arc::new(ArcSwap::from_pointee(policy)),
-        draining: draining.clone(),
+        draining: refusing.clone(),
         balance: watcher.latest(),
         books: Arc::new(Books::new(ledger.clone(), open, clock.clone())),
         slots: Arc::new(Slots::new(policy::slots(config))),
@@ -394,13 +403,22 @@ fn upstream_settings(
     })
 }
 
-fn server_settings(server: &config::Server) -> ServerSettings {
+/// At the end a client may just be sending its next request. Where the next guard takes over, it
+/// gets its answer; else it is told, or finds its connection closed.
+const IDLE_AT_END: Duration = Duration::from_millis(500);
+
+fn server_settings(server: &config::Server, outlived: bool) -> ServerSettings {
     ServerSettings {
         headers_max: server.header_count_max,
         header_bytes_max: server.header_bytes_max,
         header_read_timeout: server.header_read_timeout,
         stalled_client_timeout: server.stalled_client_timeout,
         connections_max: server.connections_max,
+        idle_at_end: if outlived {
+            IDLE_AT_END
+        } else {
+            Duration::ZERO
+        },
     }
 }
 

@@ -17,6 +17,7 @@ mod report;
 mod resolve;
 mod sandbox;
 mod serve;
+mod systemd;
 mod verify;
 
 use std::io::{self, BufWriter, ErrorKind, Write};
@@ -28,6 +29,7 @@ use clap::{Parser, Subcommand};
 use crate::clock::Clock;
 use crate::config::{ConfigErrors, Environment};
 use crate::reports::ParsePeriodError;
+use crate::version;
 
 /// Where the configuration is when nobody says.
 const CONFIG_PATH: &str = "./generect-guard.toml";
@@ -40,7 +42,8 @@ const EXIT_USAGE: u8 = 2;
 #[derive(Debug, Parser)]
 #[command(
     name = "generect-guard",
-    version,
+    version = version::VERSION,
+    long_version = version::LONG,
     about,
     disable_help_subcommand = true
 )]
