@@ -1,11 +1,17 @@
 //! The two listeners: sockets that somebody else holds open and passed on, or our own.
 
 use std::net::{SocketAddr, TcpListener as Passed};
+use std::time::Duration;
 
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 
 use super::StartError;
+use crate::account::Reading;
 use crate::config;
+
+/// How long clients wait, in the socket's queue, for a guard that knows nothing of the account yet.
+const FIRST_READING: Duration = Duration::from_secs(5);
 
 /// Listening sockets that were opened before the guard was started, and stay open when it ends: who
 /// connects between two guards waits for the second. A listener that is not here is opened by the
@@ -65,6 +71,14 @@ fn taken(
         );
     }
     Ok(listener)
+}
+
+/// Without a reading every billable call would be refused: better to let in nobody for a moment.
+pub(super) async fn first_reading(mut readings: watch::Receiver<Option<Reading>>) {
+    let read = readings.wait_for(Option::is_some);
+    if tokio::time::timeout(FIRST_READING, read).await.is_err() {
+        tracing::warn!("the account could not be read yet: billable calls are refused until it is");
+    }
 }
 
 /// Where a listener is.

@@ -55,7 +55,7 @@ use crate::version;
 
 use beside::Beside;
 pub use listening::Sockets;
-use listening::local;
+use listening::{first_reading, local};
 pub use live::LoadConfig;
 pub use reconcile::{AloneError, reconcile_alone};
 
@@ -198,6 +198,7 @@ impl Guard {
         let stack_settings =
             stack_settings(&config, &tls, &ledger, &watcher, &clock, &refusing, &tasks)?;
         let writer = writer.spawn()?;
+        let readings = watcher.latest();
         let parts = Beside {
             config: &config,
             load,
@@ -216,6 +217,9 @@ impl Guard {
             ended: &ended,
         };
         let (reconcile, reload) = parts.spawn(&beside)?;
+        if outlived && config.account.rule.when_stale == WhenStale::Refuse {
+            first_reading(readings).await;
+        }
         let proxy = tokio::spawn(server::serve(
             listener,
             stack(&stack_settings),

@@ -101,9 +101,12 @@ impl Clients {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn no_call_is_refused_or_lost_when_guards_follow_one_another_on_a_socket() {
-    let (simulator, home) = set_up(&plan()).await;
+    // Nothing billable passes without a reading of the account, and a new guard has none at once.
+    let plan = plan().set("account", "when_stale = \"refuse\"");
+    let (simulator, home) = set_up(&plan).await;
     let slow = Fault::SlowHeaders(Duration::from_millis(120));
-    simulator.faults().sometimes(200, slow);
+    simulator.faults().sometimes(200, slow.clone());
+    simulator.faults().on("/api/v1/accounts/me/", slow);
     let socket = socket();
     let mut child = Child::start(command_on(&home, &socket)).await;
     assert_eq!(child.address, socket.local_addr().unwrap());
