@@ -5,10 +5,14 @@ use std::time::Duration;
 
 use tokio::net::TcpListener;
 use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 
 use super::StartError;
 use crate::account::Reading;
-use crate::config;
+use crate::config::{self, Config};
+use crate::ledger::WhenStale;
+use crate::metrics;
+use crate::version;
 
 /// How long clients wait, in the socket's queue, for a guard that knows nothing of the account yet.
 const FIRST_READING: Duration = Duration::from_secs(5);
@@ -74,7 +78,14 @@ fn taken(
 }
 
 /// Without a reading every billable call would be refused: better to let in nobody for a moment.
-pub(super) async fn first_reading(mut readings: watch::Receiver<Option<Reading>>) {
+pub(super) async fn first_reading(
+    outlived: bool,
+    config: &Config,
+    mut readings: watch::Receiver<Option<Reading>>,
+) {
+    if !outlived || config.account.rule.when_stale == WhenStale::Allow {
+        return;
+    }
     let read = readings.wait_for(Option::is_some);
     if tokio::time::timeout(FIRST_READING, read).await.is_err() {
         tracing::warn!("the account could not be read yet: billable calls are refused until it is");
@@ -87,4 +98,44 @@ pub(super) fn local(listener: &TcpListener) -> SocketAddr {
     listener
         .local_addr()
         .unwrap_or(SocketAddr::from(([0, 0, 0, 0], 0)))
+}
+
+/// What refuses calls once it is set. Where the next guard takes over, nothing does: who has been let
+/// in before the end is answered, as those are who wait for the next.
+pub(super) fn refusing(outlived: bool, draining: &CancellationToken) -> CancellationToken {
+    if outlived {
+        CancellationToken::new()
+    } else {
+        draining.clone()
+    }
+}
+
+/// Says in the log and in the metrics what is running, and where.
+pub(super) fn announce(address: SocketAddr, admin_address: SocketAddr) {
+    tracing::info!(
+        %address,
+        admin.address = %admin_address,
+        version = version::VERSION,
+        commit = version::COMMIT,
+        "the guard is listening"
+    );
+    let info = ::metrics::gauge!(
+        metrics::BUILD_INFO,
+        metrics::VERSION => version::VERSION,
+        metrics::COMMIT => version::COMMIT,
+        metrics::STATE => version::STATE,
+        metrics::RUSTC => version::RUSTC,
+    );
+    info.set(1);
+}
+
+/// How long connections that do nothing are kept at the end: a client may just be sending its next
+/// request. Where the next guard takes over it gets its answer; else it is told, or finds its
+/// connection closed.
+pub(super) fn idle_at_end(outlived: bool) -> Duration {
+    if outlived {
+        Duration::from_millis(500)
+    } else {
+        Duration::ZERO
+    }
 }

@@ -51,11 +51,10 @@ use crate::proxy::stack::{StackSettings, stack};
 use crate::proxy::team_view::{Books, OpenReader};
 use crate::proxy::upstream::{Upstream, UpstreamSettings};
 use crate::reconciliation::ReconcileNow;
-use crate::version;
 
 use beside::Beside;
 pub use listening::Sockets;
-use listening::{first_reading, local};
+use listening::{announce, first_reading, idle_at_end, local, refusing};
 pub use live::LoadConfig;
 pub use reconcile::{AloneError, reconcile_alone};
 
@@ -189,16 +188,10 @@ impl Guard {
 
         let (draining, ended) = (CancellationToken::new(), CancellationToken::new());
         let (tasks, beside) = (TaskTracker::new(), TaskTracker::new());
-        // Who has been let in before the end is answered, where others only wait for the next guard.
-        let refusing = if outlived {
-            CancellationToken::new()
-        } else {
-            draining.clone()
-        };
+        let refusing = refusing(outlived, &draining);
         let stack_settings =
             stack_settings(&config, &tls, &ledger, &watcher, &clock, &refusing, &tasks)?;
         let writer = writer.spawn()?;
-        let readings = watcher.latest();
         let parts = Beside {
             config: &config,
             load,
@@ -217,23 +210,14 @@ impl Guard {
             ended: &ended,
         };
         let (reconcile, reload) = parts.spawn(&beside)?;
-        if outlived && config.account.rule.when_stale == WhenStale::Refuse {
-            first_reading(readings).await;
-        }
+        first_reading(outlived, &config, stack_settings.balance.clone()).await;
         let proxy = tokio::spawn(server::serve(
             listener,
             stack(&stack_settings),
             server_settings(&config.server, outlived),
             draining.clone(),
         ));
-        tracing::info!(
-            %address,
-            admin.address = %admin_address,
-            version = version::VERSION,
-            commit = version::COMMIT,
-            "the guard is listening"
-        );
-        show_version();
+        announce(address, admin_address);
         Ok(Self {
             address,
             admin_address,
@@ -281,18 +265,6 @@ impl Guard {
             }
         }
     }
-}
-
-/// Says in the metrics what is running.
-fn show_version() {
-    let info = ::metrics::gauge!(
-        metrics::BUILD_INFO,
-        metrics::VERSION => version::VERSION,
-        metrics::COMMIT => version::COMMIT,
-        metrics::STATE => version::STATE,
-        metrics::RUSTC => version::RUSTC,
-    );
-    info.set(1);
 }
 
 fn control(config: &Config) -> Result<ControlSocket, StartError> {
@@ -407,10 +379,6 @@ fn upstream_settings(
     })
 }
 
-/// At the end a client may just be sending its next request. Where the next guard takes over, it
-/// gets its answer; else it is told, or finds its connection closed.
-const IDLE_AT_END: Duration = Duration::from_millis(500);
-
 fn server_settings(server: &config::Server, outlived: bool) -> ServerSettings {
     ServerSettings {
         headers_max: server.header_count_max,
@@ -418,11 +386,7 @@ fn server_settings(server: &config::Server, outlived: bool) -> ServerSettings {
         header_read_timeout: server.header_read_timeout,
         stalled_client_timeout: server.stalled_client_timeout,
         connections_max: server.connections_max,
-        idle_at_end: if outlived {
-            IDLE_AT_END
-        } else {
-            Duration::ZERO
-        },
+        idle_at_end: idle_at_end(outlived),
     }
 }
 
