@@ -68,7 +68,10 @@ fn normalised(uri: &Uri) -> Result<Uri, &'static str> {
 }
 
 /// The path with single slashes and one at its end.
-fn normalise(path: &str) -> Result<String, &'static str> {
+///
+/// # Errors
+/// Why it has no plain spelling, for the client.
+pub fn normalise(path: &str) -> Result<String, &'static str> {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_./".contains(&byte);
     if !path.starts_with('/') || !path.bytes().all(plain) {
         return Err(
