@@ -38,6 +38,7 @@ pub(super) struct Beside<'a> {
     pub(super) ledger: &'a Ledger,
     pub(super) stack: &'a StackSettings,
     pub(super) client: AccountClient,
+    /// With connections of its own: those of a client belong to the thread that uses it.
     pub(super) reconciler_client: AccountClient,
     pub(super) watcher: Watcher,
     pub(super) alerts: Alerts,
