@@ -38,6 +38,7 @@ pub(super) struct Beside<'a> {
     pub(super) ledger: &'a Ledger,
     pub(super) stack: &'a StackSettings,
     pub(super) client: AccountClient,
+    /// With connections of its own: those of a client belong to the thread that uses it.
     pub(super) reconciler_client: AccountClient,
     pub(super) watcher: Watcher,
     pub(super) alerts: Alerts,
@@ -76,6 +77,7 @@ impl Beside<'_> {
         let (next_alerts, next) = mpsc::channel(1);
         let live = self.live(tier.latest(), next_alerts);
         tasks.spawn(live.run(asked, self.draining.clone()));
+        let running = self.running(&reload_now, reconcile_now.as_ref());
         let state = AdminState::new(conditions, self.exporter.clone());
         tasks.spawn(admin::serve(self.admin_listener, state, ended()));
         tasks.spawn(self.exporter.keep_up(ended()));
@@ -88,7 +90,6 @@ impl Beside<'_> {
         tasks.spawn(tier.run(ended()));
         let policy = Arc::clone(&self.stack.policy);
         tasks.spawn(keys::warn_of_ends(policy, self.clock.clone(), ended()));
-        let running = self.running(&reload_now, reconcile_now.as_ref());
         tasks.spawn(self.control.serve(running, ended()));
         tasks.spawn(clear_archived(self.ledger.clone(), ended()));
         checking::begin(

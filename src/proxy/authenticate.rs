@@ -140,7 +140,10 @@ pub(super) fn not_paused(pauses: &Pauses, client: &Client) -> Result<(), Refusal
 }
 
 /// The one secret the headers present.
-fn presented(headers: &HeaderMap) -> Result<&str, &'static str> {
+///
+/// # Errors
+/// Why not: there is none, there are several, or it is no text.
+pub fn presented(headers: &HeaderMap) -> Result<&str, &'static str> {
     let mut found = None;
     for secret in secrets(headers) {
         let secret = secret.ok_or("The key is not plain text")?;

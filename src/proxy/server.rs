@@ -5,15 +5,18 @@
 //! connection is closed.
 
 use std::convert::Infallible;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use ::metrics::{Counter, counter};
-use http::{Request, Response};
+use http::header::CONNECTION;
+use http::{HeaderValue, Request, Response};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::graceful::GracefulConnection;
 use hyper_util::service::TowerToHyperService;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
@@ -53,6 +56,9 @@ pub struct ServerSettings {
     pub connections_max: usize,
     /// Of these, connections of one source.
     pub connections_per_source_max: usize,
+    /// At the end, how long connections that do nothing are kept: a request that is on its way on one
+    /// of them is answered, and the answer says that the connection closes.
+    pub idle_at_end: Duration,
 }
 
 /// Sent, if that is possible at once, to a source that has too many connections. No request of it was read.
@@ -187,31 +193,55 @@ async fn serve_connection<C, S>(
     let begun = Arc::new(AtomicBool::new(false));
     let seen = Arc::clone(&begun);
     let peer = stream.connection();
-    let service = service.map_request(move |request: Request<Incoming>| {
-        seen.store(true, Ordering::Relaxed);
-        let peer = Arc::clone(&peer);
-        Arrived { request, peer }
-    });
+    let ending = shutdown.clone();
+    let service = service
+        .map_request(move |request: Request<Incoming>| {
+            seen.store(true, Ordering::Relaxed);
+            let peer = Arc::clone(&peer);
+            Arrived { request, peer }
+        })
+        .map_response(move |mut response: Response<TracedBody>| {
+            if ending.is_cancelled() {
+                let close = HeaderValue::from_static("close");
+                response.headers_mut().insert(CONNECTION, close);
+            }
+            response
+        });
     let stream = StalledStream::new(stream, settings.stalled_client_timeout);
     let io = TokioIo::new(WatchedStream::new(stream));
     let connection = builder.serve_connection(io, TowerToHyperService::new(service));
     tokio::pin!(connection);
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,
-        () = shutdown.cancelled() => {
-            connection.as_mut().graceful_shutdown();
-            tokio::select! {
-                ended = connection.as_mut() => ended,
-                // hyper would wait for the first head as long as for any other.
-                () = tokio::time::sleep(LAST_HEAD) => if begun.load(Ordering::Relaxed) {
-                    connection.await
-                } else {
-                    Ok(())
-                },
-            }
-        }
+        () = shutdown.cancelled() => last_exchange(connection, &begun, &settings).await,
     };
     if let Err(error) = ended {
         tracing::debug!(%error, "a connection ended early");
+    }
+}
+
+/// Lets a connection do what it has begun, and what is on its way to it.
+async fn last_exchange<C>(
+    mut connection: Pin<&mut C>,
+    begun: &AtomicBool,
+    settings: &ServerSettings,
+) -> hyper::Result<()>
+where
+    C: GracefulConnection<Error = hyper::Error>,
+{
+    let idle = tokio::time::sleep(settings.idle_at_end);
+    tokio::select! {
+        biased;
+        ended = connection.as_mut() => return ended,
+        () = idle => connection.as_mut().graceful_shutdown(),
+    }
+    tokio::select! {
+        ended = connection.as_mut() => ended,
+        // hyper would wait for the first head as long as for any other.
+        () = tokio::time::sleep(LAST_HEAD) => if begun.load(Ordering::Relaxed) {
+            connection.await
+        } else {
+            Ok(())
+        },
     }
 }

@@ -98,7 +98,8 @@ where
     }
 }
 
-fn request_id(headers: &HeaderMap) -> Box<str> {
+/// The label of an exchange: the client's own, or a new one.
+pub fn request_id(headers: &HeaderMap) -> Box<str> {
     let offered = headers
         .get(X_REQUEST_ID)
         .and_then(|value| value.to_str().ok())

@@ -158,7 +158,7 @@ fn spawn_proxy(place: &Place, ledger: &Ledger) {
     tokio::spawn(server::serve(
         Listener(net.clone()),
         stack(&settings),
-        server_settings(&config.server),
+        server_settings(&config.server, false),
         draining,
     ));
 }

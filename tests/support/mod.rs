@@ -20,7 +20,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use generect_guard::app::{Drained, Guard};
+use generect_guard::app::{Drained, Guard, Sockets};
 use generect_guard::clock::Clock;
 use generect_guard::config::{self, Environment};
 use generect_guard::control::{self, Command, Question, Reply};
@@ -242,9 +242,14 @@ impl Plan {
         let environment = Environment::from_iter([("TEST_TOKEN", self.token.as_str())]);
         let load = move || config::load(Some(&path), &environment);
         let config = load().unwrap_or_else(|errors| panic!("{errors}"));
-        Guard::start_live(config, self.clock.clone(), Arc::new(load))
-            .await
-            .unwrap_or_else(|error| panic!("{error}"))
+        Guard::start_live(
+            config,
+            self.clock.clone(),
+            Arc::new(load),
+            Sockets::default(),
+        )
+        .await
+        .unwrap_or_else(|error| panic!("{error}"))
     }
 }
 
@@ -270,7 +275,7 @@ pub fn no_tls() -> rustls::ClientConfig {
 }
 
 /// An answer, read to its end.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Answered {
     pub status: u16,
     pub headers: http::HeaderMap,
