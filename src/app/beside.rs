@@ -73,6 +73,7 @@ impl Beside<'_> {
         // First, since it is all that can fail.
         let reconcile_now = self.spawn_reconciliation(tasks, &tier, readings.clone())?;
         let (reload_now, asked) = ReloadNow::new();
+        let running = self.running(&reload_now, reconcile_now.as_ref());
         let (next_alerts, next) = mpsc::channel(1);
         let live = self.live(tier.latest(), next_alerts);
         tasks.spawn(live.run(asked, self.draining.clone()));
@@ -88,7 +89,6 @@ impl Beside<'_> {
         tasks.spawn(tier.run(ended()));
         let policy = Arc::clone(&self.stack.policy);
         tasks.spawn(keys::warn_of_ends(policy, self.clock.clone(), ended()));
-        let running = self.running(&reload_now, reconcile_now.as_ref());
         tasks.spawn(self.control.serve(running, ended()));
         tasks.spawn(clear_archived(self.ledger.clone(), ended()));
         checking::begin(
