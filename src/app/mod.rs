@@ -165,22 +165,19 @@ impl Guard {
         let watcher = account::watcher(&config, &client, &clock);
         let alerts = alerting::alerts(&config, &tls, &clock)?;
         let control = control(&config)?;
-
         let (draining, ended) = (CancellationToken::new(), CancellationToken::new());
         let (tasks, beside) = (TaskTracker::new(), TaskTracker::new());
-        let stack_settings = stack_settings(
-            &config,
-            StackParts {
-                upstream: upstream(&config, &tls)?,
-                open: open(&config),
-                ledger: &ledger,
-                balance: watcher.latest(),
-                funds_gone: watcher.funds_gone(),
-                clock: &clock,
-                draining: &draining,
-                tasks: &tasks,
-            },
-        )?;
+        let parts = StackParts {
+            upstream: upstream(&config, &tls)?,
+            open: open(&config),
+            ledger: &ledger,
+            balance: watcher.latest(),
+            funds_gone: watcher.funds_gone(),
+            clock: &clock,
+            draining: &draining,
+            tasks: &tasks,
+        };
+        let stack_settings = stack_settings(&config, parts)?;
         let writer = writer.spawn()?;
         let parts = Beside {
             config: &config,
@@ -200,12 +197,8 @@ impl Guard {
             ended: &ended,
         };
         let (reconcile, reload) = parts.spawn(&beside)?;
-        let proxy = tokio::spawn(server::serve(
-            listener,
-            stack(&stack_settings),
-            server_settings(&config.server),
-            draining.clone(),
-        ));
+        let (service, bounds) = (stack(&stack_settings), server_settings(&config.server));
+        let serving = server::serve(listener, service, bounds, draining.clone());
         tracing::info!(%address, admin.address = %admin_address, "the guard is listening");
         Ok(Self {
             address,
@@ -217,7 +210,7 @@ impl Guard {
             drain_timeout: config.server.drain_timeout,
             draining,
             ended,
-            proxy,
+            proxy: tokio::spawn(serving),
             tasks,
             beside,
             writer,
