@@ -6,7 +6,6 @@
     reason = "a test fails by panicking, in the functions it calls too"
 )]
 
-#[expect(dead_code, reason = "this is shared with other tests")]
 #[path = "../support/mod.rs"]
 mod support;
 

@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 use generect_guard::clock::Clock;
 use generect_guard::ledger::store::{Reader, Spend, open_archive};
 use generect_guard::ledger::{
-    ArchiveError, Archived, Budget, BudgetStatus, CalendarUnit, Decision, Entry, EntryKind,
-    MatchedBy, Record, Resolution, SqliteStore, Store, WindowRule, archive_span, checked_archive,
-    open_reader, write_archive,
+    ArchiveError, Archived, Budget, BudgetStatus, CalendarUnit, Decision, EntryKind, MatchedBy,
+    Record, Resolution, SqliteStore, Store, WindowRule, archive_span, checked_archive, open_reader,
+    write_archive,
 };
 use generect_guard::reports::{Entries, Format, Period, export};
 use jiff::{SignedDuration, Timestamp};
@@ -17,8 +17,8 @@ use rusqlite::Connection;
 
 use crate::half_a_year::Story;
 use crate::support::{
-    Place, assert_sound, at, budget, calendar, finding, matched, micros, request, row, row_id,
-    settle, with_budgets,
+    Place, assert_sound, at, budget, calendar, finding, matched, request, row, row_id, settle,
+    with_budgets,
 };
 
 const NOW: &str = "2026-06-15T12:00:00Z";
