@@ -44,6 +44,15 @@ pub const DELIVERY: &str = "delivery";
 /// Label: `2xx` and its sisters, see [`status_class`].
 pub const STATUS_CLASS: &str = "status_class";
 
+/// Label: a version of the guard.
+pub const VERSION: &str = "version";
+/// Label: the commit it was built from.
+pub const COMMIT: &str = "commit";
+/// Label: whether there were changes beside the commit.
+pub const STATE: &str = "state";
+/// Label: the compiler.
+pub const RUSTC: &str = "rustc";
+
 /// The [`TEAM`] of a call whose client is not known.
 pub const NOBODY: &str = "none";
 /// The [`OPERATION`] of a call that matched none.
@@ -161,10 +170,14 @@ const BATCH_ENTRIES: &[f64] = &[
 ];
 
 metrics! {
+    /// Always 1; the labels say what is running.
+    BUILD_INFO = "guard_build_info", Kind::Gauge, Count, [VERSION, COMMIT, STATE, RUSTC];
     /// Exchanges with clients that have ended, by how they ended.
     REQUESTS = "guard_requests_total", Kind::Counter, Count, [TEAM, OPERATION, OUTCOME];
     /// Calls the guard itself refused, by reason.
     REFUSALS = "guard_refusals_total", Kind::Counter, Count, [REASON, TEAM, OPERATION];
+    /// Connections closed unread, because their source had as many open as one may have.
+    TURNED_AWAY = "guard_connections_turned_away_total", Kind::Counter, Count, [];
     /// Calls that a limit in shadow would have refused, by that limit and the reason it would have given.
     SHADOWED = "guard_shadow_refusals_total", Kind::Counter, Count, [LIMIT, REASON, TEAM];
     /// From the first byte of a request to the last byte of its answer, in seconds.

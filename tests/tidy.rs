@@ -17,6 +17,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("clock", &[]),
     ("ids", &[]),
     ("transaction", &["credits"]),
+    ("version", &[]),
     ("metrics", &["credits"]),
     ("logging", &["clock"]),
     ("identity", &["ids"]),
@@ -110,6 +111,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "metrics",
             "proxy",
             "reconciliation",
+            "version",
         ],
     ),
     (
@@ -125,6 +127,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "logging",
             "reports",
             "simulator",
+            "version",
         ],
     ),
     ("main", &["cli"]),

@@ -52,7 +52,7 @@ pub(crate) const WANTED: [Wanted; 12] = [
     wanted("refused: budget exhausted", 1.3, BARE),
     wanted("refused: unknown key", 1.3, BARE),
     wanted("free, 301 budgets, 1001 keys", 0.8, "free"),
-    wanted("billable, 301 budgets, 2 keys", 0.8, BILLABLE),
+    wanted("billable, 301 budgets, one caller", 0.8, BILLABLE),
     wanted("billable, 4 budgets, 1001 keys", 0.8, BILLABLE),
     wanted("billable, 301 budgets, 1001 keys", 0.8, BILLABLE),
     wanted(
@@ -107,7 +107,7 @@ pub(crate) fn all(them: &Contestants) -> Vec<Case<'_>> {
     case("billable, log warn", quiet, billable(1), search);
     let (budgets, keys) = (Some(&them.budgets), Some(&them.keys));
     case(
-        "billable, 301 budgets, 2 keys",
+        "billable, 301 budgets, one caller",
         budgets,
         billable(1),
         search,

@@ -190,6 +190,11 @@ impl Child {
     }
 }
 
+/// The processor time this process has had.
+pub(crate) fn own_processor_time() -> Duration {
+    processor_time(std::process::id(), "")
+}
+
 fn processor_time(id: u32, name: &str) -> Duration {
     let tasks = fs::read_dir(format!("/proc/{id}/task")).unwrap();
     let times = tasks.filter_map(|task| {

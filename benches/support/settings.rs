@@ -18,10 +18,11 @@ pub(crate) struct Shape {
 
 /// One team, one key, three budgets.
 pub(crate) const NARROW: Shape = Shape { teams: 1, keys: 1 };
-/// A hundred teams with three budgets each, one of which has a key.
+/// A hundred teams with three budgets each, and a key for each, of which only the first calls: a
+/// budget that no key could use is a mistake in the settings.
 pub(crate) const MANY_BUDGETS: Shape = Shape {
     teams: 100,
-    keys: 1,
+    keys: 100,
 };
 /// One team with three budgets and a thousand keys.
 pub(crate) const MANY_KEYS: Shape = Shape {

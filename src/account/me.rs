@@ -69,7 +69,10 @@ struct AccountCredits<'a> {
 }
 
 /// `data.credits.balance` of an answer, from its digits and rounded down.
-fn read_balance(body: &[u8]) -> Result<Credits, AccountError> {
+///
+/// # Errors
+/// [`AccountError`]: whatever is not plainly a balance is none.
+pub fn read_balance(body: &[u8]) -> Result<Credits, AccountError> {
     let envelope: Envelope = object(document(body)?, BALANCE)?;
     let account: Account = object(envelope.data, BALANCE)?;
     let credits: AccountCredits = object(account.credits, BALANCE)?;

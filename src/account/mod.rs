@@ -21,14 +21,15 @@ mod watcher;
 
 pub use client::AccountClient;
 pub use error::{AccountError, ClientBuildError};
-pub use me::BalanceSource;
+pub use me::{BalanceSource, read_balance};
 pub use pace::{Near, WatcherSettings};
 pub use reading::{Reading, Seen};
-pub use tier::{PriceFault, TierPrices};
+pub use tier::{PriceFault, TierPrices, read_tier};
 pub use tier_watcher::{TierWatcher, TierWatcherSettings};
 pub use transactions::{
     Page, Pull, PullReport, PullSettings, RowFault, Span, Stop, TransactionsQuery, UnreadableRow,
+    read_rows,
 };
 pub use transport::AccountClientSettings;
-pub use usage::{Spent, Sums, Usage};
+pub use usage::{Spent, Sums, Usage, read_spent, read_usage};
 pub use watcher::{FundsGone, Nudge, Watcher};

@@ -95,7 +95,7 @@ impl AccountClient {
     /// [`TierPrices::faults`].
     pub async fn my_tier(&self) -> Result<Option<TierPrices>, AccountError> {
         match self.transport.page(PATH, &[], BYTES_MAX).await {
-            Ok(answered) => read(&answered.body).map(Some),
+            Ok(answered) => read_tier(&answered.body).map(Some),
             Err(AccountError::Status(status)) if is_absence(status) => Ok(None),
             Err(error) => Err(error),
         }
@@ -122,7 +122,11 @@ struct Tier<'a> {
     service_prices: &'a RawValue,
 }
 
-fn read(body: &[u8]) -> Result<TierPrices, AccountError> {
+/// What the page says. A price that is none is no error: see [`TierPrices::faults`].
+///
+/// # Errors
+/// [`AccountError`]: the page is not such a page.
+pub fn read_tier(body: &[u8]) -> Result<TierPrices, AccountError> {
     let envelope: Envelope = object(document(body)?, PRICES)?;
     let tier: Tier = object(envelope.current_tier, PRICES)?;
     let named: BTreeMap<String, &RawValue> =
@@ -164,8 +168,8 @@ fn price(raw: &RawValue) -> Result<Credits, PriceFault> {
 mod tests {
     use super::*;
 
-    fn read(json: &str) -> TierPrices {
-        super::read(json.as_bytes()).unwrap()
+    fn read_tier(json: &str) -> TierPrices {
+        super::read_tier(json.as_bytes()).unwrap()
     }
 
     fn shown(prices: &TierPrices) -> Vec<String> {
@@ -175,7 +179,7 @@ mod tests {
 
     #[test]
     fn the_documented_page_is_read_and_prices_are_rounded_up() {
-        let tier = read(
+        let tier = read_tier(
             r#"{"current_tier": {"name": "3", "service_prices": {"api_cached": 0.02,
             "api_realtime": "0.04", "api_preview": 0.00200001, "phones": 4e-1}}, "next_tier": null}"#,
         );
@@ -194,7 +198,7 @@ mod tests {
 
     #[test]
     fn what_is_no_price_is_named_one_by_one() {
-        let tier = read(
+        let tier = read_tier(
             r#"{"current_tier": {"name": 11, "service_prices": {"a": -0.02, "b": 0, "c": null,
             "d": "free", "e": 1000.000001, "f": 1e90, "g": [0.02], "h": 1000, "i": -0.0000001}}}"#,
         );
@@ -230,15 +234,15 @@ mod tests {
             r#"{"current_tier":{"service_prices":[]}}"#,
             "[1]",
         ] {
-            assert_eq!(super::read(wrong.as_bytes()), missing, "{wrong}");
+            assert_eq!(super::read_tier(wrong.as_bytes()), missing, "{wrong}");
         }
-        assert_eq!(super::read(b"<html>"), Err(AccountError::NotJson));
+        assert_eq!(super::read_tier(b"<html>"), Err(AccountError::NotJson));
     }
 
     #[test]
     fn old_prices_stay_where_new_ones_are_none() {
-        let old = read(r#"{"current_tier":{"service_prices":{"a":0.02,"b":0.4,"c":1}}}"#);
-        let new = read(r#"{"current_tier":{"service_prices":{"a":0.01,"b":-1,"d":2}}}"#);
+        let old = read_tier(r#"{"current_tier":{"service_prices":{"a":0.02,"b":0.4,"c":1}}}"#);
+        let new = read_tier(r#"{"current_tier":{"service_prices":{"a":0.01,"b":-1,"d":2}}}"#);
         let now = new.over(&old);
         assert_eq!(shown(&now), ["a 0.01", "b 0.4", "c 1", "d 2"]);
         assert_eq!(now.faults.get("b"), Some(&PriceFault::Negative));

@@ -132,7 +132,11 @@ struct SpentEnvelope<'a> {
 
 type Named<'a> = BTreeMap<String, &'a RawValue>;
 
-fn read_usage(body: &[u8]) -> Result<Usage, AccountError> {
+/// What a page of usage says. A key whose amount cannot be read is no error.
+///
+/// # Errors
+/// [`AccountError`]: the page is not such a page.
+pub fn read_usage(body: &[u8]) -> Result<Usage, AccountError> {
     const WHAT: &str = "data.breakdown";
     let envelope: UsageEnvelope = object(document(body)?, WHAT)?;
     let data: UsageData = object(envelope.data, WHAT)?;
@@ -153,7 +157,11 @@ fn read_usage(body: &[u8]) -> Result<Usage, AccountError> {
     Ok(usage)
 }
 
-fn read_spent(body: &[u8]) -> Result<Spent, AccountError> {
+/// What a page of `spent_credits` says. A day or a path that cannot be read is no error.
+///
+/// # Errors
+/// [`AccountError`]: the page is not such a page.
+pub fn read_spent(body: &[u8]) -> Result<Spent, AccountError> {
     const WHAT: &str = "spent_credits";
     let envelope: SpentEnvelope = object(document(body)?, WHAT)?;
     let periods: Named = object(envelope.spent_credits, WHAT)?;

@@ -38,6 +38,7 @@ pub(super) struct Beside<'a> {
     pub(super) ledger: &'a Ledger,
     pub(super) stack: &'a StackSettings,
     pub(super) client: AccountClient,
+    /// With connections of its own: those of a client belong to the thread that uses it.
     pub(super) reconciler_client: AccountClient,
     pub(super) watcher: Watcher,
     pub(super) alerts: Alerts,
@@ -77,6 +78,7 @@ impl Beside<'_> {
         let (next_alerts, next) = mpsc::channel(1);
         let live = self.live(tier.latest(), next_alerts);
         tasks.spawn(live.run(asked, self.draining.clone()));
+        let running = self.running(&reload_now, reconcile_now.as_ref());
         let state = AdminState::new(conditions, self.exporter.clone());
         tasks.spawn(admin::serve(self.admin_listener, state, ended()));
         tasks.spawn(self.exporter.keep_up(ended()));

@@ -4,10 +4,12 @@ use std::io;
 use std::path::PathBuf;
 use std::time::Instant;
 
+use ::metrics::gauge;
 use tokio_util::sync::CancellationToken;
 
 use super::background;
 use crate::ledger::{Ledger, StoreError, open_reader};
+use crate::metrics::LEDGER_DAMAGED;
 
 /// It rests so many times as long as it reads.
 const RESTS: u32 = 3;
@@ -18,6 +20,8 @@ const RESTS: u32 = 3;
 /// # Errors
 /// The system gives no thread.
 pub(super) fn begin(path: PathBuf, ledger: Ledger, ended: CancellationToken) -> io::Result<()> {
+    // Shown from the start: an alert waits for it to change.
+    gauge!(LEDGER_DAMAGED).set(0);
     let work = async move {
         match look(&path, &ended) {
             Ok(None) => tracing::debug!("the whole ledger was read, and agrees"),

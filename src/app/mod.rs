@@ -11,6 +11,7 @@ mod checking;
 mod differences;
 mod forecast;
 mod keys;
+mod listening;
 mod live;
 mod policy;
 mod reconcile;
@@ -22,7 +23,6 @@ use std::path::PathBuf;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -42,6 +42,8 @@ use crate::proxy::upstream::{Upstream, UpstreamSettings};
 use crate::reconciliation::ReconcileNow;
 
 use beside::Beside;
+pub use listening::Sockets;
+use listening::{announce, first_reading, idle_at_end, local, refusing};
 pub use live::LoadConfig;
 pub use reconcile::{AloneError, reconcile_alone};
 pub use stack::{StackParts, stack_settings};
@@ -132,10 +134,11 @@ impl Guard {
     ///
     /// [`StartError`]; nothing runs then.
     pub async fn start(config: Config, clock: Clock) -> Result<Self, StartError> {
-        Self::begin(config, clock, None).await
+        Self::begin(config, clock, None, Sockets::default()).await
     }
 
-    /// The same; when somebody wants the settings to be read again, `load` does that.
+    /// The same on `sockets`, as far as there are any; when somebody wants the settings to be read
+    /// again, `load` does that.
     ///
     /// # Errors
     ///
@@ -144,70 +147,64 @@ impl Guard {
         config: Config,
         clock: Clock,
         load: LoadConfig,
+        sockets: Sockets,
     ) -> Result<Self, StartError> {
-        Self::begin(config, clock, Some(load)).await
+        Self::begin(config, clock, Some(load), sockets).await
     }
 
     async fn begin(
         config: Config,
         clock: Clock,
         load: Option<LoadConfig>,
+        sockets: Sockets,
     ) -> Result<Self, StartError> {
         let exporter = metrics::install()?;
         let tls = tls::client_config(config.upstream.ca_file.as_deref())?;
         let (lock, store) = open_locked(&config.ledger.path, clock.now())?;
         let (ledger, writer) =
             Ledger::open(Box::new(store), ledger_settings(&config), clock.clone())?;
-        let (listener, admin_listener) = listeners(&config.server).await?;
+        let outlived = sockets.outlive_the_guard();
+        let (listener, admin_listener) = sockets.listen(&config.server).await?;
         let (address, admin_address) = (local(&listener), local(&admin_listener));
         let client = account::client(&config, &tls, &clock)?;
-        // With connections of its own: those of a client belong to the thread that uses it.
-        let reconciler_client = account::client(&config, &tls, &clock)?;
         let watcher = account::watcher(&config, &client, &clock);
-        let alerts = alerting::alerts(&config, &tls, &clock)?;
-        let control = control(&config)?;
-
         let (draining, ended) = (CancellationToken::new(), CancellationToken::new());
         let (tasks, beside) = (TaskTracker::new(), TaskTracker::new());
-        let stack_settings = stack_settings(
-            &config,
-            StackParts {
-                upstream: upstream(&config, &tls)?,
-                open: open(&config),
-                ledger: &ledger,
-                balance: watcher.latest(),
-                funds_gone: watcher.funds_gone(),
-                clock: &clock,
-                draining: &draining,
-                tasks: &tasks,
-            },
-        )?;
-        let writer = writer.spawn()?;
+        let refusing = refusing(outlived, &draining);
+        let parts = StackParts {
+            upstream: upstream(&config, &tls)?,
+            open: open(&config),
+            ledger: &ledger,
+            balance: watcher.latest(),
+            funds_gone: watcher.funds_gone(),
+            clock: &clock,
+            draining: &refusing,
+            tasks: &tasks,
+        };
+        let stack_settings = stack_settings(&config, parts)?;
         let parts = Beside {
             config: &config,
             load,
-            tls,
             clock: &clock,
             ledger: &ledger,
             stack: &stack_settings,
+            reconciler_client: account::client(&config, &tls, &clock)?,
             client,
-            reconciler_client,
             watcher,
-            alerts,
+            alerts: alerting::alerts(&config, &tls, &clock)?,
             admin_listener,
-            control,
+            control: control(&config)?,
             exporter,
+            tls,
             draining: &draining,
             ended: &ended,
         };
+        let writer = writer.spawn()?;
         let (reconcile, reload) = parts.spawn(&beside)?;
-        let proxy = tokio::spawn(server::serve(
-            listener,
-            stack(&stack_settings),
-            server_settings(&config.server),
-            draining.clone(),
-        ));
-        tracing::info!(%address, admin.address = %admin_address, "the guard is listening");
+        first_reading(outlived, &config, stack_settings.balance.clone()).await;
+        let bounds = server_settings(&config.server, outlived);
+        let clients = server::serve(listener, stack(&stack_settings), bounds, draining.clone());
+        announce(address, admin_address);
         Ok(Self {
             address,
             admin_address,
@@ -218,7 +215,7 @@ impl Guard {
             drain_timeout: config.server.drain_timeout,
             draining,
             ended,
-            proxy,
+            proxy: tokio::spawn(clients),
             tasks,
             beside,
             writer,
@@ -255,29 +252,6 @@ impl Guard {
             }
         }
     }
-}
-
-async fn listeners(server: &config::Server) -> Result<(TcpListener, TcpListener), StartError> {
-    let clients = bind("server.listen", server.listen).await?;
-    let admin = bind("server.admin_listen", server.admin_listen).await?;
-    Ok((clients, admin))
-}
-
-async fn bind(setting: &'static str, address: SocketAddr) -> Result<TcpListener, StartError> {
-    TcpListener::bind(address)
-        .await
-        .map_err(|why| StartError::Listen {
-            setting,
-            address,
-            why,
-        })
-}
-
-fn local(listener: &TcpListener) -> SocketAddr {
-    // A bound listener has an address; were it to lose it, port 0 says so plainly.
-    listener
-        .local_addr()
-        .unwrap_or(SocketAddr::from(([0, 0, 0, 0], 0)))
 }
 
 fn control(config: &Config) -> Result<ControlSocket, StartError> {
@@ -325,14 +299,16 @@ fn upstream_settings(
     })
 }
 
-/// The bounds on connections, from the settings.
-pub fn server_settings(server: &config::Server) -> ServerSettings {
+/// The bounds on connections, from the settings; `outlived`: the sockets outlive the guard.
+pub fn server_settings(server: &config::Server, outlived: bool) -> ServerSettings {
     ServerSettings {
         headers_max: server.header_count_max,
         header_bytes_max: server.header_bytes_max,
         header_read_timeout: server.header_read_timeout,
         stalled_client_timeout: server.stalled_client_timeout,
         connections_max: server.connections_max,
+        connections_per_source_max: server.connections_per_source_max,
+        idle_at_end: idle_at_end(outlived),
     }
 }
 

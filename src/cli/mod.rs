@@ -21,6 +21,7 @@ mod resolve;
 mod restore;
 mod sandbox;
 mod serve;
+mod systemd;
 mod verify;
 
 use std::io::{self, BufWriter, ErrorKind, Write};
@@ -32,6 +33,7 @@ use clap::{Parser, Subcommand};
 use crate::clock::Clock;
 use crate::config::{ConfigErrors, Environment};
 use crate::reports::ParsePeriodError;
+use crate::version;
 
 /// Where the configuration is when nobody says.
 const CONFIG_PATH: &str = "./generect-guard.toml";
@@ -44,7 +46,8 @@ const EXIT_USAGE: u8 = 2;
 #[derive(Debug, Parser)]
 #[command(
     name = "generect-guard",
-    version,
+    version = version::VERSION,
+    long_version = version::LONG,
     about,
     disable_help_subcommand = true
 )]

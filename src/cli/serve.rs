@@ -9,8 +9,8 @@ use anyhow::Context as _;
 use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use crate::app::{Drained, Guard, LoadConfig};
-use crate::cli::{Context, note};
+use crate::app::{Drained, Guard, LoadConfig, Sockets};
+use crate::cli::{Context, note, systemd};
 use crate::clock::Clock;
 use crate::config::{self, Config, ConfigErrors, Environment};
 use crate::control::{Asker, ReloadNow};
@@ -33,10 +33,12 @@ pub(super) fn run(_: &Args, context: &Context) -> anyhow::Result<ExitCode> {
     for warning in &config.warnings {
         tracing::warn!("{warning}");
     }
+    // Before there are threads: what says which sockets are ours is taken out of the environment.
+    let sockets = systemd::sockets(&context.environment)?;
     let runtime = runtime().context("the runtime cannot be started")?;
     let (path, environment) = (context.config.clone(), context.environment.clone());
     let again = Arc::new(move || load(&path, &environment, &secrets));
-    let ended = runtime.block_on(serve(config, again, context));
+    let ended = runtime.block_on(serve(config, again, sockets, context));
     logging::write_at_once();
     ended
 }
@@ -63,17 +65,27 @@ fn runtime() -> std::io::Result<Runtime> {
     builder.on_thread_park(logging::write_before_rest).build()
 }
 
-async fn serve(config: Config, again: LoadConfig, context: &Context) -> anyhow::Result<ExitCode> {
+async fn serve(
+    config: Config,
+    again: LoadConfig,
+    sockets: Sockets,
+    context: &Context,
+) -> anyhow::Result<ExitCode> {
     let mut signals = Signals::new()?;
     let hangups = signal(SignalKind::hangup())?;
-    let guard = Guard::start_live(config, context.clock.clone(), again).await?;
+    let guard = Guard::start_live(config, context.clock.clone(), again, sockets).await?;
+    let status = format!("clients call {}", guard.address);
+    systemd::ready(&status);
+    systemd::keep_saying_alive();
     let reloading = tokio::spawn(reload_on(
         hangups,
         guard.reload.clone(),
         context.clock.clone(),
+        status,
     ));
     signals.wait().await;
     reloading.abort();
+    systemd::stopping();
     tracing::info!("told to stop: no new calls, running ones finish; a second signal ends at once");
     tokio::spawn(async move {
         signals.wait().await;
@@ -100,14 +112,16 @@ async fn serve(config: Config, again: LoadConfig, context: &Context) -> anyhow::
 }
 
 /// SIGHUP is `reload` without a socket. How it went stands in the log.
-async fn reload_on(mut hangups: Signal, reload: ReloadNow, clock: Clock) {
+async fn reload_on(mut hangups: Signal, reload: ReloadNow, clock: Clock, status: String) {
     while hangups.recv().await.is_some() {
+        systemd::reloading();
         let asker = Asker {
             at: clock.now(),
             who: "SIGHUP".into(),
             reason: String::new(),
         };
         let _ = reload.reload(asker).await;
+        systemd::ready(&status);
     }
 }
 

@@ -18,8 +18,17 @@ use super::{tree, validate};
 /// Every mistake at once, each with its place. Only a file that cannot be read or is no TOML is a
 /// mistake alone.
 pub fn load(path: Option<&Path>, environment: &Environment) -> Result<Config, ConfigErrors> {
+    compile(&text(path)?, environment)
+}
+
+/// The same from the text of a file.
+///
+/// # Errors
+///
+/// As [`load`].
+pub fn compile(text: &str, environment: &Environment) -> Result<Config, ConfigErrors> {
     let mut complaints = Complaints::default();
-    let file = tree::read(&text(path)?, environment, &mut complaints)?;
+    let file = tree::read(text, environment, &mut complaints)?;
     let fetched = Fetched::all(&file, environment, &mut complaints);
     validate::compile(&file, fetched, complaints)
 }

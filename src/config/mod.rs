@@ -19,7 +19,7 @@ mod values;
 
 pub use complaint::{Complaint, ConfigErrors};
 pub use environment::Environment;
-pub use load::{Declared, declared, load, load_books};
+pub use load::{Declared, compile, declared, load, load_books};
 pub use settings::{
     Account, Books, Breaker, Config, Floor, FloorAction, KeptAnswers, LedgerFile, Pace, Rate,
     Retry, Server, Slots, TeamSettings, Upstream,

@@ -6,6 +6,7 @@
 
 use std::fs::File;
 use std::io::Read;
+use std::path::Path;
 
 use super::complaint::Complaints;
 use super::environment::Environment;
@@ -215,7 +216,7 @@ fn fetch(places: &Places<'_>, environment: &Environment, complaints: &mut Compla
             (env_path, found)
         }
         (None, Some(file)) => {
-            let found = from_file(&file_path, file, places, complaints);
+            let found = from_file(&file_path, file, places, environment, complaints);
             (file_path, found)
         }
         (None, None) => return Found::Unnamed,
@@ -248,11 +249,13 @@ fn from_file(
     path: &str,
     file: &str,
     places: &Places<'_>,
+    environment: &Environment,
     complaints: &mut Complaints,
 ) -> Option<String> {
+    let guarded = is_credential(file, environment);
     let read = || -> std::io::Result<(String, bool)> {
         let file = File::open(file)?;
-        let open_to_others = readable_by_others(&file.metadata()?);
+        let open_to_others = !guarded && readable_by_others(&file.metadata()?);
         let mut text = String::new();
         file.take(BYTES_MAX + 1).read_to_string(&mut text)?;
         Ok((text, open_to_others))
@@ -281,6 +284,13 @@ fn from_file(
             None
         }
     }
+}
+
+/// Whether the file was put there by systemd for this service alone (`LoadCredential=`). Its mode shows
+/// the bits of an access list that names only the service's user.
+fn is_credential(file: &str, environment: &Environment) -> bool {
+    let folder = environment.get("CREDENTIALS_DIRECTORY");
+    folder.is_some_and(|folder| Path::new(file).starts_with(folder))
 }
 
 #[cfg(unix)]

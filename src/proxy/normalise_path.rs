@@ -89,7 +89,10 @@ fn normalised(uri: &Uri) -> Result<Uri, &'static str> {
 }
 
 /// The path with single slashes and one at its end.
-fn normalise(path: &str) -> Result<String, &'static str> {
+///
+/// # Errors
+/// Why it has no plain spelling, for the client.
+pub fn normalise(path: &str) -> Result<String, &'static str> {
     if !path.starts_with('/') || !path.bytes().all(is_plain) {
         return Err(
             "The path has encoded or special characters, which no operation has. Send it as the API's documentation writes it.",

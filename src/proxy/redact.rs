@@ -2,7 +2,8 @@
 //!
 //! The upstream can echo it: one of its own pages lists full tokens (dossier section 3.6), and an
 //! error page may show the request. Wherever it stands in an answer, each of its bytes becomes an
-//! `x`, so that lengths stay as they were told.
+//! `x` (or another letter that it has not: what is covered must not make it again), so that lengths
+//! stay as they were told.
 
 use bytes::{Bytes, BytesMut};
 use memchr::memmem::Finder;
@@ -11,7 +12,11 @@ use memchr::memmem::Finder;
 #[derive(Clone)]
 pub struct Redactor {
     secret: Finder<'static>,
+    letter: u8,
 }
+
+/// What a secret may be covered with, the first that it has not.
+const LETTERS: [u8; 4] = *b"x*#~";
 
 /// A stream's end that may be the beginning of the secret, kept back until more is known.
 #[derive(Debug, Default)]
@@ -35,6 +40,10 @@ impl Redactor {
     pub fn new(secret: &str) -> Self {
         Self {
             secret: Finder::new(secret.as_bytes()).into_owned(),
+            letter: LETTERS
+                .into_iter()
+                .find(|letter| !secret.as_bytes().contains(letter))
+                .unwrap_or(b'x'),
         }
     }
 
@@ -53,7 +62,7 @@ impl Redactor {
         let mut covered = BytesMut::from(&bytes[..]);
         let mut at = first;
         loop {
-            covered[at..at + length].fill(b'x');
+            covered[at..at + length].fill(self.letter);
             match self.secret.find(&covered[at..]) {
                 Some(next) => at += next,
                 None => return covered.freeze(),
@@ -110,6 +119,13 @@ mod tests {
         assert_eq!(covered.len(), TEXT.len());
         assert!(!redactor.is_in(&covered));
         assert!(covered.starts_with(b"a xxxxxxxxxxxx b "));
+    }
+
+    #[test]
+    fn what_is_covered_does_not_make_the_secret_again() {
+        let redactor = Redactor::new("s3cret-x");
+        let covered = redactor.cover(Bytes::from("s3cret-s3cret-x"));
+        assert_eq!(covered, "s3cret-********");
     }
 
     #[test]

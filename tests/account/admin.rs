@@ -103,7 +103,7 @@ impl Pages {
         let json = page.json();
         assert_eq!(json["ready"], page.status == 200);
         let conditions = json["conditions"].as_array().unwrap();
-        assert_eq!(conditions.len(), 3);
+        assert_eq!(conditions.len(), 4);
         let unmet = conditions
             .iter()
             .filter(|condition| condition["met"] == false);

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 
 use generect_guard::config;
 
@@ -32,6 +33,26 @@ fn the_token_is_taken_from_the_environment_or_from_a_file_without_its_line_break
         let config = load(&text).unwrap();
         assert_eq!(config.upstream.token.expose(), TOKEN);
         assert_eq!(config.warnings, []);
+    }
+}
+
+#[test]
+fn a_credential_of_systemd_is_not_warned_of_for_the_bits_of_its_access_list() {
+    let folder = Folder::with("");
+    let path = folder.file("token", TOKEN);
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o440)).unwrap();
+    let text = instead(
+        "token_env = \"GENERECT_TOKEN\"",
+        &format!("token_file = {path:?}"),
+    );
+    let with_file = Folder::with(&text);
+    for (credentials, warnings) in [(folder.dir.path(), 0), (Path::new("/run/credentials"), 1)] {
+        let credentials = credentials.display().to_string();
+        let environment = [("CREDENTIALS_DIRECTORY", credentials)]
+            .into_iter()
+            .collect();
+        let loaded = config::load(Some(&with_file.config()), &environment).unwrap();
+        assert_eq!(loaded.warnings.len(), warnings, "{:?}", loaded.warnings);
     }
 }
 

@@ -18,7 +18,7 @@ async fn missing(world: &World) -> (u16, Vec<String>) {
     let report = page.json();
     assert_eq!(report["ready"], page.status == 200);
     let conditions = report["conditions"].as_array().unwrap();
-    assert_eq!(conditions.len(), 3);
+    assert_eq!(conditions.len(), 4);
     let unmet = conditions
         .iter()
         .filter(|condition| condition["met"] == false);

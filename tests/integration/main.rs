@@ -53,6 +53,7 @@ mod reconcile_failing;
 mod reconcile_findings;
 mod reconcile_readings;
 mod refusals;
+mod restart;
 mod same_bytes;
 mod sdk;
 mod sdk_reactions;

@@ -12,6 +12,7 @@ pub mod crash;
 pub mod pages;
 pub mod raw;
 pub mod relay;
+pub mod silence;
 pub mod traffic;
 
 use std::net::SocketAddr;
@@ -19,7 +20,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use generect_guard::app::{Drained, Guard};
+use generect_guard::app::{Drained, Guard, Sockets};
 use generect_guard::clock::Clock;
 use generect_guard::config::{self, Environment};
 use generect_guard::control::{self, Command, Question, Reply};
@@ -241,9 +242,14 @@ impl Plan {
         let environment = Environment::from_iter([("TEST_TOKEN", self.token.as_str())]);
         let load = move || config::load(Some(&path), &environment);
         let config = load().unwrap_or_else(|errors| panic!("{errors}"));
-        Guard::start_live(config, self.clock.clone(), Arc::new(load))
-            .await
-            .unwrap_or_else(|error| panic!("{error}"))
+        Guard::start_live(
+            config,
+            self.clock.clone(),
+            Arc::new(load),
+            Sockets::default(),
+        )
+        .await
+        .unwrap_or_else(|error| panic!("{error}"))
     }
 }
 
@@ -269,7 +275,7 @@ pub fn no_tls() -> rustls::ClientConfig {
 }
 
 /// An answer, read to its end.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Answered {
     pub status: u16,
     pub headers: http::HeaderMap,
@@ -298,11 +304,12 @@ impl Answered {
 /// Sends a request and reads its answer; an error is one of the connection.
 pub async fn send(request: RequestBuilder) -> Result<Answered, reqwest::Error> {
     let response = request.send().await?;
-    Ok(Answered {
+    let answered = Answered {
         status: response.status().as_u16(),
         headers: response.headers().clone(),
         text: response.text().await?,
-    })
+    };
+    Ok(answered.silent())
 }
 
 impl World {
@@ -417,19 +424,23 @@ impl World {
 
     /// Drains the guard and checks that its books are sound. Gives back the ledger's folder.
     pub async fn end(mut self) -> tempfile::TempDir {
+        self.ended().await
+    }
+
+    async fn ended(&mut self) -> tempfile::TempDir {
+        // The harness looks through it for secrets.
+        self.admin("/metrics").await;
         let guard = self.guard.take().unwrap();
         assert_eq!(guard.drain().await, Drained::Clean);
         let folder = self.folder.take().unwrap();
         verify(&folder.path().join("ledger.db"));
+        silence::assert_files_silent(folder.path());
         folder
     }
 
     /// Ends the guard and starts another on the same ledger, before the same simulator.
     pub async fn restarted(mut self, plan: Plan) -> Self {
-        let guard = self.guard.take().unwrap();
-        assert_eq!(guard.drain().await, Drained::Clean);
-        let folder = self.folder.take().unwrap();
-        verify(&folder.path().join("ledger.db"));
+        let folder = self.ended().await;
         let guard = plan.guard(&self.simulator.base_url(), folder.path()).await;
         self.address = guard.address;
         self.admin_address = guard.admin_address;

@@ -15,7 +15,7 @@ mod recent;
 mod row;
 mod span;
 
-pub use page::{Page, TransactionsQuery};
+pub use page::{Page, TransactionsQuery, read_rows};
 pub use pull::Pull;
 pub use row::{RowFault, UnreadableRow};
 pub use span::{PullReport, PullSettings, Span, Stop};

@@ -79,9 +79,9 @@ impl AccountClient {
             started_at: answered.started_at,
             finished_at: answered.finished_at,
         };
-        for raw in raw_rows(query.source, &answered.body)? {
+        for row in read_rows(query.source, &answered.body)? {
             page.raw_count += 1;
-            match row::read(query.source, raw) {
+            match row {
                 Ok(row) => page.rows.push(row),
                 Err(fault) => page.unreadable.push(fault),
             }
@@ -117,6 +117,18 @@ struct V1List<'a> {
 struct LegacyList<'a> {
     #[serde(borrow)]
     results: &'a RawValue,
+}
+
+/// The rows of a list, in the order they stand in. A row that cannot be read is no error of the page.
+///
+/// # Errors
+/// [`AccountError`]: the page is not such a list.
+pub fn read_rows(
+    source: TransactionSource,
+    body: &[u8],
+) -> Result<Vec<Result<Transaction, UnreadableRow>>, AccountError> {
+    let rows = raw_rows(source, body)?.into_iter();
+    Ok(rows.map(|raw| row::read(source, raw)).collect())
 }
 
 fn raw_rows(source: TransactionSource, body: &[u8]) -> Result<Vec<&RawValue>, AccountError> {

@@ -297,7 +297,7 @@ impl Writer {
     }
 
     fn forget_old_jobs(&mut self) {
-        let now = self.clock.now();
+        let now = self.book.clock();
         if now.duration_since(self.forgot_at) >= FORGET_EVERY {
             self.forgot_at = now;
             for job in self.book.forget_old_jobs() {

@@ -225,9 +225,22 @@ impl KeptAnswersLayer {
 
 /// Under what a call is found again.
 fn mark(client: &Client, digest: CallDigest, headers: &HeaderMap) -> Result<Mark, Refusal> {
+    let Some(name) = idempotency_key(headers)? else {
+        return Ok(Mark::Call(digest));
+    };
+    // No operation has this name.
+    let digest = CallDigest::of(client, IDEMPOTENCY_KEY.as_str(), name);
+    Ok(Mark::Named(digest))
+}
+
+/// The name that its client gave a call.
+///
+/// # Errors
+/// [`Refusal::BadRequest`]: there is one that cannot be read, or there are several.
+pub fn idempotency_key(headers: &HeaderMap) -> Result<Option<&[u8]>, Refusal> {
     let mut names = headers.get_all(IDEMPOTENCY_KEY).iter();
     let Some(name) = names.next() else {
-        return Ok(Mark::Call(digest));
+        return Ok(None);
     };
     let name = name.as_bytes();
     let is_readable = (1..=IDEMPOTENCY_KEY_BYTES_MAX).contains(&name.len())
@@ -237,9 +250,7 @@ fn mark(client: &Client, digest: CallDigest, headers: &HeaderMap) -> Result<Mark
             "An Idempotency-Key is 1 to {IDEMPOTENCY_KEY_BYTES_MAX} visible ASCII characters without a space, given once. Send such a one, or none."
         )));
     }
-    // No operation has this name.
-    let digest = CallDigest::of(client, IDEMPOTENCY_KEY.as_str(), name);
-    Ok(Mark::Named(digest))
+    Ok(Some(name))
 }
 
 /// The answer, marked. What stood in a budget when it was first given is not so now.

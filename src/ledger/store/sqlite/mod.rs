@@ -4,6 +4,7 @@
 
 mod append;
 mod archive;
+mod atomic;
 mod changes;
 mod checkpoint;
 mod codes;
@@ -23,7 +24,7 @@ mod wal;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
-use rusqlite::{Connection, TransactionBehavior};
+use rusqlite::Connection;
 
 use crate::ledger::archive::Archived;
 use crate::ledger::entry::Entry;
@@ -31,6 +32,7 @@ use crate::ledger::record::Record;
 
 use super::{LedgerLock, LockError, Reader, Store, StoreError, Tail};
 
+use atomic::atomically;
 use checkpoint::Checkpoints;
 use mark::MARK_EVERY;
 use names::Numbers;
@@ -119,16 +121,15 @@ impl SqliteStore {
     fn write(&mut self, batch: &[Entry], last: i64) -> Result<(), StoreError> {
         let end = batch.last().map_or(last, |entry| entry.seq);
         let moves_mark = end - self.mark >= MARK_EVERY;
-        let transaction = rusqlite::Transaction::new_unchecked(
-            self.reader.connection(),
-            TransactionBehavior::Immediate,
-        )?;
-        append::write(&transaction, &mut self.numbers, batch)?;
-        if moves_mark {
-            mark::advance(&transaction, end)?;
-            months::advance(&transaction, end)?;
-        }
-        transaction.commit()?;
+        let connection = self.reader.connection();
+        atomically(connection, || {
+            append::write(connection, &mut self.numbers, batch)?;
+            if moves_mark {
+                mark::advance(connection, end)?;
+                months::advance(connection, end)?;
+            }
+            Ok(())
+        })?;
         if moves_mark {
             self.mark = end;
         }
@@ -164,24 +165,16 @@ impl Store for SqliteStore {
     }
 
     fn keep(&mut self, records: &[Record]) -> Result<(), StoreError> {
-        let transaction = rusqlite::Transaction::new_unchecked(
-            self.reader.connection(),
-            TransactionBehavior::Immediate,
-        )?;
-        keep::keep(&transaction, records)?;
-        transaction.commit()?;
+        let connection = self.connection();
+        atomically(connection, || keep::keep(connection, records))?;
         self.checkpoints.committed(self.connection());
         Ok(())
     }
 
     fn archive(&mut self, archived: &Archived) -> Result<(), StoreError> {
         let tail = self.reader.tail()?;
-        let transaction = rusqlite::Transaction::new_unchecked(
-            self.reader.connection(),
-            TransactionBehavior::Immediate,
-        )?;
-        Self::put_archive(&transaction, tail, archived)?;
-        transaction.commit()?;
+        let connection = self.connection();
+        atomically(connection, || Self::put_archive(connection, tail, archived))?;
         self.mark = tail.seq;
         self.checkpoints.committed(self.connection());
         Ok(())

@@ -1,0 +1,51 @@
+//! Settings.
+
+use generect_guard::config::{Environment, compile};
+
+const TOKEN: &str = "5ec2e7a1b0c94d3f8e7a6b5c4d3e2f1a";
+/// Settings without a mistake, for others to stand after.
+const GOOD: &str = r#"
+[upstream]
+token_env = "GENERECT_TOKEN"
+[[team]]
+id = "growth"
+[[key]]
+id = "crm"
+team = "growth"
+sha256 = "1111111111111111111111111111111111111111111111111111111111111111"
+[[budget]]
+id = "all"
+limit = 100
+per = "month"
+"#;
+
+pub fn run(input: &[u8]) {
+    let Some((how, text)) = input.split_first() else {
+        return;
+    };
+    let Ok(text) = std::str::from_utf8(text) else {
+        return;
+    };
+    // Whatever it names would be read; some files have no end.
+    if text.contains("file") {
+        return;
+    }
+    let text = if how % 2 == 0 {
+        format!("{GOOD}\n{text}")
+    } else {
+        text.to_owned()
+    };
+    let environment = Environment::from_iter([("GENERECT_TOKEN", TOKEN)]);
+    match compile(&text, &environment) {
+        Ok(config) => {
+            assert_eq!(config.upstream.token.expose(), TOKEN);
+            assert!(config.needs_restart(&config).is_empty());
+            assert!(!format!("{config:?}").contains(TOKEN));
+        }
+        Err(mistakes) => {
+            let said = mistakes.to_string();
+            assert!(!said.is_empty());
+            assert!(!said.contains(TOKEN) || text.contains(TOKEN), "{said}");
+        }
+    }
+}
