@@ -19,6 +19,21 @@ const PATH: &str = "/api/v1/accounts/me/";
 const BYTES_MAX: usize = 64 * 1024;
 const BALANCE: &str = "data.credits.balance";
 
+/// Whoever can say what the account has left.
+pub trait BalanceSource: Send + Sync + 'static {
+    /// Reads the balance now.
+    ///
+    /// # Errors
+    /// Every [`AccountError`]; none is retried here.
+    fn balance(&self) -> impl Future<Output = Result<Reading, AccountError>> + Send;
+}
+
+impl BalanceSource for AccountClient {
+    async fn balance(&self) -> Result<Reading, AccountError> {
+        self.me().await
+    }
+}
+
 impl AccountClient {
     /// Reads the balance now.
     ///

@@ -21,7 +21,7 @@ mod watcher;
 
 pub use client::AccountClient;
 pub use error::{AccountError, ClientBuildError};
-pub use me::read_balance;
+pub use me::{BalanceSource, read_balance};
 pub use pace::{Near, WatcherSettings};
 pub use reading::{Reading, Seen};
 pub use tier::{PriceFault, TierPrices, read_tier};

@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::account::client::AccountClient;
 use crate::account::error::AccountError;
+use crate::account::me::BalanceSource;
 use crate::account::pace::{Near, Pace, WatcherSettings};
 use crate::account::reading::{Reading, Seen};
 use crate::clock::Clock;
@@ -56,10 +57,12 @@ impl FundsGone {
 
 /// Reads the account's balance for as long as the guard runs.
 #[derive(Debug)]
-pub struct Watcher {
-    client: AccountClient,
+pub struct Watcher<A = AccountClient> {
+    client: Arc<A>,
     clock: Clock,
     pace: Pace,
+    /// What spreads the questions after an error.
+    chance: fn() -> u32,
     nudged: Arc<Notify>,
     marks: Arc<Marks>,
     /// How many of the marks have been taken in.
@@ -75,19 +78,26 @@ struct Unreadable {
     reason: &'static str,
 }
 
-impl Watcher {
+impl<A: BalanceSource> Watcher<A> {
     /// A watcher that has asked nothing yet.
-    pub fn new(client: AccountClient, clock: Clock, settings: WatcherSettings) -> Self {
+    pub fn new(client: A, clock: Clock, settings: WatcherSettings) -> Self {
         Self {
-            client,
+            client: Arc::new(client),
             clock,
             pace: Pace::new(settings),
+            chance: rand::random,
             nudged: Arc::new(Notify::new()),
             marks: Arc::default(),
             heard: 0,
             latest: watch::Sender::new(None),
             unreadable: None,
         }
+    }
+
+    /// Spreads its questions after an error by `chance`, for whoever must foresee them.
+    pub fn spread_by(mut self, chance: fn() -> u32) -> Self {
+        self.chance = chance;
+        self
     }
 
     /// The last balance read, `None` until there is one. Its age is for the reader to judge.
@@ -141,11 +151,11 @@ impl Watcher {
             }
             Ok(reading) => {
                 self.has_read(reading, on_reading);
-                Instant::now() + self.pace.pause(rand::random())
+                Instant::now() + self.pace.pause((self.chance)())
             }
             Err(error) => {
                 self.has_failed(&error);
-                Instant::now() + self.pace.pause(rand::random())
+                Instant::now() + self.pace.pause((self.chance)())
             }
         };
         self.wait(turn, earliest, on_reading).await;
@@ -153,8 +163,8 @@ impl Watcher {
 
     /// Asks, and hears meanwhile that the funds are gone.
     async fn ask(&mut self, on_reading: &impl Fn(&Reading)) -> Result<Reading, AccountError> {
-        let (client, marks) = (self.client.clone(), Arc::clone(&self.marks));
-        let mut question = std::pin::pin!(client.me());
+        let (client, marks) = (Arc::clone(&self.client), Arc::clone(&self.marks));
+        let mut question = std::pin::pin!(client.balance());
         loop {
             tokio::select! {
                 biased;

@@ -14,52 +14,38 @@ mod listening;
 mod live;
 mod policy;
 mod reconcile;
+mod stack;
 mod tls;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use arc_swap::ArcSwap;
-use jiff::Timestamp;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::account::Watcher;
 use crate::admin::{Conditions, ReadingState};
 use crate::clock::Clock;
 use crate::config::{self, Config};
-use crate::control::{ControlSocket, Pausing, ReloadNow};
+use crate::control::{ControlSocket, ReloadNow};
 use crate::ledger::store::{open_locked, open_reader};
-use crate::ledger::{AccountRule, Ledger, LedgerLock, OpenError, Reader, Settings, WhenStale};
+use crate::ledger::{AccountRule, Ledger, LedgerLock, Settings, WhenStale};
 use crate::metrics;
-use crate::proxy::attach_token::Token;
-use crate::proxy::breaker::{Breaker, BreakerSettings};
-use crate::proxy::database_twin::TwinSavings;
-use crate::proxy::forward::ForwardSettings;
-use crate::proxy::kept::{Bounds, Shelf};
-use crate::proxy::policy::Policy;
-use crate::proxy::redact::Redactor;
-use crate::proxy::resend::Patience;
 use crate::proxy::savings::Savings;
 use crate::proxy::server::{self, ServerSettings};
-use crate::proxy::slots::Slots;
 use crate::proxy::stack::{StackSettings, stack};
-use crate::proxy::team_view::{Books, OpenReader};
+use crate::proxy::team_view::OpenReader;
 use crate::proxy::upstream::{Upstream, UpstreamSettings};
 use crate::reconciliation::ReconcileNow;
 
 use beside::Beside;
 pub use listening::Sockets;
-use listening::{announce, first_reading, idle_at_end, local, refusing};
+use listening::{announce, first_reading, local, refusing, settings_at_end};
 pub use live::LoadConfig;
 pub use reconcile::{AloneError, reconcile_alone};
-
-/// Test tokens begin so (dossier section 1).
-const TEST_TOKEN_PREFIX: &str = "test_";
+pub use stack::{StackParts, stack_settings};
 
 /// Why the guard does not start. Each says what to look at.
 #[derive(Debug, thiserror::Error)]
@@ -190,7 +176,7 @@ impl Guard {
         let (tasks, beside) = (TaskTracker::new(), TaskTracker::new());
         let refusing = refusing(outlived, &draining);
         let stack_settings =
-            stack_settings(&config, &tls, &ledger, &watcher, &clock, &refusing, &tasks)?;
+            over_the_network(&config, &tls, &ledger, &watcher, &clock, &refusing, &tasks)?;
         let writer = writer.spawn()?;
         let parts = Beside {
             config: &config,
@@ -214,7 +200,7 @@ impl Guard {
         let proxy = tokio::spawn(server::serve(
             listener,
             stack(&stack_settings),
-            server_settings(&config.server, outlived),
+            settings_at_end(server_settings(&config.server), outlived),
             draining.clone(),
         ));
         announce(address, admin_address);
@@ -272,7 +258,8 @@ fn control(config: &Config) -> Result<ControlSocket, StartError> {
     ControlSocket::bind(&path).map_err(|why| StartError::Control { path, why })
 }
 
-fn ledger_settings(config: &Config) -> Settings {
+/// The bounds of the books and what they count, from the settings.
+pub fn ledger_settings(config: &Config) -> Settings {
     Settings {
         budgets: config.budgets.clone(),
         account: config.account.rule.clone(),
@@ -282,84 +269,39 @@ fn ledger_settings(config: &Config) -> Settings {
     }
 }
 
-fn stack_settings(
+/// What the stack is made from in a guard that is no simulation.
+fn over_the_network(
     config: &Config,
     tls: &rustls::ClientConfig,
     ledger: &Ledger,
-    watcher: &Watcher,
+    watcher: &crate::account::Watcher,
     clock: &Clock,
     refusing: &CancellationToken,
     tasks: &TaskTracker,
 ) -> Result<StackSettings, StartError> {
-    let (server, upstream) = (&config.server, &config.upstream);
-    let wrong = |error: &dyn std::fmt::Display| StartError::Upstream(error.to_string());
-    let token = upstream.token.expose();
-    let reader = open_reader(&config.ledger.path).map_err(OpenError::from)?;
-    let savings = savings(&*reader, clock)?;
-    let forward = ForwardSettings {
-        upstream: Upstream::new(upstream_settings(upstream, tls.clone())?)
-            .map_err(|error| wrong(&error))?,
-        patience: Patience {
-            tries: upstream.retry.tries,
-            pause: upstream.retry.pause,
-            within: upstream.connect_timeout,
-        },
-        ledger: ledger.clone(),
-        breaker: Arc::new(Breaker::new(BreakerSettings {
-            failures: upstream.breaker.failures.get(),
-            within: upstream.breaker.within,
-            pause: upstream.breaker.pause,
-            pause_max: upstream.breaker.pause_max,
-        })),
-        funds_gone: watcher.funds_gone(),
-        redactor: Redactor::new(token),
-        token_is_test: token.starts_with(TEST_TOKEN_PREFIX),
-        response_timeout: upstream.response_timeout,
-        answer_bytes_kept: server.answer_bytes_kept,
-        kept_bytes: Arc::new(Semaphore::new(
-            server.kept_bytes_max.min(Semaphore::MAX_PERMITS),
-        )),
-        stalled_client_timeout: server.stalled_client_timeout,
-        twin_savings: TwinSavings::new(savings.clone()),
-        tasks: tasks.clone(),
-    };
-    let policy: Policy = policy::build(config)?;
-    let pauses = Pausing::kept(&*reader).map_err(OpenError::from)?;
-    let path = config.ledger.path.clone();
-    let open = OpenReader::new(move || open_reader(&path));
-    Ok(StackSettings {
-        policy: Arc::new(ArcSwap::from_pointee(policy)),
-        draining: refusing.clone(),
+    let parts = StackParts {
+        upstream: upstream(config, tls)?,
+        open: open(config),
+        ledger,
         balance: watcher.latest(),
-        books: Arc::new(Books::new(ledger.clone(), open, clock.clone())),
-        slots: Arc::new(Slots::new(policy::slots(config))),
-        savings,
-        pauses: Arc::new(ArcSwap::from_pointee(pauses)),
-        clock: clock.clone(),
-        shelf: Shelf::new(kept_answers(&config.kept_answers), clock.clone()),
-        body_bytes_max: server.body_bytes_max,
-        body_read_timeout: server.body_read_timeout,
-        token: Token::new(token).map_err(|error| wrong(&error))?,
-        forward: Arc::new(forward),
-    })
+        funds_gone: watcher.funds_gone(),
+        clock,
+        draining: refusing,
+        tasks,
+    };
+    stack_settings(config, parts)
 }
 
-fn kept_answers(settings: &config::KeptAnswers) -> Bounds {
-    Bounds {
-        number_max: settings.number_max,
-        bytes_max: settings.bytes_max,
-        keep: settings.keep,
-        idempotency_keep: settings.idempotency_keep,
-    }
+/// The way to the upstream, over the network.
+fn upstream(config: &Config, tls: &rustls::ClientConfig) -> Result<Upstream, StartError> {
+    let settings = upstream_settings(&config.upstream, tls.clone())?;
+    Upstream::new(settings).map_err(|error| StartError::Upstream(error.to_string()))
 }
 
-/// What was saved lately, to go on from.
-fn savings(reader: &dyn Reader, clock: &Clock) -> Result<Savings, StartError> {
-    let from = Savings::at_hand_from(clock.now());
-    let kept = reader
-        .savings(from, Timestamp::MAX)
-        .map_err(OpenError::from)?;
-    Ok(Savings::new(clock.clone(), kept))
+/// Readers of the ledger's file, beside its writer.
+fn open(config: &Config) -> OpenReader {
+    let path = config.ledger.path.clone();
+    OpenReader::new(move || open_reader(&path))
 }
 
 fn upstream_settings(
@@ -379,14 +321,15 @@ fn upstream_settings(
     })
 }
 
-fn server_settings(server: &config::Server, outlived: bool) -> ServerSettings {
+/// The bounds on connections, from the settings.
+pub fn server_settings(server: &config::Server) -> ServerSettings {
     ServerSettings {
         headers_max: server.header_count_max,
         header_bytes_max: server.header_bytes_max,
         header_read_timeout: server.header_read_timeout,
         stalled_client_timeout: server.stalled_client_timeout,
         connections_max: server.connections_max,
-        idle_at_end: idle_at_end(outlived),
+        idle_at_end: Duration::ZERO,
     }
 }
 

@@ -1,9 +1,7 @@
 //! What of an upstream answer's head concerns the guard and its clients.
 
 use http::header::{
-    CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue,
-    PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, RETRY_AFTER, SET_COOKIE, TE, TRAILER,
-    TRANSFER_ENCODING, UPGRADE,
+    CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER,
 };
 use http::{Extensions, StatusCode, response};
 
@@ -20,16 +18,19 @@ pub fn says_test(headers: &HeaderMap) -> bool {
 }
 
 /// Fields that speak of one connection only (RFC 9110, section 7.6.1).
-const HOP_BY_HOP: [HeaderName; 8] = [
-    CONNECTION,
-    HeaderName::from_static("keep-alive"),
-    PROXY_AUTHENTICATE,
-    PROXY_AUTHORIZATION,
-    TE,
-    TRAILER,
-    TRANSFER_ENCODING,
-    UPGRADE,
-];
+fn is_hop_by_hop(name: &str) -> bool {
+    matches!(
+        name,
+        "connection"
+            | "keep-alive"
+            | "proxy-authenticate"
+            | "proxy-authorization"
+            | "te"
+            | "trailer"
+            | "transfer-encoding"
+            | "upgrade"
+    )
+}
 
 /// The upstream's head as a client may see it: without its words beside the status, which nobody
 /// looks through.
@@ -68,20 +69,19 @@ fn passed_headers(mut headers: HeaderMap, redactor: &Redactor) -> HeaderMap {
     for name in named.into_iter().filter(|name| *name != CONTENT_LENGTH) {
         headers.remove(name);
     }
-    for name in HOP_BY_HOP {
-        headers.remove(name);
-    }
-    headers.remove(SET_COOKIE);
-    let ours: Vec<HeaderName> = headers
+    let stays_behind = |name: &str, value: &[u8]| {
+        is_hop_by_hop(name)
+            || name == "set-cookie"
+            || name.starts_with("guard-")
+            || redactor.is_in(name.as_bytes())
+            || redactor.is_in(value)
+    };
+    let behind: Vec<HeaderName> = headers
         .iter()
-        .filter(|(name, value)| {
-            name.as_str().starts_with("guard-")
-                || redactor.is_in(name.as_str().as_bytes())
-                || redactor.is_in(value.as_bytes())
-        })
+        .filter(|(name, value)| stays_behind(name.as_str(), value.as_bytes()))
         .map(|(name, _)| name.clone())
         .collect();
-    for name in ours {
+    for name in behind {
         headers.remove(name);
     }
     headers

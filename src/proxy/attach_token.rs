@@ -12,30 +12,35 @@ use std::fmt;
 use std::task::{Context, Poll};
 
 use http::header::{
-    ACCEPT, ACCEPT_ENCODING, ACCEPT_LANGUAGE, AUTHORIZATION, CONTENT_ENCODING, CONTENT_LENGTH,
-    CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, InvalidHeaderValue, USER_AGENT,
+    ACCEPT_ENCODING, AUTHORIZATION, HeaderMap, HeaderName, HeaderValue, InvalidHeaderValue,
 };
 use tower::{Layer, Service};
 
-use super::authenticate::keys_shown;
+use super::authenticate::Presented;
 use super::refusal::Refusal;
 use super::trace::X_REQUEST_ID;
 use super::{Admitted, Answer, Sealed};
 
-/// The client's headers that go on, besides those that begin with [`VENDOR_PREFIX`].
-const PASSED: [HeaderName; 9] = [
-    ACCEPT,
-    ACCEPT_LANGUAGE,
-    CONTENT_ENCODING,
-    CONTENT_LENGTH,
-    CONTENT_TYPE,
-    USER_AGENT,
-    HeaderName::from_static("traceparent"),
-    HeaderName::from_static("tracestate"),
-    X_REQUEST_ID,
-];
 /// The vendor's own headers (dossier sections 6.2 and 6.5).
 const VENDOR_PREFIX: &str = "x-generect-";
+
+/// Whether a client's header goes on.
+fn is_passed(name: &HeaderName) -> bool {
+    let name = name.as_str();
+    let is_listed = matches!(
+        name,
+        "accept"
+            | "accept-language"
+            | "content-encoding"
+            | "content-length"
+            | "content-type"
+            | "traceparent"
+            | "tracestate"
+            | "user-agent"
+            | "x-request-id"
+    );
+    is_listed || name.starts_with(VENDOR_PREFIX)
+}
 
 /// The account's token, ready to be sent. Its `Debug` hides it.
 #[derive(Clone)]
@@ -107,11 +112,10 @@ where
 }
 
 fn outgoing(headers: &HeaderMap, token: &Token) -> HeaderMap {
-    let mut out = HeaderMap::with_capacity(PASSED.len() + 2);
-    let keys = keys_shown(headers);
+    let mut out = HeaderMap::with_capacity(headers.len() + 1);
+    let keys = Presented::by(headers);
     for (name, value) in headers {
-        let listed = PASSED.contains(name) || name.as_str().starts_with(VENDOR_PREFIX);
-        if listed && !keys.iter().any(|key| key.find(value.as_bytes()).is_some()) {
+        if is_passed(name) && !keys.show_in(value.as_bytes()) {
             out.append(name, value.clone());
         }
     }

@@ -16,7 +16,7 @@ use std::task::{Context, Poll};
 
 use arc_swap::ArcSwap;
 use http::header::{AUTHORIZATION, HeaderMap, HeaderName};
-use memchr::memmem::{self, Finder};
+use memchr::memmem;
 use tower::{Layer, Service};
 
 use super::policy::Policy;
@@ -44,7 +44,7 @@ pub struct AuthenticateLayer {
 #[derive(Clone, Debug)]
 pub struct Authenticate<S> {
     inner: S,
-    layer: AuthenticateLayer,
+    layer: Arc<AuthenticateLayer>,
 }
 
 impl<S> Layer<S> for AuthenticateLayer {
@@ -53,7 +53,7 @@ impl<S> Layer<S> for AuthenticateLayer {
     fn layer(&self, inner: S) -> Authenticate<S> {
         Authenticate {
             inner,
-            layer: self.clone(),
+            layer: Arc::new(self.clone()),
         }
     }
 }
@@ -70,7 +70,12 @@ where
         self.inner.poll_ready(cx)
     }
 
-    fn call(&mut self, Traced { request, exchange }: Traced) -> Self::Future {
+    fn call(&mut self, traced: Traced) -> Self::Future {
+        let Traced {
+            request,
+            peer,
+            exchange,
+        } = traced;
         let policy = self.layer.policy.load_full();
         let found = presented(request.headers()).and_then(|secret| {
             let found = policy.directory.find(secret);
@@ -87,6 +92,7 @@ where
         }
         Decided::Right(self.inner.call(Identified {
             request,
+            peer,
             exchange,
             client,
             policy,
@@ -143,23 +149,32 @@ fn secrets(headers: &HeaderMap) -> impl Iterator<Item = Option<&str>> {
     let tokens = headers.get_all(AUTHORIZATION).iter();
     let tokens = tokens.map(|value| value.to_str().ok().map(without_schemes));
     let keys = headers.get_all(X_API_KEY).iter();
-    tokens.chain(keys.map(|value| value.to_str().ok().map(str::trim)))
+    tokens.chain(keys.map(|value| value.to_str().ok().map(str::trim_ascii)))
 }
 
 /// Whether a key that these headers present stands in `bytes` too, where it would be passed on or
 /// written down.
 pub(super) fn shows_key(headers: &HeaderMap, bytes: &[u8]) -> bool {
-    secrets(headers)
-        .flatten()
-        // Making a search ready is most of its work: spared where the key cannot fit.
-        .filter(|key| (1..=bytes.len()).contains(&key.len()))
-        .any(|key| memmem::find(bytes, key.as_bytes()).is_some())
+    Presented::by(headers).show_in(bytes)
 }
 
-/// The keys that these headers present, ready to be looked for in others.
-pub(super) fn keys_shown(headers: &HeaderMap) -> Vec<Finder<'_>> {
-    let keys = secrets(headers).flatten().filter(|key| !key.is_empty());
-    keys.map(Finder::new).collect()
+/// The keys that these headers present, to be looked for in other places of the same request.
+#[derive(Debug)]
+pub(super) struct Presented<'a>(Vec<&'a str>);
+
+impl<'a> Presented<'a> {
+    pub(super) fn by(headers: &'a HeaderMap) -> Self {
+        let keys = secrets(headers).flatten().filter(|key| !key.is_empty());
+        Self(keys.collect())
+    }
+
+    /// Whether one of them stands in `bytes`.
+    pub(super) fn show_in(&self, bytes: &[u8]) -> bool {
+        // Making a search ready is most of its work: spared where the key cannot fit.
+        let fits = self.0.iter().filter(|key| key.len() <= bytes.len());
+        let mut found = fits.map(|key| memmem::find(bytes, key.as_bytes()));
+        found.any(|at| at.is_some())
+    }
 }
 
 fn without_schemes(value: &str) -> &str {
@@ -168,12 +183,13 @@ fn without_schemes(value: &str) -> &str {
             .iter()
             .any(|scheme| word.eq_ignore_ascii_case(scheme))
     };
-    let mut rest = value.trim();
-    while let Some((first, others)) = rest.split_once(' ') {
+    let mut rest = value.trim_ascii();
+    while let Some(at) = memchr::memchr(b' ', rest.as_bytes()) {
+        let (first, others) = rest.split_at(at);
         if !is_scheme(first) {
             break;
         }
-        rest = others.trim_start();
+        rest = others.trim_ascii_start();
     }
     if is_scheme(rest) { "" } else { rest }
 }

@@ -7,7 +7,6 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use http_body::{Body, Frame, SizeHint};
@@ -82,17 +81,17 @@ impl AnswerBody {
         Self::Full(Full::new(bytes), room)
     }
 
-    /// Passes `body` through, failing when it is not complete within `left`. At its end `slot` is free.
+    /// Passes `body` through, failing when it is not complete by the `deadline`. At its end `slot` is free.
     pub fn passed(
         body: Incoming,
-        left: Duration,
+        deadline: Pin<Box<Sleep>>,
         unpacker: Unpacker,
         redactor: Redactor,
         slot: Option<Slot>,
     ) -> Self {
         Self::Passed(Box::new(Passed {
             body,
-            deadline: Box::pin(tokio::time::sleep(left)),
+            deadline,
             unpacker,
             ended: false,
             redactor,

@@ -6,6 +6,7 @@
 //! - Fails: `draining`, `bad_request`, `body_too_large`. A body that lies about its length or does
 //!   not tell it is bounded again while it is read.
 
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use http::header::{CONTENT_LENGTH, HOST, TRANSFER_ENCODING};
@@ -28,7 +29,7 @@ pub struct BoundsLayer {
 #[derive(Clone, Debug)]
 pub struct Bounds<S> {
     inner: S,
-    bounds: BoundsLayer,
+    bounds: Arc<BoundsLayer>,
 }
 
 impl<S> Layer<S> for BoundsLayer {
@@ -37,7 +38,7 @@ impl<S> Layer<S> for BoundsLayer {
     fn layer(&self, inner: S) -> Bounds<S> {
         Bounds {
             inner,
-            bounds: self.clone(),
+            bounds: Arc::new(self.clone()),
         }
     }
 }

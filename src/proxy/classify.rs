@@ -77,7 +77,7 @@ fn classify(identified: &Identified) -> Result<(Arc<Operation>, Option<JobId>), 
     let method = identified.request.method().as_str();
     let path = identified.request.uri().path();
     let found = identified.policy.catalogue.classify(method, path);
-    let path = shown(path, identified.request.headers());
+    let shown = || shown(path, identified.request.headers());
     match found {
         catalogue::Classified::Known { job: Some(job), .. }
             if shows_key(identified.request.headers(), job.as_bytes()) =>
@@ -92,15 +92,18 @@ fn classify(identified: &Identified) -> Result<(Arc<Operation>, Option<JobId>), 
         }
         catalogue::Classified::WrongMethod { allowed } if allowed.is_empty() => {
             Err(Refusal::UnknownOperation(format!(
-                "{method} {path} is no operation in the guard's catalogue, and other calls of this path are never passed on. Ask the platform owner."
+                "{method} {} is no operation in the guard's catalogue, and other calls of this path are never passed on. Ask the platform owner.",
+                shown()
             )))
         }
         catalogue::Classified::WrongMethod { allowed } => Err(Refusal::UnknownOperation(format!(
-            "{method} {path} is no operation in the guard's catalogue; this path takes {}.",
+            "{method} {} is no operation in the guard's catalogue; this path takes {}.",
+            shown(),
             allowed.join(", ")
         ))),
         catalogue::Classified::Unknown => Err(Refusal::UnknownOperation(format!(
-            "{method} {path} is no operation in the guard's catalogue, so it has no known price and is not passed on. Check the path, or ask the platform owner to add it (catalogue.file)."
+            "{method} {} is no operation in the guard's catalogue, so it has no known price and is not passed on. Check the path, or ask the platform owner to add it (catalogue.file).",
+            shown()
         ))),
     }
 }

@@ -8,32 +8,40 @@
 //!
 //! This stands below hyper and above the socket, because only there all of it goes by.
 
+use std::fmt;
 use std::io;
-use std::mem::MaybeUninit;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
-use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::time::Sleep;
 
 use super::kept::Claim;
+use super::socket::{Reading, Socket};
 
 /// How long a client may take to close its side after we have closed ours.
 const CLOSING: Duration = Duration::from_millis(250);
 /// After a client's orderly close, the time in which its system refuses bytes that came too late.
 const RESETTING: Duration = Duration::from_millis(3);
 
-/// What is known of a connection.
+/// What is known of a connection, whatever it is made of.
+pub trait Connection: fmt::Debug + Send + Sync {
+    /// Whether the client still wants something of this connection, as far as its system says so at
+    /// this very moment.
+    fn is_there(&self) -> bool;
+
+    /// The last byte of an answer went to hyper.
+    fn await_delivery(&self, claim: Claim);
+}
+
+/// A connection that is watched.
 #[derive(Debug)]
-pub struct Connection {
+struct Watched<R> {
     /// Gone when the connection is.
-    reading: Mutex<Option<OwnedReadHalf>>,
+    reading: Mutex<Option<R>>,
     /// Answers whose last byte went to hyper, and whether it went on to the socket.
     claims: Mutex<Vec<(Claim, bool)>>,
     /// Whether there are any: looked at with every byte.
@@ -44,10 +52,8 @@ pub struct Connection {
     broken: AtomicBool,
 }
 
-impl Connection {
-    /// Whether the client still wants something of this connection, as far as its system says so at
-    /// this very moment.
-    pub fn is_there(&self) -> bool {
+impl<R: Reading> Connection for Watched<R> {
+    fn is_there(&self) -> bool {
         if self.ended.load(Ordering::Acquire) || self.broken.load(Ordering::Acquire) {
             return false;
         }
@@ -55,8 +61,7 @@ impl Connection {
         let Some(half) = &*reading else {
             return false;
         };
-        let mut byte = [MaybeUninit::uninit()];
-        match SockRef::from(half.as_ref()).peek(&mut byte) {
+        match half.peek() {
             Ok(read) => read > 0,
             Err(error) if is_passing(&error) => true,
             Err(_) => {
@@ -67,8 +72,7 @@ impl Connection {
         }
     }
 
-    /// The last byte of an answer went to hyper.
-    pub fn await_delivery(&self, claim: Claim) {
+    fn await_delivery(&self, claim: Claim) {
         let is_open = lock(&self.reading).is_some();
         if !is_open {
             return;
@@ -76,7 +80,9 @@ impl Connection {
         lock(&self.claims).push((claim, false));
         self.has_claims.store(true, Ordering::Release);
     }
+}
 
+impl<R: Reading> Watched<R> {
     /// Everything hyper had was written to the socket.
     fn flushed(&self) {
         if !self.has_claims.load(Ordering::Acquire) {
@@ -112,7 +118,7 @@ impl Connection {
         if claims.is_empty() {
             return;
         }
-        let failed = reading.is_none_or(|half| has_failed(half.as_ref()));
+        let failed = reading.is_none_or(|half| half.has_failed());
         let failed = failed || self.broken.load(Ordering::Acquire);
         for (claim, written) in claims {
             if written && !failed {
@@ -133,26 +139,22 @@ fn is_passing(error: &io::Error) -> bool {
     )
 }
 
-fn has_failed(stream: &TcpStream) -> bool {
-    !matches!(stream.take_error(), Ok(None))
-}
-
 /// The bytes of a connection.
 #[derive(Debug)]
-pub struct ClientStream {
-    connection: Arc<Connection>,
-    writing: OwnedWriteHalf,
+pub struct ClientStream<S: Socket> {
+    connection: Arc<Watched<S::Reading>>,
+    writing: S::Writing,
     /// Our side is closed.
     is_shut: bool,
     /// Runs from either's close of the connection while answers wait for the client's.
     closing: Option<Pin<Box<Sleep>>>,
 }
 
-impl ClientStream {
-    /// Watches `stream` from its first byte.
-    pub fn new(stream: TcpStream) -> Self {
-        let (reading, writing) = stream.into_split();
-        let connection = Connection {
+impl<S: Socket> ClientStream<S> {
+    /// Watches `socket` from its first byte.
+    pub fn new(socket: S) -> Self {
+        let (reading, writing) = socket.split();
+        let connection = Watched {
             reading: Mutex::new(Some(reading)),
             claims: Mutex::default(),
             has_claims: AtomicBool::new(false),
@@ -168,8 +170,8 @@ impl ClientStream {
     }
 
     /// What is known of it.
-    pub fn connection(&self) -> Arc<Connection> {
-        Arc::clone(&self.connection)
+    pub fn connection(&self) -> Arc<dyn Connection> {
+        Arc::<Watched<S::Reading>>::clone(&self.connection)
     }
 
     fn watch<R>(&self, written: Poll<io::Result<R>>) -> Poll<io::Result<R>> {
@@ -210,7 +212,7 @@ impl ClientStream {
     }
 }
 
-impl AsyncRead for ClientStream {
+impl<S: Socket> AsyncRead for ClientStream<S> {
     fn poll_read(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -231,7 +233,7 @@ impl AsyncRead for ClientStream {
     }
 }
 
-impl AsyncWrite for ClientStream {
+impl<S: Socket> AsyncWrite for ClientStream<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -276,7 +278,7 @@ impl AsyncWrite for ClientStream {
     }
 }
 
-impl Drop for ClientStream {
+impl<S: Socket> Drop for ClientStream<S> {
     fn drop(&mut self) {
         self.connection.close();
     }

@@ -106,19 +106,22 @@ async fn pass(settings: Arc<ForwardSettings>, admitted: Admitted) -> Result<Answ
     let (exchange, slot) = (admitted.exchange, admitted.slot);
     let sent = Instant::now();
     exchange.note_own_time(sent);
-    let sending = (settings.patience).send(&settings.upstream, admitted.request, &exchange);
-    let answered = tokio::time::timeout(settings.response_timeout, sending);
-    let response = match answered.await {
-        Ok(Ok(response)) => response,
-        Ok(Err(SendError::Unsent(why))) => {
+    let mut deadline = Box::pin(tokio::time::sleep(settings.response_timeout));
+    let answered = tokio::select! {
+        biased;
+        answered = settings.patience.send(&settings.upstream, admitted.request, &exchange) => answered,
+        () = deadline.as_mut() => return Err(Refusal::UpstreamSilent),
+    };
+    let response = match answered {
+        Ok(response) => response,
+        Err(SendError::Unsent(why)) => {
             tracing::warn!(request.id = %exchange.request_id, "{why}");
             return Err(Refusal::UpstreamUnreachable);
         }
-        Ok(Err(SendError::Unanswered(why))) => {
+        Err(SendError::Unanswered(why)) => {
             tracing::warn!(request.id = %exchange.request_id, "{why}");
             return Err(Refusal::UpstreamSilent);
         }
-        Err(_) => return Err(Refusal::UpstreamSilent),
     };
     let (head, body) = response.into_parts();
     note_status(&exchange, head.status, sent);
@@ -126,8 +129,7 @@ async fn pass(settings: Arc<ForwardSettings>, admitted: Admitted) -> Result<Answ
         slot.hear(&head.headers);
     }
     let unpacker = readable(&head)?;
-    let left = settings.response_timeout.saturating_sub(sent.elapsed());
-    let body = AnswerBody::passed(body, left, unpacker, settings.redactor.clone(), slot);
+    let body = AnswerBody::passed(body, deadline, unpacker, settings.redactor.clone(), slot);
     if head.status.is_success() {
         settings.twin_savings.settled(&exchange, Credits::ZERO);
     }

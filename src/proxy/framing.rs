@@ -45,26 +45,31 @@ struct Watch {
 
 impl Watch {
     /// Reads on; `false` once one head has named both.
-    fn read(&mut self, mut bytes: &[u8]) -> bool {
-        while !bytes.is_empty() {
-            let end = memchr::memchr(b'\n', bytes);
-            let part = &bytes[..end.unwrap_or(bytes.len())];
-            let room = (LINE_START_BYTES - self.seen).min(part.len());
-            self.line[self.seen..self.seen + room].copy_from_slice(&part[..room]);
-            self.seen += room;
-            match end {
-                Some(at) => {
-                    self.end_line();
-                    bytes = &bytes[at + 1..];
-                }
-                None => bytes = &[],
+    fn read(&mut self, bytes: &[u8]) -> bool {
+        let mut from = 0;
+        for end in memchr::memchr_iter(b'\n', bytes) {
+            let part = &bytes[from..end];
+            if self.seen == 0 {
+                self.end_line(part);
+            } else {
+                self.keep(part);
+                let (line, seen) = (self.line, std::mem::take(&mut self.seen));
+                self.end_line(&line[..seen]);
             }
+            from = end + 1;
         }
+        self.keep(&bytes[from..]);
         !(self.length_given && self.coding_given)
     }
 
-    fn end_line(&mut self) {
-        let line = &self.line[..self.seen];
+    /// Keeps the start of a line whose end is not here yet.
+    fn keep(&mut self, part: &[u8]) {
+        let room = (LINE_START_BYTES - self.seen).min(part.len());
+        self.line[self.seen..self.seen + room].copy_from_slice(&part[..room]);
+        self.seen += room;
+    }
+
+    fn end_line(&mut self, line: &[u8]) {
         if line.is_empty() || line == b"\r" {
             // The end of a head that did not contradict itself.
             if !(self.length_given && self.coding_given) {
@@ -76,12 +81,12 @@ impl Watch {
         } else if starts_with(line, b"transfer-encoding") {
             self.coding_given = true;
         }
-        self.seen = 0;
     }
 }
 
 fn starts_with(line: &[u8], name: &[u8]) -> bool {
     line.len() > name.len()
+        && line[0].eq_ignore_ascii_case(&name[0])
         && line[..name.len()].eq_ignore_ascii_case(name)
         && matches!(line[name.len()], b':' | b' ' | b'\t')
 }

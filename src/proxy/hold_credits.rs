@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use arc_swap::ArcSwap;
-use futures_util::future::BoxFuture;
+use futures_util::future::{BoxFuture, Either};
 use tower::{Layer, Service};
 
 use super::authenticate::not_paused;
@@ -42,7 +42,7 @@ pub struct HoldCreditsLayer {
 #[derive(Clone, Debug)]
 pub struct HoldCredits<S> {
     inner: S,
-    layer: HoldCreditsLayer,
+    layer: Arc<HoldCreditsLayer>,
 }
 
 impl<S> Layer<S> for HoldCreditsLayer {
@@ -51,7 +51,7 @@ impl<S> Layer<S> for HoldCreditsLayer {
     fn layer(&self, inner: S) -> HoldCredits<S> {
         HoldCredits {
             inner,
-            layer: self.clone(),
+            layer: Arc::new(self.clone()),
         }
     }
 }
@@ -63,7 +63,7 @@ where
 {
     type Response = Answer;
     type Error = Refusal;
-    type Future = BoxFuture<'static, Result<Answer, Refusal>>;
+    type Future = Either<S::Future, BoxFuture<'static, Result<Answer, Refusal>>>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Refusal>> {
         self.inner.poll_ready(cx)
@@ -75,24 +75,22 @@ where
             if quoted.quote.is_some() {
                 settle::log_refused(&quoted, &refusal);
             }
-            return Box::pin(std::future::ready(Err(refusal)));
+            return Either::Right(Box::pin(std::future::ready(Err(refusal))));
         }
         if quoted.quote.is_none() {
             return match unheld(&quoted, &self.layer.ledger) {
-                Ok(pledge) => Box::pin(self.inner.call(admit(quoted, pledge, slot))),
-                Err(refusal) => Box::pin(std::future::ready(Err(refusal))),
+                Ok(pledge) => Either::Left(self.inner.call(admit(quoted, pledge, slot))),
+                Err(refusal) => Either::Right(Box::pin(std::future::ready(Err(refusal)))),
             };
         }
         let spare = self.inner.clone();
         let mut inner = std::mem::replace(&mut self.inner, spare);
-        let HoldCreditsLayer {
-            ledger, breaker, ..
-        } = self.layer.clone();
-        Box::pin(async move {
-            let held = hold(&quoted, &ledger, &breaker).await;
+        let layer = Arc::clone(&self.layer);
+        Either::Right(Box::pin(async move {
+            let held = hold(&quoted, &layer.ledger, &layer.breaker).await;
             let pledge = held.inspect_err(|refusal| settle::log_refused(&quoted, refusal))?;
             inner.call(admit(quoted, pledge, slot)).await
-        })
+        }))
     }
 }
 

@@ -110,7 +110,7 @@ impl JobPoller {
             |id: &JobId| (self.turns.get(id)).is_some_and(|turn| turn.unknown >= UNKNOWN_MAX);
         let is_due = |id: &JobId| turn(id) <= now && !given_up(id);
         let mut due: Vec<_> = open.into_iter().filter(|(id, _)| is_due(id)).collect();
-        due.sort_by_key(|(id, _)| turn(id));
+        due.sort_by(|(one, _), (other, _)| (turn(one), one).cmp(&(turn(other), other)));
         due
     }
 

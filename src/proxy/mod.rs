@@ -36,6 +36,7 @@ pub mod framing;
 pub mod hold_credits;
 pub mod job_poller;
 pub mod kept;
+pub mod link;
 pub mod meters;
 pub mod normalise_path;
 pub mod outcome;
@@ -52,6 +53,7 @@ pub mod settle;
 mod shadow;
 pub mod short;
 pub mod slots;
+pub mod socket;
 pub mod stack;
 pub mod stalled;
 pub mod team_view;
@@ -62,6 +64,7 @@ pub mod upstream;
 
 use ask::Wishes;
 use body::{AnswerBody, OutgoingBody};
+use connection::Connection;
 use exchange::Exchange;
 use kept::Keeping;
 use policy::Policy;
@@ -80,11 +83,22 @@ fn refuse<F>(refusal: Refusal) -> Decided<F> {
     Decided::Left(std::future::ready(Err(refusal)))
 }
 
+/// A request as a client sent it, and the connection it came on.
+#[derive(Debug)]
+pub struct Arrived {
+    /// Its head, and its body as it comes.
+    pub request: Request<Incoming>,
+    /// Where its client can be seen.
+    pub peer: Arc<dyn Connection>,
+}
+
 /// A request with its record. Left by trace.
 #[derive(Debug)]
 pub struct Traced {
     /// As it came.
     pub request: Request<Incoming>,
+    /// Where its client can be seen.
+    pub peer: Arc<dyn Connection>,
     /// What is gathered about it.
     pub exchange: Arc<Exchange>,
 }
@@ -94,6 +108,8 @@ pub struct Traced {
 pub struct Identified {
     /// As it came, but for the path once it is normalised.
     pub request: Request<Incoming>,
+    /// Where its client can be seen.
+    pub peer: Arc<dyn Connection>,
     /// What is gathered about it.
     pub exchange: Arc<Exchange>,
     /// Who pays.
@@ -122,6 +138,8 @@ pub struct Classified {
 pub struct Quoted {
     /// The request without its body.
     pub request: Request<OutgoingBody>,
+    /// Where its client can be seen.
+    pub peer: Arc<dyn Connection>,
     /// What is gathered about it.
     pub exchange: Arc<Exchange>,
     /// Who pays.

@@ -45,7 +45,11 @@ where
     }
 
     fn call(&mut self, mut identified: Identified) -> Self::Future {
-        match normalised(identified.request.uri()) {
+        let uri = identified.request.uri();
+        if uri.authority().is_none() && is_normal(uri.path()) {
+            return Decided::Right(self.0.call(identified));
+        }
+        match normalised(uri) {
             Ok(uri) => {
                 *identified.request.uri_mut() = uri;
                 Decided::Right(self.0.call(identified))
@@ -53,6 +57,23 @@ where
             Err(why) => refuse(Refusal::UnknownOperation(why.into())),
         }
     }
+}
+
+/// Whether a path is surely in its one spelling already, as nearly all are.
+fn is_normal(path: &str) -> bool {
+    let path = path.as_bytes();
+    let ends_are = path.first() == Some(&b'/') && path.last() == Some(&b'/');
+    let pairs = path.iter().zip(path.iter().skip(1));
+    ends_are
+        && path.len() > 1
+        && path.iter().copied().all(is_plain)
+        && pairs
+            .into_iter()
+            .all(|(one, next)| *one != b'/' || !b"/.".contains(next))
+}
+
+fn is_plain(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'/')
 }
 
 /// The URI cut down to path and query, in their one spelling.
@@ -72,8 +93,7 @@ fn normalised(uri: &Uri) -> Result<Uri, &'static str> {
 /// # Errors
 /// Why it has no plain spelling, for the client.
 pub fn normalise(path: &str) -> Result<String, &'static str> {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_./".contains(&byte);
-    if !path.starts_with('/') || !path.bytes().all(plain) {
+    if !path.starts_with('/') || !path.bytes().all(is_plain) {
         return Err(
             "The path has encoded or special characters, which no operation has. Send it as the API's documentation writes it.",
         );

@@ -125,12 +125,14 @@ fn quoted(
 ) -> Quoted {
     let Identified {
         request,
+        peer,
         exchange,
         client,
         policy,
     } = classified.identified;
     Quoted {
         request: request.map(|_| body),
+        peer,
         exchange,
         client,
         policy,

@@ -93,11 +93,16 @@ impl Redactor {
     /// The length of the longest end of `bytes` that the secret begins with.
     fn beginning_at_end_of(&self, bytes: &[u8]) -> usize {
         let secret = self.secret.needle();
+        let Some(first) = secret.first() else {
+            return 0;
+        };
         let longest = secret.len().saturating_sub(1).min(bytes.len());
-        (1..=longest)
-            .rev()
-            .find(|&length| bytes.ends_with(&secret[..length]))
-            .unwrap_or(0)
+        let tail = &bytes[bytes.len() - longest..];
+        // Only where its first byte stands can it begin.
+        let mut starts = memchr::memchr_iter(*first, tail).map(|at| &tail[at..]);
+        starts
+            .find(|end| secret.starts_with(end))
+            .map_or(0, <[u8]>::len)
     }
 }
 

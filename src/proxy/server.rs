@@ -17,14 +17,15 @@ use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulConnection;
 use hyper_util::service::TowerToHyperService;
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::{Service, ServiceExt};
 
+use super::Arrived;
 use super::connection::ClientStream;
 use super::framing::WatchedStream;
+use super::socket::{Listen, Socket};
 use super::stalled::StalledStream;
 use super::trace::TracedBody;
 
@@ -54,13 +55,14 @@ pub struct ServerSettings {
 
 /// Serves `listener` until `shutdown`, then stops accepting and lets each connection finish what it
 /// is doing. Returns when no connection is left; the caller sets the deadline.
-pub async fn serve<S>(
-    listener: TcpListener,
+pub async fn serve<L, S>(
+    listener: L,
     service: S,
     settings: ServerSettings,
     shutdown: CancellationToken,
 ) where
-    S: Service<Request<Incoming>, Response = Response<TracedBody>, Error = Infallible>
+    L: Listen,
+    S: Service<Arrived, Response = Response<TracedBody>, Error = Infallible>
         + Clone
         + Send
         + 'static,
@@ -75,15 +77,13 @@ pub async fn serve<S>(
             () = shutdown.cancelled() => break,
             accepted = accept(&listener, &places) => accepted,
         };
-        let Some((stream, place)) = accepted else {
+        let Some((socket, place)) = accepted else {
             continue;
         };
         let (builder, service, shutdown) = (builder.clone(), service.clone(), shutdown.clone());
         connections.spawn(async move {
-            // Without it a small answer may wait for the peer's acknowledgement.
-            let _ = stream.set_nodelay(true);
-            give_up_on_the_vanished(&stream, settings.stalled_client_timeout);
-            let stream = ClientStream::new(stream);
+            socket.prepare(settings.stalled_client_timeout);
+            let stream = ClientStream::new(socket);
             serve_connection(stream, service, builder, (settings, shutdown)).await;
             drop(place);
         });
@@ -91,17 +91,6 @@ pub async fn serve<S>(
     drop(listener);
     connections.close();
     connections.wait().await;
-}
-
-/// A client whose machine is gone acknowledges nothing: without this its system would be asked again
-/// and again for a quarter of an hour, and an answer would count as handed over that never arrived.
-fn give_up_on_the_vanished(stream: &TcpStream, patience: Duration) {
-    #[cfg(target_os = "linux")]
-    if let Err(error) = socket2::SockRef::from(stream).set_tcp_user_timeout(Some(patience)) {
-        tracing::debug!(%error, "a connection has no bound on what stays unacknowledged");
-    }
-    #[cfg(not(target_os = "linux"))]
-    let _ = (stream, patience);
 }
 
 fn builder(settings: &ServerSettings) -> http1::Builder {
@@ -115,13 +104,13 @@ fn builder(settings: &ServerSettings) -> http1::Builder {
 }
 
 /// The next connection, once there is a place for it.
-async fn accept(
-    listener: &TcpListener,
+async fn accept<L: Listen>(
+    listener: &L,
     places: &Arc<Semaphore>,
-) -> Option<(TcpStream, tokio::sync::OwnedSemaphorePermit)> {
+) -> Option<(L::Socket, OwnedSemaphorePermit)> {
     let place = Arc::clone(places).acquire_owned().await.ok()?;
     match listener.accept().await {
-        Ok((stream, _)) => Some((stream, place)),
+        Ok(socket) => Some((socket, place)),
         Err(error) => {
             tracing::warn!(%error, "a connection could not be accepted");
             tokio::time::sleep(ACCEPT_RETRY).await;
@@ -130,13 +119,14 @@ async fn accept(
     }
 }
 
-async fn serve_connection<S>(
-    stream: ClientStream,
+async fn serve_connection<C, S>(
+    stream: ClientStream<C>,
     service: S,
     builder: http1::Builder,
     (settings, shutdown): (ServerSettings, CancellationToken),
 ) where
-    S: Service<Request<Incoming>, Response = Response<TracedBody>, Error = Infallible>
+    C: Socket,
+    S: Service<Arrived, Response = Response<TracedBody>, Error = Infallible>
         + Clone
         + Send
         + 'static,
@@ -144,13 +134,13 @@ async fn serve_connection<S>(
 {
     let begun = Arc::new(AtomicBool::new(false));
     let seen = Arc::clone(&begun);
-    let watched = stream.connection();
+    let peer = stream.connection();
     let ending = shutdown.clone();
     let service = service
-        .map_request(move |mut request: Request<Incoming>| {
+        .map_request(move |request: Request<Incoming>| {
             seen.store(true, Ordering::Relaxed);
-            request.extensions_mut().insert(Arc::clone(&watched));
-            request
+            let peer = Arc::clone(&peer);
+            Arrived { request, peer }
         })
         .map_response(move |mut response: Response<TracedBody>| {
             if ending.is_cancelled() {

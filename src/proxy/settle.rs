@@ -225,7 +225,7 @@ pub(super) fn log_spend(exchange: &Exchange) {
         {
         team.id = facts.client.as_ref().map(|client| client.team.id.as_str()),
         key.id = facts.client.as_ref().map(|client| client.key.as_str()),
-        request.id = %exchange.request_id,
+        request.id = &*exchange.request_id,
         hold.id = facts.hold.map(|hold| hold.to_string()),
         operation = facts.operation.as_ref().map(|name| name.as_str()),
         asked.operation = facts.asked.as_ref().map(|asked| asked.operation.as_str()),

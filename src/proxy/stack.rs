@@ -9,12 +9,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use http::{Request, Response};
-use hyper::body::Incoming;
+use http::Response;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tower::{Service, ServiceBuilder};
 
+use super::Arrived;
 use super::answer_refusals::AnswerRefusalsLayer;
 use super::ask::AskLayer;
 use super::attach_token::{AttachTokenLayer, Token};
@@ -81,12 +81,8 @@ impl StackSettings {
 /// The whole life of a call.
 pub fn stack(
     settings: &StackSettings,
-) -> impl Service<
-    Request<Incoming>,
-    Response = Response<TracedBody>,
-    Error = Infallible,
-    Future: Send + 'static,
-> + Clone
+) -> impl Service<Arrived, Response = Response<TracedBody>, Error = Infallible, Future: Send + 'static>
++ Clone
 + Send
 + 'static {
     let forward = &settings.forward;

@@ -27,7 +27,7 @@ pub struct ThrottleLayer {
 #[derive(Clone, Debug)]
 pub struct Throttle<S> {
     inner: S,
-    balance: watch::Receiver<Option<Reading>>,
+    layer: Arc<ThrottleLayer>,
 }
 
 impl<S> Layer<S> for ThrottleLayer {
@@ -36,7 +36,7 @@ impl<S> Layer<S> for ThrottleLayer {
     fn layer(&self, inner: S) -> Throttle<S> {
         Throttle {
             inner,
-            balance: self.balance.clone(),
+            layer: Arc::new(self.clone()),
         }
     }
 }
@@ -76,6 +76,7 @@ impl<S> Throttle<S> {
             return Ok(());
         }
         let balance = self
+            .layer
             .balance
             .borrow()
             .as_ref()

@@ -16,16 +16,15 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use http::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
-use http::{Request, Response, StatusCode};
+use http::{Response, StatusCode};
 use http_body::{Body, Frame, SizeHint};
-use hyper::body::Incoming;
 use tower::{Layer, Service};
 
 use super::authenticate::{X_API_KEY, shows_key};
 use super::body::{AnswerBody, BodyError};
 use super::exchange::Exchange;
 use super::meters::Meters;
-use super::{Answer, Traced};
+use super::{Answer, Arrived, Traced};
 use crate::metrics::{NOBODY, NOTHING, outcome};
 
 /// The label of the exchange, on every answer.
@@ -59,7 +58,7 @@ impl<S> Layer<S> for TraceLayer {
     }
 }
 
-impl<S> Service<Request<Incoming>> for Trace<S>
+impl<S> Service<Arrived> for Trace<S>
 where
     S: Service<Traced, Response = Answer, Error = std::convert::Infallible>,
     S::Future: Send + 'static,
@@ -72,10 +71,11 @@ where
         self.inner.poll_ready(cx)
     }
 
-    fn call(&mut self, request: Request<Incoming>) -> Self::Future {
+    fn call(&mut self, Arrived { request, peer }: Arrived) -> Self::Future {
         let exchange = Exchange::begin(request_id(request.headers()), Arc::clone(&self.meters));
         let answer = self.inner.call(Traced {
             request,
+            peer,
             exchange: Arc::clone(&exchange),
         });
         Box::pin(async move {
@@ -166,7 +166,7 @@ impl Drop for Record {
         tracing::info!(
             target: "exchange",
             {
-            request.id = %self.exchange.request_id,
+            request.id = &*self.exchange.request_id,
             team.id = team,
             key.id = key,
             operation,

@@ -4,24 +4,26 @@
 //! repeats nothing, for nothing had been sent. What else was certainly not sent is tried again by
 //! [`resend`](super::resend).
 
+use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use http::{Request, Response, Uri};
 use hyper::body::Incoming;
-use hyper_rustls::{HttpsConnectorBuilder, MaybeHttpsStream};
+use hyper_rustls::HttpsConnectorBuilder;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::client::legacy::connect::proxy::Tunnel;
 use hyper_util::client::legacy::{self, Client};
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use tokio::net::TcpStream;
-use tower::Layer;
+use hyper_util::rt::{TokioExecutor, TokioTimer};
 use tower::timeout::TimeoutLayer;
-use tower::util::BoxCloneSyncService;
+use tower::util::{BoxCloneSyncService, MapResponseLayer, Oneshot};
+use tower::{Layer, Service, ServiceExt};
 
 use super::body::{BodyError, OutgoingBody};
+use super::link::Link;
 
-type Stream = MaybeHttpsStream<TokioIo<TcpStream>>;
-type Connector = BoxCloneSyncService<Uri, Stream, BodyError>;
+/// Makes connections to the upstream.
+pub type Connector = BoxCloneSyncService<Uri, Link, BodyError>;
 
 /// What there is to say about reaching the upstream.
 #[derive(Clone, Debug)]
@@ -48,9 +50,27 @@ pub struct BadBaseUrl;
 /// See the module. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Upstream {
-    client: Client<Connector, OutgoingBody>,
+    client: Client<Shared, OutgoingBody>,
     scheme: http::uri::Scheme,
     authority: http::uri::Authority,
+}
+
+/// A connector that is cloned by its pointer: the pool clones it for every call, needed or not.
+#[derive(Clone, Debug)]
+struct Shared(Arc<Connector>);
+
+impl Service<Uri> for Shared {
+    type Response = Link;
+    type Error = BodyError;
+    type Future = Oneshot<Connector, Uri>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BodyError>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, uri: Uri) -> Self::Future {
+        Connector::clone(&self.0).oneshot(uri)
+    }
 }
 
 /// Why there is no answer.
@@ -66,7 +86,20 @@ pub enum SendError {
 
 impl Upstream {
     /// A client without connections; they are made when there is something to send.
+    ///
+    /// # Errors
+    /// [`BadBaseUrl`].
     pub fn new(settings: UpstreamSettings) -> Result<Self, BadBaseUrl> {
+        let connector = connector(&settings);
+        Self::over(connector, &settings)
+    }
+
+    /// The same over connections that `connector` makes: what the settings say of making them is its
+    /// own business.
+    ///
+    /// # Errors
+    /// [`BadBaseUrl`].
+    pub fn over(connector: Connector, settings: &UpstreamSettings) -> Result<Self, BadBaseUrl> {
         let parts = settings.base_url.clone().into_parts();
         let (Some(scheme), Some(authority)) = (parts.scheme, parts.authority) else {
             return Err(BadBaseUrl);
@@ -76,7 +109,7 @@ impl Upstream {
             .pool_max_idle_per_host(settings.idle_connections_max)
             .pool_timer(TokioTimer::new())
             .timer(TokioTimer::new())
-            .build(connector(settings));
+            .build(Shared(Arc::new(connector)));
         Ok(Self {
             client,
             scheme,
@@ -102,19 +135,23 @@ impl Upstream {
     }
 }
 
-fn connector(settings: UpstreamSettings) -> Connector {
+fn connector(settings: &UpstreamSettings) -> Connector {
     let mut tcp = HttpConnector::new();
     tcp.enforce_http(false);
     tcp.set_nodelay(true);
     tcp.set_keepalive(Some(Duration::from_secs(60)));
     let https = HttpsConnectorBuilder::new()
-        .with_tls_config(settings.tls)
+        .with_tls_config(settings.tls.clone())
         .https_or_http()
         .enable_all_versions();
     let within = TimeoutLayer::new(settings.connect_timeout);
-    match settings.proxy {
-        None => Connector::new(within.layer(https.wrap_connector(tcp))),
-        Some(proxy) => Connector::new(within.layer(https.wrap_connector(Tunnel::new(proxy, tcp)))),
+    let made = MapResponseLayer::new(Link::Network);
+    match settings.proxy.clone() {
+        None => Connector::new(made.layer(within.layer(https.wrap_connector(tcp)))),
+        Some(proxy) => {
+            let tunnel = https.wrap_connector(Tunnel::new(proxy, tcp));
+            Connector::new(made.layer(within.layer(tunnel)))
+        }
     }
 }
 

@@ -17,7 +17,7 @@ use hyper::body::Incoming;
 use jiff::Timestamp;
 
 use super::access::{self, Bearer};
-use super::account::{Account, Cause, line_of, sum};
+use super::account::{Account, Cause, Standing, line_of, sum};
 use super::answer::{self, Answer, Shape};
 use super::bodies::{self, Json, Unreadable};
 use super::faults::{self, Ending, Fault, Faults};
@@ -26,7 +26,7 @@ use super::reply::{Cut, Reply, ReplyBody};
 use super::routes::{self, Endpoint, Found, Route};
 use super::settings::{LegacyAmounts, Recording, SimulatorSettings};
 use super::slots::{Slot, Slots};
-use super::truth::{Arrivals, Delivery, RequestSeen, digest};
+use super::truth::{Arrivals, Delivery, RequestSeen, Truth, digest};
 use crate::credits::Credits;
 
 /// Chooses a fault for one call, by its name.
@@ -72,6 +72,22 @@ impl Outcome {
 }
 
 impl Service {
+    pub(crate) fn now(&self) -> Timestamp {
+        self.settings.load().clock.now()
+    }
+
+    pub(crate) fn standing(&self) -> Standing {
+        self.account.standing(self.now())
+    }
+
+    pub(crate) fn truth(&self) -> Truth {
+        Truth {
+            account: Arc::clone(&self.account),
+            arrivals: Arc::clone(&self.arrivals),
+            slots: Arc::clone(&self.slots),
+        }
+    }
+
     /// Answers one request, or cuts its connection.
     pub(crate) async fn answer(
         self: Arc<Self>,

@@ -45,6 +45,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use arc_swap::ArcSwap;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -73,15 +74,7 @@ impl Simulator {
         // A bound listener knows its address; the port 0 below is what it asked for otherwise.
         let unknown = SocketAddr::from(([127, 0, 0, 1], 0));
         let address = listener.local_addr().unwrap_or(unknown);
-        let (faults, ends) = Faults::new(settings.seed);
-        let service = Arc::new(Service {
-            account: Arc::new(Account::new(&settings)),
-            arrivals: Arc::default(),
-            slots: Arc::default(),
-            faults: Arc::new(faults),
-            webhooks: operations::WebhookList::default(),
-            settings: ArcSwap::from_pointee(settings),
-        });
+        let (service, ends) = service(settings);
         let stop = CancellationToken::new();
         let accepting = server::run(listener, address, Arc::clone(&service), ends, stop.clone());
         Self {
@@ -104,11 +97,7 @@ impl Simulator {
 
     /// What really happened. Cheap; stays valid after [`stop`](Self::stop).
     pub fn truth(&self) -> Truth {
-        Truth {
-            account: Arc::clone(&self.service.account),
-            arrivals: Arc::clone(&self.service.arrivals),
-            slots: Arc::clone(&self.service.slots),
-        }
+        self.service.truth()
     }
 
     /// The faults in force, to be changed at any time.
@@ -128,12 +117,12 @@ impl Simulator {
     /// What the account has: start + top-ups − charges − what was spent elsewhere. What is set
     /// aside for calls in flight is still in it.
     pub fn balance(&self) -> Credits {
-        self.service.account.standing(self.now()).balance
+        self.service.standing().balance
     }
 
     /// What is set aside for calls in flight and open jobs.
     pub fn set_aside(&self) -> Credits {
-        self.service.account.standing(self.now()).aside
+        self.service.standing().aside
     }
 
     /// Adds money, with a transaction of its own.
@@ -183,8 +172,61 @@ impl Simulator {
     }
 
     fn now(&self) -> jiff::Timestamp {
-        self.service.settings.load().clock.now()
+        self.service.now()
     }
+}
+
+/// A pretend Generect without a socket, for whoever brings connections of another kind.
+pub struct Unconnected(Arc<Service>);
+
+impl Unconnected {
+    /// One that has served nobody yet.
+    pub fn new(settings: SimulatorSettings) -> Self {
+        Self(service(settings).0)
+    }
+
+    /// Serves HTTP/1.1 on one connection, until either side ends it.
+    pub async fn serve(&self, stream: impl AsyncRead + AsyncWrite + Unpin + 'static) {
+        server::serve_http1(stream, Arc::clone(&self.0)).await;
+    }
+
+    /// What really happened.
+    pub fn truth(&self) -> Truth {
+        self.0.truth()
+    }
+
+    /// The faults in force, to be changed at any time.
+    pub fn faults(&self) -> &Faults {
+        &self.0.faults
+    }
+
+    /// What the account has. What is set aside for calls in flight is still in it.
+    pub fn balance(&self) -> Credits {
+        self.0.standing().balance
+    }
+
+    /// What is set aside for calls in flight and open jobs.
+    pub fn set_aside(&self) -> Credits {
+        self.0.standing().aside
+    }
+
+    /// Adds money, with a transaction of its own.
+    pub fn top_up(&self, amount: Credits) {
+        self.0.account.top_up(amount, self.0.now());
+    }
+}
+
+fn service(settings: SimulatorSettings) -> (Arc<Service>, faults::ListeningEnds) {
+    let (faults, ends) = Faults::new(settings.seed);
+    let service = Service {
+        account: Arc::new(Account::new(&settings)),
+        arrivals: Arc::default(),
+        slots: Arc::default(),
+        faults: Arc::new(faults),
+        webhooks: operations::WebhookList::default(),
+        settings: ArcSwap::from_pointee(settings),
+    };
+    (Arc::new(service), ends)
 }
 
 /// Locks. A panic elsewhere must not hide what really happened, so poison is ignored.

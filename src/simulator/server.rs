@@ -8,6 +8,7 @@ use std::time::Duration;
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -108,15 +109,24 @@ async fn serve(stream: TcpStream, service: Arc<Service>) {
     let Some(version2) = speaks_http2(&stream).await else {
         return;
     };
-    let io = TokioIo::new(stream);
-    let respond = service_fn(move |request| Arc::clone(&service).answer(request));
-    // How a connection ends is the business of faults and clients; there is nobody to tell.
-    if version2 {
-        let builder = http2::Builder::new(TokioExecutor::new());
-        let _ = builder.serve_connection(io, respond).await;
-    } else {
-        let _ = http1::Builder::new().serve_connection(io, respond).await;
+    if !version2 {
+        return serve_http1(stream, service).await;
     }
+    let respond = service_fn(move |request| Arc::clone(&service).answer(request));
+    let builder = http2::Builder::new(TokioExecutor::new());
+    // How a connection ends is the business of faults and clients; there is nobody to tell.
+    let _ = (builder.serve_connection(TokioIo::new(stream), respond)).await;
+}
+
+/// Serves HTTP/1.1 on any connection, until either side ends it.
+pub(crate) async fn serve_http1(
+    stream: impl AsyncRead + AsyncWrite + Unpin + 'static,
+    service: Arc<Service>,
+) {
+    let respond = service_fn(move |request| Arc::clone(&service).answer(request));
+    let _ = http1::Builder::new()
+        .serve_connection(TokioIo::new(stream), respond)
+        .await;
 }
 
 /// Whether the client begins with the HTTP/2 preface. `None`: it left without a word.

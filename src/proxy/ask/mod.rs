@@ -50,8 +50,7 @@ pub struct AskLayer {
 #[derive(Clone, Debug)]
 pub struct Ask<S> {
     inner: S,
-    ledger: Ledger,
-    breaker: Arc<Breaker>,
+    layer: Arc<AskLayer>,
 }
 
 impl<S> Layer<S> for AskLayer {
@@ -60,8 +59,7 @@ impl<S> Layer<S> for AskLayer {
     fn layer(&self, inner: S) -> Ask<S> {
         Ask {
             inner,
-            ledger: self.ledger.clone(),
-            breaker: Arc::clone(&self.breaker),
+            layer: Arc::new(self.clone()),
         }
     }
 }
@@ -80,9 +78,9 @@ where
 
     fn call(&mut self, quoted: Quoted) -> Self::Future {
         if quoted.wishes.dry_run {
-            let (ledger, breaker) = (self.ledger.clone(), Arc::clone(&self.breaker));
+            let layer = Arc::clone(&self.layer);
             return Either::Right(Box::pin(async move {
-                Ok(dry_run(&quoted, &ledger, &breaker).await)
+                Ok(dry_run(&quoted, &layer.ledger, &layer.breaker).await)
             }));
         }
         match within_max(&quoted) {

@@ -1,6 +1,7 @@
 //! An answer's body that knows when its last byte has gone, and tells the client's connection.
 
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
@@ -8,16 +9,16 @@ use http::header::CONTENT_LENGTH;
 use http_body::{Body, Frame, SizeHint};
 
 use super::claim::Claim;
-use super::shelf::Peer;
 use crate::proxy::Answer;
 use crate::proxy::body::{AnswerBody, BodyError};
+use crate::proxy::connection::Connection;
 
 /// See the module. Dropped before its end, its client has left.
 #[derive(Debug)]
 pub struct ClaimedBody {
     body: AnswerBody,
     claim: Option<Claim>,
-    peer: Peer,
+    peer: Arc<dyn Connection>,
     /// Bytes that are still to come, where their number stands in the head: nobody asks for more
     /// than that.
     left: Option<u64>,
@@ -25,7 +26,7 @@ pub struct ClaimedBody {
 
 impl ClaimedBody {
     /// The answer, for the client that waits for it at `peer`.
-    pub fn wrap(answer: Answer, claim: Claim, peer: Peer) -> Answer {
+    pub fn wrap(answer: Answer, claim: Claim, peer: Arc<dyn Connection>) -> Answer {
         let length = answer.headers().get(CONTENT_LENGTH);
         let left = length.and_then(|length| length.to_str().ok()?.parse().ok());
         answer.map(|body| {
@@ -44,10 +45,8 @@ impl ClaimedBody {
 
     /// The last byte has gone to whoever writes it.
     fn hand_over(&mut self) {
-        match (self.claim.take(), self.peer.take()) {
-            (Some(claim), Some(peer)) => peer.await_delivery(claim),
-            (Some(claim), None) => claim.delivered(),
-            (None, _) => {}
+        if let Some(claim) = self.claim.take() {
+            self.peer.await_delivery(claim);
         }
     }
 }

@@ -4,10 +4,12 @@
 //!   and body. Then it is given that one's answer, or waits for it while it is still under way:
 //!   nothing is held, nothing is sent, nothing is charged. Identical calls whose clients are all still
 //!   there are separate calls, always. With an `Idempotency-Key` of the client's, every further call
-//!   under it is the same call, as long as its answer is kept.
+//!   under it is the same call, as long as its answer is kept. A call that was never made, and that
+//!   the ledger has just said no to, is told so again.
 //! - Needs: [`Quoted`].
 //! - Leaves: [`Quoted`], with the place where its answer goes.
-//! - Fails: `idempotency_conflict`, `call_in_doubt`, `bad_request` (no readable idempotency key).
+//! - Fails: `idempotency_conflict`, `call_in_doubt`, `bad_request` (no readable idempotency key), and
+//!   what the ledger says again.
 //!
 //! `table.rs` and `group.rs` have the rules; [`connection`](super::connection) knows which answers have arrived.
 
@@ -23,7 +25,7 @@ mod table_tests;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use futures_util::future::BoxFuture;
+use futures_util::future::{BoxFuture, Either};
 use http::header::{HeaderMap, HeaderName, HeaderValue};
 use tower::{Layer, Service};
 
@@ -33,16 +35,15 @@ pub use shelf::Shelf;
 pub use table::{Bounds, Mark};
 
 use answer::KeptAnswer;
-use shelf::{Came, Peer};
+use shelf::Came;
 use table::Seen;
 
 use super::body::AnswerBody;
-use super::connection::Connection;
 use super::exchange_task::{GUARD_BUDGET, GUARD_CHARGE, GUARD_REMAINING};
 use super::quote_body::CallDigest;
 use super::refusal::Refusal;
 use super::savings::Savings;
-use super::{Answer, Quoted, settle};
+use super::{Answer, Quoted, hold_credits, settle};
 use crate::credits::Credits;
 use crate::identity::Client;
 use crate::ledger::{HoldId, Ledger, SavedBy};
@@ -90,7 +91,7 @@ where
 {
     type Response = Answer;
     type Error = Refusal;
-    type Future = BoxFuture<'static, Result<Answer, Refusal>>;
+    type Future = Either<S::Future, BoxFuture<'static, Result<Answer, Refusal>>>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Refusal>> {
         self.inner.poll_ready(cx)
@@ -98,14 +99,18 @@ where
 
     fn call(&mut self, mut quoted: Quoted) -> Self::Future {
         let Some(digest) = quoted.digest.filter(|_| self.settings.shelf.keeps()) else {
-            return Box::pin(self.inner.call(quoted));
+            return Either::Left(self.inner.call(quoted));
         };
+        if let Some(refusal) = self.settings.no_again(&quoted, digest) {
+            settle::log_refused(&quoted, &refusal);
+            return Either::Right(Box::pin(std::future::ready(Err(refusal))));
+        }
         let spare = self.inner.clone();
         let mut inner = std::mem::replace(&mut self.inner, spare);
         let settings = Arc::clone(&self.settings);
-        Box::pin(async move {
-            let peer = quoted.request.extensions_mut().remove::<Arc<Connection>>();
-            let found = settings.find(&quoted, digest, &peer).await;
+        Either::Right(Box::pin(async move {
+            let peer = Arc::clone(&quoted.peer);
+            let found = settings.find(&quoted, digest).await;
             let found = found.inspect_err(|refusal| settle::log_refused(&quoted, refusal))?;
             match found {
                 Found::Before(answer, claim) => Ok(ClaimedBody::wrap(answer, claim, peer)),
@@ -115,7 +120,7 @@ where
                     Ok(ClaimedBody::wrap(answer, claim, peer))
                 }
             }
-        })
+        }))
     }
 }
 
@@ -127,15 +132,22 @@ enum Found {
 }
 
 impl KeptAnswersLayer {
-    async fn find(
-        &self,
-        quoted: &Quoted,
-        digest: CallDigest,
-        peer: &Peer,
-    ) -> Result<Found, Refusal> {
+    /// What the ledger has just said to the same call, unless that call was made before: an answer that
+    /// was paid for is given though the budget is spent since. A script that does not stop at its
+    /// limit is to take no more time from the others than it must.
+    fn no_again(&self, quoted: &Quoted, digest: CallDigest) -> Option<Refusal> {
+        let (quote, _) = quoted.quote.as_ref()?;
+        let no = self.ledger.no_again(&hold_credits::request(quoted)?)?;
+        // One that cannot be read is refused below.
+        let mark = mark(&quoted.client, digest, quoted.request.headers()).ok()?;
+        let was_made = self.shelf.knows(mark);
+        (!was_made).then(|| hold_credits::refusal(no, quoted, quote))
+    }
+
+    async fn find(&self, quoted: &Quoted, digest: CallDigest) -> Result<Found, Refusal> {
         let mark = mark(&quoted.client, digest, quoted.request.headers())?;
         loop {
-            let ticket = match self.shelf.look(mark, digest, peer.clone()).await {
+            let ticket = match self.shelf.look(mark, digest, &quoted.peer).await {
                 Seen::New(ticket) => {
                     let claim = Claim::new(&self.shelf, ticket);
                     let keeping = Keeping::new(&self.shelf, ticket, &quoted.exchange);

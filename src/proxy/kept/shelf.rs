@@ -14,8 +14,8 @@ use crate::metrics::{KEPT_ANSWERS, KEPT_BYTES};
 use crate::proxy::connection::Connection;
 use crate::proxy::quote_body::CallDigest;
 
-/// Where a client can be seen. `None`: nowhere; it is there until it says otherwise.
-pub type Peer = Option<Arc<Connection>>;
+/// Where a client can be seen.
+type Peer = Arc<dyn Connection>;
 type Bell = Arc<Notify>;
 
 /// See the module.
@@ -69,20 +69,25 @@ impl Shelf {
     }
 
     /// A client makes a call. Waits a moment if the same was called by somebody who may be leaving.
-    pub async fn look(&self, mark: Mark, digest: CallDigest, peer: Peer) -> Seen<Bell> {
-        let is_there = |peer: &Peer| peer.as_ref().is_none_or(|peer| peer.is_there());
+    pub async fn look(&self, mark: Mark, digest: CallDigest, peer: &Peer) -> Seen<Bell> {
+        let is_there = |peer: &Peer| peer.is_there();
         let began = Instant::now();
         loop {
             let when = (self.clock.now(), began.elapsed());
             let seen = self
                 .table()
-                .look(mark, digest, peer.clone(), when, is_there);
+                .look(mark, digest, Arc::clone(peer), when, is_there);
             let Seen::Unsure(bell, patience) = seen else {
                 return seen;
             };
             // A ring that is missed here is some milliseconds of waiting and no more.
             let _ = tokio::time::timeout(patience, bell.notified()).await;
         }
+    }
+
+    /// Whether the call was made before, as far as is known.
+    pub fn knows(&self, mark: Mark) -> bool {
+        self.table().knows(mark)
     }
 
     /// Waits for what comes of the exchange of a ticket.

@@ -161,6 +161,11 @@ impl<P, B: Clone + Default> Table<P, B> {
         Ticket { mark, id, turn: 0 }
     }
 
+    /// Whether anything is known of such a call.
+    pub fn knows(&self, mark: Mark) -> bool {
+        self.groups.contains_key(&mark)
+    }
+
     /// How far the exchange of this ticket is.
     pub fn progress(&self, ticket: Ticket) -> Progress<B> {
         let Some(group) = self.groups.get(&ticket.mark) else {

@@ -36,7 +36,7 @@ pub struct WaitForSlotLayer {
 #[derive(Clone, Debug)]
 pub struct WaitForSlot<S> {
     inner: S,
-    settings: WaitForSlotLayer,
+    settings: Arc<WaitForSlotLayer>,
 }
 
 impl<S> Layer<S> for WaitForSlotLayer {
@@ -45,7 +45,7 @@ impl<S> Layer<S> for WaitForSlotLayer {
     fn layer(&self, inner: S) -> WaitForSlot<S> {
         WaitForSlot {
             inner,
-            settings: self.clone(),
+            settings: Arc::new(self.clone()),
         }
     }
 }
@@ -73,7 +73,7 @@ where
         // The instance that was polled ready goes into the future, its clone stays behind.
         let spare = self.inner.clone();
         let mut inner = std::mem::replace(&mut self.inner, spare);
-        let settings = self.settings.clone();
+        let settings = Arc::clone(&self.settings);
         Either::Right(Box::pin(async move {
             let slot = settings.wait(&quoted, &room).await;
             let slot = slot.inspect_err(|refusal| {

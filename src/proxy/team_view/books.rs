@@ -45,6 +45,14 @@ impl OpenReader {
     ) -> Self {
         Self(Box::new(open))
     }
+
+    /// A reader.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub fn open(&self) -> Result<Box<dyn Reader>, StoreError> {
+        (self.0)()
+    }
 }
 
 impl fmt::Debug for OpenReader {
@@ -224,7 +232,7 @@ impl Books {
         let open = Arc::clone(&self.open);
         let reading = tokio::task::spawn_blocking(move || {
             let _turn = turn;
-            read(&*(open.0)()?)
+            read(&*open.open()?)
         });
         match reading.await {
             Ok(Ok(read)) => Ok(read),
