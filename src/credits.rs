@@ -261,7 +261,11 @@ impl fmt::Display for Credits {
         if self.0 < 0 {
             put(b'-');
         }
-        out.pad(str::from_utf8(&text[at..]).map_err(|_| fmt::Error)?)
+        let text = str::from_utf8(&text[at..]).map_err(|_| fmt::Error)?;
+        if out.width().or(out.precision()).is_some() {
+            return out.pad(text);
+        }
+        out.write_str(text)
     }
 }
 

@@ -176,6 +176,8 @@ metrics! {
     REQUESTS = "guard_requests_total", Kind::Counter, Count, [TEAM, OPERATION, OUTCOME];
     /// Calls the guard itself refused, by reason.
     REFUSALS = "guard_refusals_total", Kind::Counter, Count, [REASON, TEAM, OPERATION];
+    /// Connections closed unread, because their source had as many open as one may have.
+    TURNED_AWAY = "guard_connections_turned_away_total", Kind::Counter, Count, [];
     /// Calls that a limit in shadow would have refused, by that limit and the reason it would have given.
     SHADOWED = "guard_shadow_refusals_total", Kind::Counter, Count, [LIMIT, REASON, TEAM];
     /// From the first byte of a request to the last byte of its answer, in seconds.
@@ -209,6 +211,8 @@ metrics! {
     KEEP_TIME = "guard_ledger_keep_seconds", Kind::Histogram(COMMIT_SECONDS), Seconds, [];
     /// Commits of the ledger that failed.
     COMMIT_FAILURES = "guard_ledger_commit_failures_total", Kind::Counter, Count, [];
+    /// 1 after a look through the whole ledger found it damaged: calls are refused until a start.
+    LEDGER_DAMAGED = "guard_ledger_damaged", Kind::Gauge, Count, [];
     /// Holds that have no end yet, those in doubt and those of jobs included.
     HOLDS_OPEN = "guard_holds_open", Kind::Gauge, Count, [];
     /// The limit of a budget in its present window, grants included, in credits.

@@ -1,7 +1,7 @@
 //! What a month's backlog of reconciliation does to calls: a million calls and a million rows.
 //!
 //! Guards with the same ledger stand side by side, with the core and the load of the bench
-//! `request_path`: one reconciles nothing, one reads the list (as fast as it ever does), one has
+//! `beside`: one reconciles nothing, one reads the list (as fast as it ever does), one has
 //! read it and holds it against the books, one keeps what it found. Only the one that is measured
 //! runs; the others are stopped meanwhile. Rounds alternate, figures are medians over the rounds.
 //!
@@ -20,28 +20,13 @@ mod rounds;
 mod steady;
 
 #[expect(dead_code, reason = "this is shared with another benchmark")]
-#[path = "../request_path/children.rs"]
-mod children;
-#[expect(dead_code, reason = "this is shared with another benchmark")]
-#[path = "../request_path/load.rs"]
-mod load;
-#[expect(dead_code, reason = "this is shared with another benchmark")]
-#[path = "../request_path/requests.rs"]
-mod requests;
-#[expect(dead_code, reason = "this is shared with another benchmark")]
-#[path = "../request_path/settings.rs"]
-mod settings;
-#[path = "../request_path/upstream.rs"]
-mod upstream;
+#[path = "../support/mod.rs"]
+mod support;
 
 use std::rc::Rc;
 
 use history::History;
-
-/// The core of the proxies.
-const PROXY_CORE: &str = "0";
-/// The core of the load and of the upstream.
-const LOAD_CORE: &str = "1";
+use support::{LOAD_CORE, children, load, number, requests, settings, upstream};
 
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -76,9 +61,4 @@ fn run(future: impl Future<Output = ()>) {
         .build()
         .unwrap();
     runtime.block_on(future);
-}
-
-/// An environment variable that is a number, or the default.
-fn number(name: &str, default: u64) -> u64 {
-    std::env::var(name).map_or(default, |text| text.parse().unwrap())
 }

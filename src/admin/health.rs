@@ -9,6 +9,8 @@ use serde::Serialize;
 pub struct Conditions {
     /// Whether the ledger's last commit succeeded.
     pub ledger_writable: Question<bool>,
+    /// Whether nothing was found wrong with the ledger's file.
+    pub ledger_sound: Question<bool>,
     /// What is known of the account.
     pub reading: Question<ReadingState>,
     /// Whether the guard is shutting down and takes no new calls.
@@ -35,10 +37,11 @@ pub enum ReadingState {
 }
 
 impl Conditions {
-    /// Asks all three.
+    /// Asks all of them.
     pub(super) fn report(&self) -> Report {
         let conditions = [
             ledger((self.ledger_writable)()),
+            sound((self.ledger_sound)()),
             reading((self.reading)()),
             drain((self.draining)()),
         ];
@@ -53,7 +56,7 @@ impl Conditions {
 #[derive(Debug, Serialize)]
 pub(super) struct Report {
     pub(super) ready: bool,
-    conditions: [Condition; 3],
+    conditions: [Condition; 4],
 }
 
 #[derive(Debug, Serialize)]
@@ -72,6 +75,19 @@ fn ledger(writable: bool) -> Condition {
     Condition {
         name: "ledger_writable",
         met: writable,
+        detail: detail.to_owned(),
+    }
+}
+
+fn sound(sound: bool) -> Condition {
+    let detail = if sound {
+        "nothing was found wrong with its file"
+    } else {
+        "its file is damaged: billable calls are refused; the log says what and what to do"
+    };
+    Condition {
+        name: "ledger_sound",
+        met: sound,
         detail: detail.to_owned(),
     }
 }

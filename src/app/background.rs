@@ -40,7 +40,7 @@ pub(super) fn spawn(
 fn step_back() {
     #[cfg(target_os = "linux")]
     if let Err(error) = rustix::process::setpriority_process(None, NICENESS) {
-        tracing::warn!(%error, "reconciliation runs with the priority of calls");
+        tracing::warn!(%error, "work in the background runs with the priority of calls");
     }
 }
 

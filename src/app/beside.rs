@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::live::{Live, LoadConfig};
-use super::{account, alerting, background, conditions, forecast, keys, reconcile};
+use super::{account, alerting, background, checking, conditions, forecast, keys, reconcile};
 use crate::account::{AccountClient, Reading, TierPrices, TierWatcher, Watcher};
 use crate::admin::{self, AdminState};
 use crate::alerts::Alerts;
@@ -38,6 +38,7 @@ pub(super) struct Beside<'a> {
     pub(super) ledger: &'a Ledger,
     pub(super) stack: &'a StackSettings,
     pub(super) client: AccountClient,
+    /// With connections of its own: those of a client belong to the thread that uses it.
     pub(super) reconciler_client: AccountClient,
     pub(super) watcher: Watcher,
     pub(super) alerts: Alerts,
@@ -76,6 +77,7 @@ impl Beside<'_> {
         let (next_alerts, next) = mpsc::channel(1);
         let live = self.live(tier.latest(), next_alerts);
         tasks.spawn(live.run(asked, self.draining.clone()));
+        let running = self.running(&reload_now, reconcile_now.as_ref());
         let state = AdminState::new(conditions, self.exporter.clone());
         tasks.spawn(admin::serve(self.admin_listener, state, ended()));
         tasks.spawn(self.exporter.keep_up(ended()));
@@ -88,14 +90,13 @@ impl Beside<'_> {
         tasks.spawn(tier.run(ended()));
         let policy = Arc::clone(&self.stack.policy);
         tasks.spawn(keys::warn_of_ends(policy, self.clock.clone(), ended()));
-        let running = Running {
-            ledger: self.ledger.clone(),
-            clock: self.clock.clone(),
-            pausing: pausing(self.stack),
-            reload: Some(reload_now.clone()),
-            reconcile: reconcile_now.clone(),
-        };
         tasks.spawn(self.control.serve(running, ended()));
+        tasks.spawn(clear_archived(self.ledger.clone(), ended()));
+        checking::begin(
+            self.config.ledger.path.clone(),
+            self.ledger.clone(),
+            ended(),
+        )?;
         let reading = account::keep_reading(self.watcher, self.ledger.clone(), ended());
         tasks.spawn(reading);
         let poller = JobPoller::new(JobPollerSettings {
@@ -122,6 +123,18 @@ impl Beside<'_> {
         let watched = alerting::Watched::new(self.config, self.clock, self.ledger, readings);
         tasks.spawn(watched.run(self.alerts, next, self.draining.clone()));
         Ok((reconcile_now, reload_now))
+    }
+
+    /// The parts that commands are for.
+    fn running(&self, reload: &ReloadNow, reconcile: Option<&ReconcileNow>) -> Running {
+        Running {
+            ledger: self.ledger.clone(),
+            path: self.config.ledger.path.clone(),
+            clock: self.clock.clone(),
+            pausing: pausing(self.stack),
+            reload: Some(reload.clone()),
+            reconcile: reconcile.cloned(),
+        }
     }
 
     /// Who takes over settings that are read again.
@@ -166,6 +179,14 @@ impl Beside<'_> {
         let work = service.run(self.draining.clone());
         tasks.spawn(background::spawn("reconciliation", work)?);
         Ok(Some(now))
+    }
+}
+
+/// Removes archived entries that a guard which died left over.
+async fn clear_archived(ledger: Ledger, ended: CancellationToken) {
+    let cleared = ended.run_until_cancelled(ledger.clear_archived()).await;
+    if let Some(Err(error)) = cleared {
+        tracing::warn!(%error, "archived entries are still in the ledger's file, where they are ignored");
     }
 }
 

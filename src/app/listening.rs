@@ -12,7 +12,6 @@ use crate::account::Reading;
 use crate::config::{self, Config};
 use crate::ledger::WhenStale;
 use crate::metrics;
-use crate::proxy::server::ServerSettings;
 use crate::version;
 
 /// How long clients wait, in the socket's queue, for a guard that knows nothing of the account yet.
@@ -130,15 +129,13 @@ pub(super) fn announce(address: SocketAddr, admin_address: SocketAddr) {
     info.set(1);
 }
 
-/// At the end a client may just be sending its next request. Where the next guard takes over, it gets
-/// its answer; else it is told, or finds its connection closed.
-pub(super) fn settings_at_end(settings: ServerSettings, outlived: bool) -> ServerSettings {
-    ServerSettings {
-        idle_at_end: if outlived {
-            Duration::from_millis(500)
-        } else {
-            settings.idle_at_end
-        },
-        ..settings
+/// How long connections that do nothing are kept at the end: a client may just be sending its next
+/// request. Where the next guard takes over it gets its answer; else it is told, or finds its
+/// connection closed.
+pub(super) fn idle_at_end(outlived: bool) -> Duration {
+    if outlived {
+        Duration::from_millis(500)
+    } else {
+        Duration::ZERO
     }
 }

@@ -7,6 +7,7 @@ mod account;
 mod alerting;
 mod background;
 mod beside;
+mod checking;
 mod differences;
 mod forecast;
 mod keys;
@@ -35,14 +36,14 @@ use crate::ledger::{AccountRule, Ledger, LedgerLock, Settings, WhenStale};
 use crate::metrics;
 use crate::proxy::savings::Savings;
 use crate::proxy::server::{self, ServerSettings};
-use crate::proxy::stack::{StackSettings, stack};
+use crate::proxy::stack::stack;
 use crate::proxy::team_view::OpenReader;
 use crate::proxy::upstream::{Upstream, UpstreamSettings};
 use crate::reconciliation::ReconcileNow;
 
 use beside::Beside;
 pub use listening::Sockets;
-use listening::{announce, first_reading, local, refusing, settings_at_end};
+use listening::{announce, first_reading, idle_at_end, local, refusing};
 pub use live::LoadConfig;
 pub use reconcile::{AloneError, reconcile_alone};
 pub use stack::{StackParts, stack_settings};
@@ -166,43 +167,43 @@ impl Guard {
         let (listener, admin_listener) = sockets.listen(&config.server).await?;
         let (address, admin_address) = (local(&listener), local(&admin_listener));
         let client = account::client(&config, &tls, &clock)?;
-        // With connections of its own: those of a client belong to the thread that uses it.
-        let reconciler_client = account::client(&config, &tls, &clock)?;
         let watcher = account::watcher(&config, &client, &clock);
-        let alerts = alerting::alerts(&config, &tls, &clock)?;
-        let control = control(&config)?;
-
         let (draining, ended) = (CancellationToken::new(), CancellationToken::new());
         let (tasks, beside) = (TaskTracker::new(), TaskTracker::new());
         let refusing = refusing(outlived, &draining);
-        let stack_settings =
-            over_the_network(&config, &tls, &ledger, &watcher, &clock, &refusing, &tasks)?;
-        let writer = writer.spawn()?;
+        let parts = StackParts {
+            upstream: upstream(&config, &tls)?,
+            open: open(&config),
+            ledger: &ledger,
+            balance: watcher.latest(),
+            funds_gone: watcher.funds_gone(),
+            clock: &clock,
+            draining: &refusing,
+            tasks: &tasks,
+        };
+        let stack_settings = stack_settings(&config, parts)?;
         let parts = Beside {
             config: &config,
             load,
-            tls,
             clock: &clock,
             ledger: &ledger,
             stack: &stack_settings,
+            reconciler_client: account::client(&config, &tls, &clock)?,
             client,
-            reconciler_client,
             watcher,
-            alerts,
+            alerts: alerting::alerts(&config, &tls, &clock)?,
             admin_listener,
-            control,
+            control: control(&config)?,
             exporter,
+            tls,
             draining: &draining,
             ended: &ended,
         };
+        let writer = writer.spawn()?;
         let (reconcile, reload) = parts.spawn(&beside)?;
         first_reading(outlived, &config, stack_settings.balance.clone()).await;
-        let proxy = tokio::spawn(server::serve(
-            listener,
-            stack(&stack_settings),
-            settings_at_end(server_settings(&config.server), outlived),
-            draining.clone(),
-        ));
+        let bounds = server_settings(&config.server, outlived);
+        let clients = server::serve(listener, stack(&stack_settings), bounds, draining.clone());
         announce(address, admin_address);
         Ok(Self {
             address,
@@ -214,7 +215,7 @@ impl Guard {
             drain_timeout: config.server.drain_timeout,
             draining,
             ended,
-            proxy,
+            proxy: tokio::spawn(clients),
             tasks,
             beside,
             writer,
@@ -269,29 +270,6 @@ pub fn ledger_settings(config: &Config) -> Settings {
     }
 }
 
-/// What the stack is made from in a guard that is no simulation.
-fn over_the_network(
-    config: &Config,
-    tls: &rustls::ClientConfig,
-    ledger: &Ledger,
-    watcher: &crate::account::Watcher,
-    clock: &Clock,
-    refusing: &CancellationToken,
-    tasks: &TaskTracker,
-) -> Result<StackSettings, StartError> {
-    let parts = StackParts {
-        upstream: upstream(config, tls)?,
-        open: open(config),
-        ledger,
-        balance: watcher.latest(),
-        funds_gone: watcher.funds_gone(),
-        clock,
-        draining: refusing,
-        tasks,
-    };
-    stack_settings(config, parts)
-}
-
 /// The way to the upstream, over the network.
 fn upstream(config: &Config, tls: &rustls::ClientConfig) -> Result<Upstream, StartError> {
     let settings = upstream_settings(&config.upstream, tls.clone())?;
@@ -321,15 +299,16 @@ fn upstream_settings(
     })
 }
 
-/// The bounds on connections, from the settings.
-pub fn server_settings(server: &config::Server) -> ServerSettings {
+/// The bounds on connections, from the settings; `outlived`: the sockets outlive the guard.
+pub fn server_settings(server: &config::Server, outlived: bool) -> ServerSettings {
     ServerSettings {
         headers_max: server.header_count_max,
         header_bytes_max: server.header_bytes_max,
         header_read_timeout: server.header_read_timeout,
         stalled_client_timeout: server.stalled_client_timeout,
         connections_max: server.connections_max,
-        idle_at_end: Duration::ZERO,
+        connections_per_source_max: server.connections_per_source_max,
+        idle_at_end: idle_at_end(outlived),
     }
 }
 
@@ -340,10 +319,12 @@ fn conditions(
     latest: watch::Receiver<Option<crate::account::Reading>>,
     draining: &CancellationToken,
 ) -> Conditions {
-    let (ledger, clock, draining) = (ledger.clone(), clock.clone(), draining.clone());
+    let (clock, draining) = (clock.clone(), draining.clone());
+    let (written, ledger) = (ledger.clone(), ledger.clone());
     let rule: AccountRule = config.account.rule.clone();
     Conditions {
-        ledger_writable: Box::new(move || ledger.writable()),
+        ledger_writable: Box::new(move || written.writable()),
+        ledger_sound: Box::new(move || ledger.damage().is_none()),
         reading: Box::new(move || {
             let age = latest
                 .borrow()

@@ -1,9 +1,10 @@
 //! From the settings to the rules that the proxy goes by.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::StartError;
-use crate::config::{Config, FloorAction, Pace};
+use crate::config::{Config, FloorAction, Pace, Server};
 use crate::credits::Credits;
 use crate::identity::{Directory, Priority};
 use crate::ledger::Mode;
@@ -88,6 +89,14 @@ fn shadow_floors(config: &Config) -> Arc<[ShadowFloor]> {
         below: floor.below,
     });
     named.collect()
+}
+
+/// How often one source may show keys that nobody knows.
+pub(super) fn unknown_keys(server: &Server) -> rates::Pace {
+    rates::Pace {
+        period: Duration::from_secs(1) / server.unknown_keys_per_second.get(),
+        burst: server.unknown_keys_burst,
+    }
 }
 
 fn pace(pace: Pace) -> rates::Pace {

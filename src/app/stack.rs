@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use jiff::Timestamp;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -19,12 +19,14 @@ use crate::proxy::breaker::{Breaker, BreakerSettings};
 use crate::proxy::database_twin::TwinSavings;
 use crate::proxy::forward::ForwardSettings;
 use crate::proxy::kept::{Bounds, Shelf};
+use crate::proxy::memory::Memory;
 use crate::proxy::redact::Redactor;
 use crate::proxy::resend::Patience;
 use crate::proxy::savings::Savings;
 use crate::proxy::slots::Slots;
 use crate::proxy::stack::StackSettings;
 use crate::proxy::team_view::{Books, OpenReader};
+use crate::proxy::unknown_keys::UnknownKeys;
 use crate::proxy::upstream::Upstream;
 
 /// Test tokens begin so (dossier section 1).
@@ -65,6 +67,7 @@ pub fn stack_settings(config: &Config, parts: StackParts<'_>) -> Result<StackSet
     let twin_savings = TwinSavings::new(savings.clone());
     Ok(StackSettings {
         policy: Arc::new(ArcSwap::from_pointee(policy)),
+        unknown_keys: Arc::new(UnknownKeys::new(policy::unknown_keys(server))),
         draining: parts.draining.clone(),
         balance: parts.balance,
         books: Arc::new(books),
@@ -86,9 +89,7 @@ pub fn stack_settings(config: &Config, parts: StackParts<'_>) -> Result<StackSet
             token_is_test: (config.upstream.token.expose()).starts_with(TEST_TOKEN_PREFIX),
             response_timeout: config.upstream.response_timeout,
             answer_bytes_kept: server.answer_bytes_kept,
-            kept_bytes: Arc::new(Semaphore::new(
-                server.kept_bytes_max.min(Semaphore::MAX_PERMITS),
-            )),
+            memory: Arc::new(Memory::new(server.kept_bytes_max, server.one_call_bytes())),
             stalled_client_timeout: server.stalled_client_timeout,
             twin_savings,
             tasks: parts.tasks.clone(),

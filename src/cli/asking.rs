@@ -69,6 +69,7 @@ fn alone(books: &Books, question: Question, context: &Context) -> anyhow::Result
     let reply = runtime.block_on(async {
         let running = Running {
             ledger: ledger.clone(),
+            path: path.clone(),
             clock: context.clock.clone(),
             pausing: Pausing::new(pauses, move || names.clone()),
             reload: None,

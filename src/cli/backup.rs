@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use anyhow::Context as _;
 
+use crate::cli::progress::Progress;
 use crate::cli::{Context, books};
 use crate::ledger::open_reader;
 
@@ -17,7 +18,9 @@ pub(super) struct Args {
 
 pub(super) fn run(args: &Args, context: &Context, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
     let (_, reader) = books::open(context)?;
-    reader.backup(&args.file)?;
+    let progress = Progress::new("copying", "pages");
+    reader.backup(&args.file, &mut |done, all| progress.show(done, all))?;
+    drop(progress);
     // A copy that cannot be read is worth nothing: it is opened before it is called one.
     let tail = open_reader(&args.file)
         .and_then(|copy| copy.tail())

@@ -8,9 +8,9 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use clap::ValueEnum;
 
-use crate::cli::{Context, books, note};
-use crate::ledger::store::Reader;
-use crate::reports::{self, Period};
+use crate::cli::progress::Progress;
+use crate::cli::{Context, archives, books, note};
+use crate::reports::{self, Entries, Period};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -23,6 +23,9 @@ pub(super) struct Args {
     /// The form
     #[arg(long, value_enum, default_value_t = Format::Csv)]
     format: Format,
+    /// Where an archive is now, if it is not where it was written
+    #[arg(long, value_name = "FILE")]
+    archive: Vec<PathBuf>,
     /// Write into this new file in place of standard output
     #[arg(long, value_name = "FILE")]
     output: Option<PathBuf>,
@@ -44,10 +47,20 @@ pub(super) fn run(args: &Args, context: &Context, out: &mut dyn Write) -> anyhow
         Format::Csv => reports::Format::Csv,
         Format::Jsonl => reports::Format::Jsonl,
     };
-    let count = match &args.output {
-        None => reports::export(&*reader, period, format, out)?,
-        Some(path) => into_file(&*reader, period, format, path)?,
+    let archives = archives::open(&*reader, &args.archive, |span| {
+        period.from <= span.recorded_at
+    })?;
+    let bar = Progress::new("exporting", "entries");
+    let entries = Entries {
+        archives: &archives,
+        ledger: &*reader,
+        progress: &|done, all| bar.show(done, all),
     };
+    let count = match &args.output {
+        None => reports::export(&entries, period, format, out)?,
+        Some(path) => into_file(&entries, period, format, path)?,
+    };
+    drop(bar);
     note(&format!(
         "{count} entries recorded from {} up to {}",
         period.from, period.to
@@ -61,7 +74,7 @@ pub(super) fn run(args: &Args, context: &Context, out: &mut dyn Write) -> anyhow
 /// Writes a new file, whole or not at all: an export that finance has filed is never written over,
 /// and half of one is not mistaken for it.
 fn into_file(
-    reader: &dyn Reader,
+    entries: &Entries<'_>,
     period: Period,
     format: reports::Format,
     path: &Path,
@@ -70,7 +83,7 @@ fn into_file(
         File::create_new(path).with_context(|| format!("{} cannot be made", path.display()))?;
     let write = || -> anyhow::Result<u64> {
         let mut buffer = BufWriter::new(&file);
-        let count = reports::export(reader, period, format, &mut buffer)?;
+        let count = reports::export(entries, period, format, &mut buffer)?;
         buffer.flush()?;
         drop(buffer);
         file.sync_all()?;

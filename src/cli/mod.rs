@@ -3,6 +3,8 @@
 //! Exit codes: 0 it worked; 1 it did not; 2 the configuration or the command line is wrong. What was
 //! asked for goes to standard output, everything else to standard error.
 
+mod archive;
+mod archives;
 mod asking;
 mod backup;
 mod books;
@@ -11,10 +13,12 @@ mod export;
 mod grant;
 mod key;
 mod pause;
+mod progress;
 mod reconcile;
 mod reload;
 mod report;
 mod resolve;
+mod restore;
 mod sandbox;
 mod serve;
 mod systemd;
@@ -74,6 +78,8 @@ enum Command {
     Resume(pause::Args),
     /// Have the running guard read its configuration again
     Reload(reload::Args),
+    /// Move closed months out of the ledger into a file of their own
+    Archive(archive::Args),
 }
 
 /// The commands whose standard output is what was asked for. The others speak through the log.
@@ -91,9 +97,11 @@ enum Answering {
     /// Write the entries of a period, for finance
     Export(export::Args),
     /// Check the whole ledger against itself
-    Verify,
+    Verify(verify::Args),
     /// Copy the ledger, also beside a running guard
     Backup(backup::Args),
+    /// Put a backup in the place of a ledger that was lost
+    Restore(restore::Args),
 }
 
 /// What every command is given.
@@ -139,6 +147,7 @@ fn run(command: Command, context: &Context) -> anyhow::Result<ExitCode> {
         Command::Pause(args) => pause::pause(args, context),
         Command::Resume(args) => pause::resume(args, context),
         Command::Reload(args) => reload::run(args, context),
+        Command::Archive(args) => archive::run(args, context),
         Command::Answering(command) => {
             let mut out = BufWriter::new(io::stdout().lock());
             let code = answer(command, context, &mut out)?;
@@ -155,8 +164,9 @@ fn answer(command: Answering, context: &Context, out: &mut dyn Write) -> anyhow:
         Answering::Report(args) => report::run(&args, context, out),
         Answering::Reconcile(args) => reconcile::run(&args, context, out),
         Answering::Export(args) => export::run(&args, context, out),
-        Answering::Verify => verify::run(context, out),
+        Answering::Verify(args) => verify::run(&args, context, out),
         Answering::Backup(args) => backup::run(&args, context, out),
+        Answering::Restore(args) => restore::run(&args, context, out),
     }
 }
 

@@ -38,7 +38,9 @@ pub(super) fn run(_: &Args, context: &Context) -> anyhow::Result<ExitCode> {
     let runtime = runtime().context("the runtime cannot be started")?;
     let (path, environment) = (context.config.clone(), context.environment.clone());
     let again = Arc::new(move || load(&path, &environment, &secrets));
-    runtime.block_on(serve(config, again, sockets, context))
+    let ended = runtime.block_on(serve(config, again, sockets, context));
+    logging::write_at_once();
+    ended
 }
 
 /// Reads the settings, at the start and whenever they are read again. What no log line may show is
@@ -52,14 +54,15 @@ fn load(path: &Path, environment: &Environment, secrets: &Secrets) -> Result<Con
 }
 
 /// A thread for each core. On a single one it is this thread: handing calls over to another was
-/// 4 to 8 hundredths of all work (`benches/request_path`).
+/// 4 to 8 hundredths of all work (`benches/beside`).
 fn runtime() -> std::io::Result<Runtime> {
     let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
     let mut builder = match cores {
         1 => Builder::new_current_thread(),
         _ => Builder::new_multi_thread(),
     };
-    builder.enable_all().build()
+    let builder = builder.enable_all();
+    builder.on_thread_park(logging::write_before_rest).build()
 }
 
 async fn serve(
@@ -89,6 +92,7 @@ async fn serve(
         note(
             "ended at once by a second signal; open holds stay and are in doubt at the next start",
         );
+        logging::write_at_once();
         std::process::exit(EXIT_AT_ONCE);
     });
     Ok(match guard.drain().await {

@@ -1,31 +1,36 @@
 //! `verify`: does the ledger agree with itself?
 
-use std::io::{IsTerminal, Write};
+use std::io::Write;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
-use crate::cli::{Context, books};
+use crate::cli::progress::Progress;
+use crate::cli::{Context, archives, books};
+use crate::ledger::VerifyReport;
 
-/// How many entries lie between two signs of life.
-const PROGRESS_STEP: i64 = 100_000;
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// Where an archive is now, if it is not where it was written
+    #[arg(long, value_name = "FILE")]
+    archive: Vec<PathBuf>,
+    /// Leave out what is archived: only the sums that are kept of it are checked
+    #[arg(long, conflicts_with = "archive")]
+    without_archives: bool,
+}
 
-pub(super) fn run(context: &Context, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
+pub(super) fn run(args: &Args, context: &Context, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
     let (books, reader) = books::open(context)?;
-    let mut stderr = std::io::stderr();
-    let shows_progress = stderr.is_terminal();
-    let mut shown = 0;
-    let report = reader.verify(&mut |done, all| {
-        if shows_progress && done - shown >= PROGRESS_STEP {
-            shown = done;
-            let _ = write!(stderr, "\r{done} of {all} entries");
-        }
-    })?;
-    if shown > 0 {
-        let _ = writeln!(stderr);
-    }
+    let archives = archives::open(&*reader, &args.archive, |_| !args.without_archives)?;
+    let progress = Progress::new("verifying", "entries");
+    let report = reader.verify_with(&archives, &mut |done, all| progress.show(done, all))?;
+    drop(progress);
+    tell(&books.ledger.path.display().to_string(), &report, out)
+}
+
+fn tell(path: &str, report: &VerifyReport, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
     writeln!(
         out,
-        "{}: {} entries, {} holds ({} open), {} sums, {} rows of the account ({} matched), {} findings",
-        books.ledger.path.display(),
+        "{path}: {} entries, {} holds ({} open), {} sums, {} rows of the account ({} matched), {} findings",
         report.entries,
         report.holds,
         report.open,
@@ -34,6 +39,13 @@ pub(super) fn run(context: &Context, out: &mut dyn Write) -> anyhow::Result<Exit
         report.matches,
         report.findings
     )?;
+    if report.archives > 0 {
+        let (archives, unread) = (report.archives, report.unread);
+        writeln!(
+            out,
+            "{archives} archives; {unread} entries in them were left out"
+        )?;
+    }
     if report.is_sound() {
         writeln!(out, "Everything agrees.")?;
         return Ok(ExitCode::SUCCESS);

@@ -46,6 +46,9 @@ pub(super) struct ServerFile {
     pub(super) answer_bytes_kept: Option<ByteCount>,
     pub(super) stalled_client_timeout: Option<Span>,
     pub(super) connections_max: Option<u32>,
+    pub(super) connections_per_source_max: Option<u32>,
+    pub(super) unknown_keys_per_second: Option<u32>,
+    pub(super) unknown_keys_burst: Option<u32>,
     pub(super) drain_timeout: Option<Span>,
 }
 

@@ -149,8 +149,21 @@ pub struct Server {
     pub stalled_client_timeout: Duration,
     /// Connections open at one time.
     pub connections_max: usize,
+    /// Of these, connections of one source: an IPv4 address, or the /64 of an IPv6 address.
+    pub connections_per_source_max: usize,
+    /// Calls with an unknown key from one source that are answered 401 and written down.
+    pub unknown_keys_per_second: NonZeroU32,
+    /// How many of them may come at once.
+    pub unknown_keys_burst: NonZeroU32,
     /// How long running calls may take to end after the guard was told to stop.
     pub drain_timeout: Duration,
+}
+
+impl Server {
+    /// What one call may keep in memory, in bytes: its body and the beginning of its answer.
+    pub fn one_call_bytes(&self) -> usize {
+        self.body_bytes_max.saturating_add(self.answer_bytes_kept)
+    }
 }
 
 /// The account's API and how it is called.

@@ -9,7 +9,7 @@ use super::message::{Command, Question, Reply};
 
 /// A commit of the ledger takes milliseconds; a disk that is failing may take long.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
-/// A month of the account's list is read in an hour or so.
+/// A month of the account's list is read in an hour or so, years of entries are compared in minutes.
 const RECONCILE_TIMEOUT: Duration = Duration::from_hours(12);
 
 /// Why there is no reply.
@@ -31,7 +31,7 @@ pub fn ask(socket: &Path, question: &Question) -> Result<Reply, AskError> {
         _ => failed(&error),
     })?;
     let timeout = Some(match question.command {
-        Command::Reconcile {} => RECONCILE_TIMEOUT,
+        Command::Reconcile {} | Command::Archive { .. } => RECONCILE_TIMEOUT,
         Command::Resolve { .. }
         | Command::Grant { .. }
         | Command::Pause { .. }

@@ -1,7 +1,10 @@
 //! What can be asked through the socket, and what is answered.
 
+use std::path::PathBuf;
+
 use serde::{Deserialize, Serialize};
 
+use super::archiving;
 use super::audit::{self, Asker};
 use super::pausing::Pausing;
 use super::reload::ReloadNow;
@@ -57,6 +60,11 @@ pub enum Command {
     Reload {},
     /// Holds the books against the account's list, now.
     Reconcile {},
+    /// Has the entries of an archive, which is written, removed from the ledger.
+    Archive {
+        /// Where it is.
+        file: PathBuf,
+    },
 }
 
 /// The parts of a running guard that commands are for.
@@ -64,6 +72,8 @@ pub enum Command {
 pub struct Running {
     /// The books.
     pub ledger: Ledger,
+    /// Where their file is.
+    pub path: PathBuf,
     /// What changes are dated by.
     pub clock: Clock,
     /// Who may make no calls.
@@ -95,6 +105,7 @@ impl Question {
             pausing,
             reload,
             reconcile,
+            ..
         } = running;
         let by = Asker {
             at: clock.now(),
@@ -114,6 +125,7 @@ impl Question {
                 None => Err("no guard is running on this ledger".into()),
             },
             Command::Reconcile {} => return reconciled(reconcile.as_ref()).await,
+            Command::Archive { file } => archiving::archive(running, file, by).await,
         };
         match done {
             Ok(what) => Reply::Done(what),
@@ -124,7 +136,10 @@ impl Question {
 
 impl Command {
     fn needs_a_reason(&self) -> bool {
-        !matches!(self, Self::Reload {} | Self::Reconcile {})
+        !matches!(
+            self,
+            Self::Reload {} | Self::Reconcile {} | Self::Archive { .. }
+        )
     }
 }
 

@@ -3,6 +3,7 @@
 //! One JSON line asks, one answers. The socket can be opened by the guard's own user only (mode
 //! 0600, from its first moment); who asked is taken from the kernel, not from the asker.
 
+mod archiving;
 mod audit;
 mod client;
 mod message;

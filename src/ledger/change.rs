@@ -48,16 +48,19 @@ pub enum ChangeKind {
     Reloaded,
     /// A hold was ended by a person's decision.
     Resolved,
+    /// Closed months were moved to an archive.
+    Archived,
 }
 
 impl ChangeKind {
     /// Every kind, in the order of their numbers.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::Granted,
         Self::Paused,
         Self::Resumed,
         Self::Reloaded,
         Self::Resolved,
+        Self::Archived,
     ];
 
     /// The word for it, in logs, reports and stores.
@@ -68,6 +71,7 @@ impl ChangeKind {
             Self::Resumed => "resumed",
             Self::Reloaded => "reloaded",
             Self::Resolved => "resolved",
+            Self::Archived => "archived",
         }
     }
 }

@@ -1,8 +1,9 @@
 //! The handle everybody has: asks the one writer, and never touches the store itself.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::sync::{Arc, OnceLock};
 
+use ::metrics::gauge;
 use ahash::RandomState;
 use arc_swap::{ArcSwap, ArcSwapOption};
 use dashmap::DashMap;
@@ -11,6 +12,7 @@ use tokio::sync::{Mutex, Semaphore, mpsc, oneshot};
 use crate::clock::Clock;
 use crate::credits::Credits;
 use crate::ids::JobId;
+use crate::metrics::LEDGER_DAMAGED;
 
 use super::budget::{Budget, BudgetStatus};
 use super::entry::{Ending, Entry, Evidence, HoldId, Note, Origin};
@@ -29,7 +31,7 @@ use super::writer::{Cover, Ended, Inbox, Request, Target, Writer};
 /// The way to the ledger. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Ledger {
-    shared: Arc<Shared>,
+    pub(super) shared: Arc<Shared>,
 }
 
 /// The ways to the writer, which the handles and the holds share.
@@ -42,7 +44,7 @@ pub(super) struct Shared {
     known: Arc<Known>,
     clock: Clock,
     /// Records go to the writer one batch at a time, so that no turn has more than one.
-    keeping: Mutex<()>,
+    pub(super) keeping: Mutex<()>,
 }
 
 /// What handles and writer know of each other without a message.
@@ -57,6 +59,19 @@ pub(super) struct Known {
     pub(super) writable: AtomicBool,
     /// Why it is not writable.
     pub(super) failure: ArcSwap<String>,
+    /// What is wrong with its file.
+    pub(super) damage: OnceLock<String>,
+}
+
+impl Known {
+    /// Why no hold can be made at all.
+    fn why_not(&self) -> Option<String> {
+        if let Some(damage) = self.damage.get() {
+            return Some(format!("the ledger is damaged: {damage}"));
+        }
+        let is_writable = self.writable.load(Ordering::Acquire);
+        (!is_writable).then(|| self.failure.load().to_string())
+    }
 }
 
 /// A job as the handles see it.
@@ -125,6 +140,7 @@ impl Ledger {
             levels: Levels::default(),
             writable: AtomicBool::new(true),
             failure: ArcSwap::default(),
+            damage: OnceLock::new(),
         });
         let shared = Arc::new(Shared {
             requests: request_sender,
@@ -182,8 +198,7 @@ impl Ledger {
 
     fn no_at_once(&self, request: &HoldRequest, asked: Asked) -> Option<HoldError> {
         let known = &self.shared.known;
-        if !self.writable() {
-            let why = known.failure.load().to_string();
+        if let Some(why) = known.why_not() {
             return Some(HoldError::Unavailable(why));
         }
         known.exhausted.find(request, asked).map(HoldError::Short)
@@ -195,8 +210,7 @@ impl Ledger {
     /// [`HoldError::Unavailable`], [`HoldError::Overloaded`] or [`HoldError::Closed`]: what it would
     /// be told as well, without anything being known of the budgets.
     pub async fn consider(&self, request: HoldRequest) -> Result<Considered, HoldError> {
-        if !self.writable() {
-            let why = self.shared.known.failure.load().to_string();
+        if let Some(why) = self.shared.known.why_not() {
             return Err(HoldError::Unavailable(why));
         }
         let (reply, answer) = oneshot::channel();
@@ -420,6 +434,23 @@ impl Ledger {
         self.shared.known.writable.load(Ordering::Acquire)
     }
 
+    /// From here on no hold is made, for something is wrong with the ledger's file; `what` is told to
+    /// whoever calls. Endings are still written. Only another start undoes it.
+    pub fn distrust(&self, what: String) {
+        tracing::error!(
+            what,
+            "the ledger is damaged: calls are refused; put a backup in its place (`restore`), then start again"
+        );
+        gauge!(LEDGER_DAMAGED).set(1);
+        // The first that was found stays.
+        let _ = self.shared.known.damage.set(what);
+    }
+
+    /// What was found wrong with the ledger's file.
+    pub fn damage(&self) -> Option<&str> {
+        self.shared.known.damage.get().map(String::as_str)
+    }
+
     /// Writes everything that is queued; then the writer ends. Holds that end later are found open
     /// by the next start.
     ///
@@ -430,7 +461,7 @@ impl Ledger {
         self.ask(Request::Close { reply }, answer).await?
     }
 
-    async fn ask<T>(
+    pub(super) async fn ask<T>(
         &self,
         request: Request,
         answer: oneshot::Receiver<T>,

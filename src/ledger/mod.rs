@@ -49,6 +49,7 @@
 //!
 //! Read on in `entry.rs`, `book/mod.rs`, `writer/mod.rs`, `store/mod.rs`.
 
+mod archive;
 mod book;
 mod budget;
 mod change;
@@ -66,6 +67,9 @@ mod verify;
 mod window;
 mod writer;
 
+pub use archive::{
+    ArchiveError, ArchiveSpan, Archived, archive_span, checked_archive, write_archive,
+};
 pub use budget::{Budget, BudgetStatus, Filter, Mode};
 pub use change::{Change, ChangeKind, KeptChange, SavedBy, Saving};
 pub use entry::{Ending, Entry, EntryKind, Evidence, Fingerprint, HoldId, Note, NoteKind, Origin};
@@ -77,7 +81,7 @@ pub use record::{Finding, FindingKind, Match, MatchedBy, Record};
 pub use request::{
     AccountRule, AccountShort, BalanceIs, BudgetShort, Considered, Decision, HoldError,
     HoldRequest, Job, LedgerError, OpenCall, Reading, Resolution, ResolveError, Settings,
-    Shortfall, Tightest, WhenStale,
+    Shortfall, Tightest, WhenStale, Wording,
 };
 pub use store::{
     After, Closing, FoundSum, KeptFinding, KeptRow, LedgerLock, LockError, MemoryStore, OpenError,

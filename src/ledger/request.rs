@@ -1,7 +1,8 @@
 //! What is asked of the ledger, and its ways to say no.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -77,6 +78,36 @@ pub struct Shortfall {
     pub budgets: Vec<BudgetShort>,
     /// The account's floor.
     pub account: Option<AccountShort>,
+    /// How it was put to the caller.
+    pub wording: Wording,
+}
+
+/// A no in words, kept with it: a caller that is told the same no again is told it in the same words.
+/// Nothing the ledger reads, so that any two are equal and a copy has none.
+#[derive(Debug, Default)]
+pub struct Wording(OnceLock<(u64, Box<[u8]>)>);
+
+impl Wording {
+    /// The words for a call of so many items: those of the first time, or what `write` says now.
+    pub fn of(&self, items: u64, write: impl Fn() -> Vec<u8>) -> Cow<'_, [u8]> {
+        let first = self.0.get_or_init(|| (items, write().into_boxed_slice()));
+        match first {
+            (of, words) if *of == items => Cow::Borrowed(words),
+            _ => Cow::Owned(write()),
+        }
+    }
+}
+
+impl Clone for Wording {
+    fn clone(&self) -> Self {
+        Self::default()
+    }
+}
+
+impl PartialEq for Wording {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
 }
 
 impl Shortfall {

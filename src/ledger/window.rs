@@ -22,6 +22,38 @@ pub(crate) fn quarter_start(quarter: i64) -> Timestamp {
     at_micros(quarter.saturating_mul(QUARTER_MICROS))
 }
 
+/// The number of the UTC month (since January 1970) that contains a quarter hour.
+pub(crate) fn month_of(quarter: i64) -> i64 {
+    let day = quarter_start(quarter).to_zoned(TimeZone::UTC).date();
+    (i64::from(day.year()) - 1970) * 12 + i64::from(day.month()) - 1
+}
+
+/// The first quarter hour of a month, stopping at the ends of what a timestamp can say.
+pub(crate) fn month_start(month: i64) -> i64 {
+    let year = i16::try_from(1970 + month.div_euclid(12)).ok();
+    let number = i8::try_from(month.rem_euclid(12) + 1).ok();
+    let first = year
+        .zip(number)
+        .and_then(|(year, number)| Date::new(year, number, 1).ok())
+        .and_then(|day| first_instant(day, &TimeZone::UTC));
+    let end = if month < 0 {
+        Timestamp::MIN
+    } else {
+        Timestamp::MAX
+    };
+    quarter_of(first.unwrap_or(end))
+}
+
+/// The first month that begins at or after a quarter hour begins.
+pub(crate) fn month_from(quarter: i64) -> i64 {
+    let month = month_of(quarter);
+    if month_start(month) < quarter {
+        month + 1
+    } else {
+        month
+    }
+}
+
 /// A moment from microseconds since 1970, stopping at the ends of what a timestamp can say.
 pub(crate) fn at_micros(micros: i64) -> Timestamp {
     Timestamp::from_microsecond(micros).unwrap_or(if micros < 0 {
@@ -213,5 +245,31 @@ impl RollingSteps {
             start: Some(at_micros(self.oldest_at(now).saturating_mul(self.step))),
             end: None,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn a_quarter_hour_lies_in_its_month(quarter in -4_000_000..8_000_000_i64) {
+            let month = month_of(quarter);
+            prop_assert!(month_start(month) <= quarter && quarter < month_start(month + 1));
+            let from = month_from(quarter);
+            prop_assert!(month_start(from) >= quarter && month_start(from - 1) < quarter);
+        }
+    }
+
+    #[test]
+    fn months_are_counted_since_1970_as_the_schema_counts_them() {
+        let at = |text: &str| quarter_of(text.parse().unwrap());
+        assert_eq!(month_of(at("1970-01-31T23:59:59Z")), 0);
+        assert_eq!(month_of(at("2026-11-21T00:00:00Z")), 56 * 12 + 10);
+        assert_eq!(month_start(56 * 12 + 10), at("2026-11-01T00:00:00Z"));
+        assert_eq!(month_start(i64::MAX), quarter_of(Timestamp::MAX));
     }
 }

@@ -5,6 +5,7 @@
 //! writes the token, but a library, a panic text or a later change might, and a log is copied to
 //! many places.
 
+mod gathered;
 mod json;
 
 use std::io::{self, IsTerminal, Write};
@@ -20,7 +21,10 @@ use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::clock::Clock;
 
+use gathered::GatheredLines;
 use json::JsonLines;
+
+pub use gathered::{write_at_once, write_before_rest};
 
 /// How a line looks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -75,7 +79,7 @@ pub fn install(
         Format::Json => true,
         Format::Text => false,
     };
-    let writer = Redactor::new(io::stdout, secrets.clone());
+    let writer = Redactor::new(GatheredLines::default, secrets.clone());
     let layer = if json {
         json_lines(writer)
     } else {

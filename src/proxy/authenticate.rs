@@ -6,7 +6,7 @@
 //!   is paused.
 //! - Needs: [`Traced`].
 //! - Leaves: [`Identified`], the only way to one, with the rules in force at this moment.
-//! - Fails: `unknown_key`, `paused`.
+//! - Fails: `unknown_key` (429 for a source that keeps on trying, else 401), `paused`.
 //!
 //! Old clients double a prefix (`Token Bearer x`, dossier section 6.3); a key has no spaces, so
 //! prefixes are taken off as long as there are any.
@@ -19,8 +19,11 @@ use http::header::{AUTHORIZATION, HeaderMap, HeaderName};
 use memchr::memmem;
 use tower::{Layer, Service};
 
+use super::connection::Connection;
+use super::exchange::Exchange;
 use super::policy::Policy;
 use super::refusal::{Paused, Refusal};
+use super::unknown_keys::UnknownKeys;
 use super::{Answer, Decided, Identified, Traced, refuse};
 use crate::clock::Clock;
 use crate::identity::{Client, Found, Pauses};
@@ -38,6 +41,8 @@ pub struct AuthenticateLayer {
     pub pauses: Arc<ArcSwap<Pauses>>,
     /// What keys end by.
     pub clock: Clock,
+    /// How often a source may show keys that nobody knows.
+    pub unknown_keys: Arc<UnknownKeys>,
 }
 
 /// See the module.
@@ -79,11 +84,11 @@ where
         let policy = self.layer.policy.load_full();
         let found = presented(request.headers()).and_then(|secret| {
             let found = policy.directory.find(secret);
-            found.ok_or(Refusal::UnknownKey("The key is not known to the guard"))
+            found.ok_or("The key is not known to the guard")
         });
         let found = match found {
             Ok(found) => found,
-            Err(refusal) => return refuse(refusal),
+            Err(why) => return refuse(self.layer.unknown(why, &*peer, &exchange)),
         };
         let client = Arc::clone(&found.client);
         exchange.facts().client = Some(Arc::clone(&client));
@@ -101,6 +106,17 @@ where
 }
 
 impl AuthenticateLayer {
+    /// The no to a key that is none. Only this is counted against a source: whether a key is known
+    /// was looked up before.
+    fn unknown(&self, why: &'static str, peer: &dyn Connection, exchange: &Exchange) -> Refusal {
+        let counted = peer.source().map(|source| self.unknown_keys.count(source));
+        let Some(Err(wait)) = counted else {
+            return Refusal::UnknownKey(why);
+        };
+        exchange.facts().unlogged = true;
+        Refusal::UnknownKeyTooOften { why, wait }
+    }
+
     /// Whether whoever was found may call now.
     fn may_call(&self, found: &Found) -> Result<(), Refusal> {
         if let Some(at) = found.expires.filter(|at| *at <= self.clock.now()) {
@@ -126,21 +142,21 @@ pub(super) fn not_paused(pauses: &Pauses, client: &Client) -> Result<(), Refusal
 /// The one secret the headers present.
 ///
 /// # Errors
-/// [`Refusal::UnknownKey`]: there is none, there are several, or it is no text.
-pub fn presented(headers: &HeaderMap) -> Result<&str, Refusal> {
+/// Why not: there is none, there are several, or it is no text.
+pub fn presented(headers: &HeaderMap) -> Result<&str, &'static str> {
     let mut found = None;
     for secret in secrets(headers) {
-        let secret = secret.ok_or(Refusal::UnknownKey("The key is not plain text"))?;
+        let secret = secret.ok_or("The key is not plain text")?;
         match found {
             Some(other) if other != secret => {
-                return Err(Refusal::UnknownKey("Two different keys were sent"));
+                return Err("Two different keys were sent");
             }
             _ => found = Some(secret),
         }
     }
     match found {
         Some(secret) if !secret.is_empty() => Ok(secret),
-        _ => Err(Refusal::UnknownKey("No key was sent")),
+        _ => Err("No key was sent"),
     }
 }
 
@@ -203,11 +219,7 @@ mod tests {
         for (name, value) in pairs {
             headers.append(*name, value.parse().unwrap());
         }
-        match presented(&headers) {
-            Ok(secret) => Ok(secret.to_owned()),
-            Err(Refusal::UnknownKey(why)) => Err(why),
-            Err(other) => panic!("{other:?}"),
-        }
+        presented(&headers).map(str::to_owned)
     }
 
     #[test]

@@ -12,10 +12,11 @@ use bytes::{Bytes, BytesMut};
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::Full;
 use hyper::body::Incoming;
-use tokio::sync::{OwnedSemaphorePermit, mpsc};
+use tokio::sync::mpsc;
 use tokio::time::Sleep;
 
 use super::kept::ClaimedBody;
+use super::memory::Room;
 use super::redact::{KeptBack, Redactor};
 use super::slots::Slot;
 use super::unpack::Unpacker;
@@ -46,7 +47,7 @@ pub enum Piece {
 #[derive(Debug)]
 pub enum AnswerBody {
     /// Known whole: refusals, and upstream answers that were kept, with the room they take.
-    Full(Full<Bytes>, Option<OwnedSemaphorePermit>),
+    Full(Full<Bytes>, Option<Room>),
     /// Pieces handed over by the task that reads the upstream.
     Streamed(mpsc::Receiver<Piece>),
     /// Passed through as it comes, of an operation that is not settled.
@@ -77,7 +78,7 @@ impl AnswerBody {
     }
 
     /// An answer that was kept; `room` is given back when it has been handed over.
-    pub fn kept(bytes: Bytes, room: Option<OwnedSemaphorePermit>) -> Self {
+    pub fn kept(bytes: Bytes, room: Option<Room>) -> Self {
         Self::Full(Full::new(bytes), room)
     }
 
@@ -209,7 +210,7 @@ impl Body for AnswerBody {
 pub enum OutgoingBody {
     /// Read and, where it matters, priced and perhaps given a bound: exactly these bytes are sent. They keep the room
     /// they take until they are gone.
-    Full(Full<Bytes>, Arc<OwnedSemaphorePermit>),
+    Full(Full<Bytes>, Arc<Room>),
     /// There is none.
     Empty,
 }

@@ -74,6 +74,17 @@ impl BoundsLayer {
                 "Both Content-Length and Transfer-Encoding are given; send one.".into(),
             ));
         }
+        // Any other coding, or one said twice, is read in more than one way: a proxy before the guard
+        // may read it differently than the guard does.
+        let mut codings = headers.get_all(TRANSFER_ENCODING).iter();
+        let strange = codings
+            .next()
+            .is_some_and(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"chunked"));
+        if strange || codings.next().is_some() {
+            return Err(Refusal::BadRequest(
+                "The body's Transfer-Encoding is not `chunked` alone; send that, or a Content-Length.".into(),
+            ));
+        }
         if headers.get_all(HOST).iter().count() > 1 {
             return Err(Refusal::BadRequest(
                 "The request names more than one Host; send exactly one.".into(),

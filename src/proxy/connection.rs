@@ -21,6 +21,7 @@ use tokio::time::Sleep;
 
 use super::kept::Claim;
 use super::socket::{Reading, Socket};
+use super::sources::Source;
 
 /// How long a client may take to close its side after we have closed ours.
 const CLOSING: Duration = Duration::from_millis(250);
@@ -29,6 +30,11 @@ const RESETTING: Duration = Duration::from_millis(3);
 
 /// What is known of a connection, whatever it is made of.
 pub trait Connection: fmt::Debug + Send + Sync {
+    /// Where it comes from, where its system says so.
+    fn source(&self) -> Option<Source> {
+        None
+    }
+
     /// Whether the client still wants something of this connection, as far as its system says so at
     /// this very moment.
     fn is_there(&self) -> bool;
@@ -40,6 +46,7 @@ pub trait Connection: fmt::Debug + Send + Sync {
 /// A connection that is watched.
 #[derive(Debug)]
 struct Watched<R> {
+    source: Option<Source>,
     /// Gone when the connection is.
     reading: Mutex<Option<R>>,
     /// Answers whose last byte went to hyper, and whether it went on to the socket.
@@ -53,6 +60,10 @@ struct Watched<R> {
 }
 
 impl<R: Reading> Connection for Watched<R> {
+    fn source(&self) -> Option<Source> {
+        self.source
+    }
+
     fn is_there(&self) -> bool {
         if self.ended.load(Ordering::Acquire) || self.broken.load(Ordering::Acquire) {
             return false;
@@ -153,8 +164,10 @@ pub struct ClientStream<S: Socket> {
 impl<S: Socket> ClientStream<S> {
     /// Watches `socket` from its first byte.
     pub fn new(socket: S) -> Self {
+        let source = socket.source();
         let (reading, writing) = socket.split();
         let connection = Watched {
+            source,
             reading: Mutex::new(Some(reading)),
             claims: Mutex::default(),
             has_claims: AtomicBool::new(false),

@@ -47,6 +47,8 @@ pub struct Facts {
     pub outcome: Option<&'static str>,
     /// The guard's reason, if it refused.
     pub refusal: Option<&'static str>,
+    /// It is counted, and not written down: there are too many like it.
+    pub unlogged: bool,
     /// What was charged.
     pub charge: Option<Credits>,
     /// How often it was tried to send it, if more than once.

@@ -11,7 +11,7 @@ use bytes::{Bytes, BytesMut};
 use http::{HeaderName, HeaderValue, StatusCode, header, response};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
-use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
 use super::answer;
@@ -20,6 +20,7 @@ use super::database_twin;
 use super::exchange::Exchange;
 use super::forward::{ForwardSettings, note_status, readable};
 use super::kept::Keeping;
+use super::memory::Room;
 use super::outcome::{self, TestMode, Verdict};
 use super::policy::Policy;
 use super::redact::KeptBack;
@@ -33,8 +34,9 @@ use crate::catalogue::{ChargeReader, Class};
 use crate::credits::Credits;
 use crate::ledger::Ending;
 
-/// Pieces of a streamed answer that may wait for the client.
-const PIECES_WAITING_MAX: usize = 16;
+/// Pieces of a streamed answer that may wait for the client: a quarter of a megabyte at most, for
+/// nobody counts these bytes.
+const PIECES_WAITING_MAX: usize = 4;
 
 const GUARD_QUOTE: HeaderName = HeaderName::from_static("guard-quote");
 pub(super) const GUARD_CHARGE: HeaderName = HeaderName::from_static("guard-charge");
@@ -76,7 +78,7 @@ struct Broken(String);
 /// The part of an answer that was read before it was clear whether it can be kept.
 enum Start {
     /// All of it; the room it takes is free again when it has been handed over.
-    Whole(Bytes, Option<OwnedSemaphorePermit>),
+    Whole(Bytes, Option<Room>),
     /// More than can be kept.
     Part(Vec<Bytes>),
 }
@@ -197,29 +199,32 @@ impl Answering {
     async fn start(&mut self) -> Result<Start, Broken> {
         let told = http_body::Body::size_hint(&self.body).exact();
         let told = told.filter(|_| !self.unpacker.is_packed());
-        let told = told.and_then(|length| usize::try_from(length).ok());
-        let room_wanted = told.unwrap_or(self.settings.answer_bytes_kept);
-        let room = if room_wanted <= self.settings.answer_bytes_kept {
-            let permits = u32::try_from(room_wanted).unwrap_or(u32::MAX);
-            Arc::clone(&self.settings.kept_bytes)
-                .try_acquire_many_owned(permits)
-                .ok()
-        } else {
-            None
-        };
+        let kept_max = self.settings.answer_bytes_kept;
         let mut pieces = Vec::new();
         let mut length = 0;
-        let Some(room) = room else {
+        if told.is_some_and(|told| usize::try_from(told).map_or(true, |told| told > kept_max)) {
             return Ok(Start::Part(pieces));
-        };
+        }
+        let mut room = self.room();
         while let Some(chunk) = self.next().await? {
             length += chunk.len();
+            let fits = length <= kept_max
+                && room
+                    .as_mut()
+                    .is_some_and(|room| room.grow(chunk.len()).is_ok());
             pieces.push(chunk);
-            if length > self.settings.answer_bytes_kept {
+            if !fits {
                 return Ok(Start::Part(pieces));
             }
         }
-        Ok(Start::Whole(joined(pieces, length), Some(room)))
+        Ok(Start::Whole(joined(pieces, length), room))
+    }
+
+    /// Room of the team's that called, without bytes yet.
+    fn room(&self) -> Option<Room> {
+        let facts = self.settling.exchange.facts();
+        let client = facts.client.as_ref();
+        client.map(|client| self.settings.memory.of(&client.team.id))
     }
 
     /// The next bytes in the clear, seen by the reader of charges.
@@ -259,12 +264,7 @@ impl Answering {
     }
 
     /// A small answer: settled, then handed over whole, with its charge in a header.
-    async fn answer_whole(
-        mut self,
-        bytes: Bytes,
-        room: Option<OwnedSemaphorePermit>,
-        reply: Reply,
-    ) {
+    async fn answer_whole(mut self, bytes: Bytes, room: Option<Room>, reply: Reply) {
         let redactor = self.settings.redactor.clone();
         let keeping = self.keeping.take();
         let (head, exchange) = self.settle().await;

@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use http::{StatusCode, response};
-use tokio::sync::{Semaphore, oneshot};
+use tokio::sync::oneshot;
 use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 use tower::Service;
@@ -26,6 +26,7 @@ use super::body::AnswerBody;
 use super::breaker::Breaker;
 use super::database_twin::{self, TwinSavings};
 use super::exchange_task::ExchangeTask;
+use super::memory::Memory;
 use super::redact::Redactor;
 use super::refusal::Refusal;
 use super::resend::Patience;
@@ -57,8 +58,8 @@ pub struct ForwardSettings {
     pub response_timeout: Duration,
     /// Answers up to this size are kept whole, in bytes.
     pub answer_bytes_kept: usize,
-    /// Room for all bodies kept at one time, in bytes.
-    pub kept_bytes: Arc<Semaphore>,
+    /// Room for all bodies and answers kept at one time.
+    pub memory: Arc<Memory>,
     /// A client that takes no byte of its answer for so long is cut off.
     pub stalled_client_timeout: Duration,
     /// What calls that were sent to the database did not take.

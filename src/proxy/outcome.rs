@@ -49,6 +49,10 @@ pub fn of_answer(class: Class, status: StatusCode, test: TestMode, answer: &Answ
     if status.is_success() {
         return of_success(class, test, answer);
     }
+    // A job may have been accepted before it failed: what is stated of its charge means nothing yet.
+    if class == Class::Submit && status.is_server_error() {
+        return doubted(format!("a job's submission answered with status {status}"));
+    }
     match &answer.charge {
         // A no that says it took something, however it words it, did take it.
         Charge::Stated { amount, .. } | Charge::Estimated { amount, .. }
@@ -245,6 +249,25 @@ mod tests {
         assert_eq!(of(&accepted), "bound j-1");
         accepted.status = Some("completed".into());
         assert_eq!(of(&accepted), "settled 0");
+    }
+
+    #[test]
+    fn a_submission_that_fails_is_in_doubt_whatever_charge_it_states() {
+        for charge in [stated(0), stated(20_000), Charge::Missing] {
+            for (status, expected) in [(502, "doubted"), (500, "doubted")] {
+                let status = StatusCode::from_u16(status).unwrap();
+                let verdict =
+                    of_answer(Class::Submit, status, TestMode::No, &answer(charge.clone()));
+                assert_eq!(kind(&verdict), expected, "{status} {charge:?}");
+            }
+        }
+        let refused = of_answer(
+            Class::Submit,
+            StatusCode::BAD_REQUEST,
+            TestMode::No,
+            &answer(stated(0)),
+        );
+        assert_eq!(kind(&refused), "released", "nothing was accepted");
     }
 
     #[test]

@@ -7,27 +7,25 @@
 //! - Leaves: [`Quoted`], with exactly the bytes that were priced (with a bound written in where the
 //!   client named none). Operations that take nothing have no quote and any body, but it is read
 //!   whole too: of a request that breaks off or is too large not a byte goes on.
-//! - Fails: `unreadable_body`, `body_too_large`, `overloaded` (all kept bodies together are bounded).
+//! - Fails: `unreadable_body`, `body_too_large`, `overloaded` (see [`read_body`](super::read_body)).
 
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use futures_util::future::BoxFuture;
+use http::Uri;
 use http::header::{
     CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderValue, TRANSFER_ENCODING,
 };
-use http::{Request, Uri};
 use http_body::Body as _;
-use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
-use hyper::body::Incoming;
+use http_body_util::Full;
 use sha2::{Digest, Sha256};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tower::{Layer, Service};
 
 use super::body::OutgoingBody;
 use super::database_twin::{self, Instead};
+use super::read_body::BodyBounds;
 use super::refusal::Refusal;
 use super::{Answer, Classified, Identified, Quoted};
 use crate::catalogue::{self, QuoteError};
@@ -38,12 +36,8 @@ use crate::ledger::{Fingerprint, Ledger};
 /// Makes [`QuoteBody`].
 #[derive(Clone, Debug)]
 pub struct QuoteBodyLayer {
-    /// The largest body of a request, in bytes.
-    pub body_bytes_max: usize,
-    /// The longest a body may take to arrive.
-    pub body_read_timeout: Duration,
-    /// Room for all bodies kept at one time, in bytes.
-    pub kept_bytes: Arc<Semaphore>,
+    /// What a body may be.
+    pub bounds: BodyBounds,
     /// The books, which know how full the budgets are.
     pub ledger: Ledger,
 }
@@ -104,8 +98,10 @@ async fn unpriced(
     mut classified: Classified,
     settings: &QuoteBodyLayer,
 ) -> Result<Quoted, Refusal> {
-    let request = &mut classified.identified.request;
-    let (bytes, room) = read_whole(request, settings).await?;
+    let Identified {
+        request, client, ..
+    } = &mut classified.identified;
+    let (bytes, room) = settings.bounds.read(request, &client.team.id).await?;
     tell_length(request.headers_mut(), &bytes);
     let body = OutgoingBody::Full(Full::new(bytes), room.into());
     Ok(quoted(classified, body, None, None))
@@ -146,15 +142,15 @@ fn quoted(
 }
 
 async fn price(mut classified: Classified, settings: &QuoteBodyLayer) -> Result<Quoted, Refusal> {
-    let request = &mut classified.identified.request;
-    check_head(request.uri(), request.headers())?;
-    let (bytes, room) = read_whole(request, settings).await?;
     let Identified {
+        request,
         client,
         policy,
         exchange,
         ..
-    } = &classified.identified;
+    } = &mut classified.identified;
+    check_head(request.uri(), request.headers())?;
+    let (bytes, room) = settings.bounds.read(request, &client.team.id).await?;
     let operation = &classified.operation;
     let unbounded = policy.unbounded(&client.team.id);
     let quote = catalogue::quote(operation, &policy.prices, &bytes, unbounded);
@@ -231,61 +227,6 @@ fn is_json(value: &HeaderValue) -> bool {
                     .strip_prefix("charset=")
                     .is_some_and(|name| matches!(name.trim_matches('"'), "utf-8" | "utf8"))
         })
-}
-
-async fn read_whole(
-    request: &mut Request<Incoming>,
-    settings: &QuoteBodyLayer,
-) -> Result<(Bytes, OwnedSemaphorePermit), Refusal> {
-    // Its length, if told, else the most it may have: the room is taken before the bytes come.
-    let upper = request.body().size_hint().upper();
-    let room = upper.and_then(|length| usize::try_from(length).ok());
-    let room = room
-        .unwrap_or(settings.body_bytes_max)
-        .min(settings.body_bytes_max);
-    let permits = u32::try_from(room).unwrap_or(u32::MAX);
-    let kept_bytes = Arc::clone(&settings.kept_bytes);
-    let room = kept_bytes
-        .try_acquire_many_owned(permits)
-        .map_err(|_| Refusal::Overloaded("bodies in memory (server.kept_bytes_max)"))?;
-    let body = Limited::new(request.body_mut(), settings.body_bytes_max);
-    match tokio::time::timeout(settings.body_read_timeout, collect(body)).await {
-        Ok(Ok(bytes)) => Ok((bytes, room)),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => {
-            Err(Refusal::BodyTooLarge(settings.body_bytes_max))
-        }
-        Ok(Err(_)) => Err(Refusal::UnreadableBody(
-            "The body broke off before its end.".into(),
-        )),
-        Err(_) => Err(Refusal::UnreadableBody(format!(
-            "The body did not arrive within {:?} (server.body_read_timeout).",
-            settings.body_read_timeout
-        ))),
-    }
-}
-
-/// All bytes of a body; without a copy when they came in one piece.
-async fn collect(mut body: Limited<&mut Incoming>) -> Result<Bytes, super::body::BodyError> {
-    let mut first = Bytes::new();
-    let mut rest = BytesMut::new();
-    while let Some(frame) = body.frame().await {
-        let Ok(data) = frame?.into_data() else {
-            continue;
-        };
-        if first.is_empty() && rest.is_empty() {
-            first = data;
-        } else {
-            if rest.is_empty() {
-                rest.extend_from_slice(&first);
-            }
-            rest.extend_from_slice(&data);
-        }
-    }
-    Ok(if rest.is_empty() {
-        first
-    } else {
-        rest.freeze()
-    })
 }
 
 fn refusal(error: &QuoteError, operation: &OperationName) -> Refusal {

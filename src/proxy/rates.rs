@@ -26,7 +26,7 @@ pub struct Pace {
 }
 
 impl Pace {
-    fn allowance(self) -> Quota {
+    pub(super) fn allowance(self) -> Quota {
         let period = self.period.max(Duration::from_nanos(1));
         Quota::with_period(period)
             .unwrap_or(Quota::per_second(NonZeroU32::MIN))

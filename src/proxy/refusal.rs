@@ -12,6 +12,7 @@ use std::time::Duration;
 use http::StatusCode;
 use jiff::Timestamp;
 
+use super::memory::NoRoom;
 use super::short::{AboveMax, Short};
 use crate::credits::Credits;
 use crate::identity::{Pause, Whose};
@@ -51,6 +52,13 @@ pub struct Paused {
 pub enum Refusal {
     /// No key, an unknown key, or two different ones.
     UnknownKey(&'static str),
+    /// The same, from a source that keeps on trying.
+    UnknownKeyTooOften {
+        /// What is wrong with the key.
+        why: &'static str,
+        /// Until the next one is looked at as the first was.
+        wait: Duration,
+    },
     /// The key was one, and has ended.
     KeyExpired {
         /// Which key.
@@ -109,6 +117,8 @@ pub enum Refusal {
     LedgerUnreadable(String),
     /// A bound of the guard's own is reached.
     Overloaded(&'static str),
+    /// There is no room for the call's body.
+    NoRoom(NoRoom),
     /// The guard is shutting down.
     Draining,
     /// The upstream kept failing; billable calls wait.
@@ -149,7 +159,9 @@ impl Refusal {
     /// One word for body, log and metric alike.
     pub fn reason(&self) -> &'static str {
         match self {
-            Self::UnknownKey(_) | Self::KeyExpired { .. } => "unknown_key",
+            Self::UnknownKey(_) | Self::UnknownKeyTooOften { .. } | Self::KeyExpired { .. } => {
+                "unknown_key"
+            }
             Self::Paused(_) => "paused",
             Self::OperationNotAllowed(_) => "operation_not_allowed",
             Self::UnknownOperation(_) => "unknown_operation",
@@ -166,7 +178,7 @@ impl Refusal {
             Self::AccountSlowed { .. } => "account_slowed",
             Self::RulesChanged => "rules_changed",
             Self::LedgerUnavailable(_) | Self::LedgerUnreadable(_) => "ledger_unavailable",
-            Self::Overloaded(_) => "overloaded",
+            Self::Overloaded(_) | Self::NoRoom(_) => "overloaded",
             Self::Draining => "draining",
             Self::UpstreamFailing(_) => "upstream_failing",
             Self::UpstreamUnreachable => "upstream_unreachable",
@@ -191,13 +203,15 @@ impl Refusal {
             Self::BodyTooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
             Self::IdempotencyConflict => StatusCode::CONFLICT,
             Self::Short(short) => short.status(),
-            Self::RateExceeded { .. } | Self::SlotsFull(_) | Self::AccountSlowed { .. } => {
-                StatusCode::TOO_MANY_REQUESTS
-            }
+            Self::UnknownKeyTooOften { .. }
+            | Self::RateExceeded { .. }
+            | Self::SlotsFull(_)
+            | Self::AccountSlowed { .. } => StatusCode::TOO_MANY_REQUESTS,
             Self::RulesChanged
             | Self::LedgerUnavailable(_)
             | Self::LedgerUnreadable(_)
             | Self::Overloaded(_)
+            | Self::NoRoom(_)
             | Self::Draining
             | Self::UpstreamFailing(_) => StatusCode::SERVICE_UNAVAILABLE,
             Self::UpstreamUnreachable
@@ -211,13 +225,16 @@ impl Refusal {
     pub fn retry_after(&self) -> Option<Duration> {
         let wait = match self {
             Self::Short(short) if short.status() != StatusCode::PAYMENT_REQUIRED => BUSY_RETRY,
-            Self::RateExceeded { wait, .. } | Self::AccountSlowed { wait, .. } => *wait,
+            Self::UnknownKeyTooOften { wait, .. }
+            | Self::RateExceeded { wait, .. }
+            | Self::AccountSlowed { wait, .. } => *wait,
             Self::SlotsFull(full) => full.standing.expected.unwrap_or(FAULT_RETRY),
             Self::UpstreamFailing(wait) => *wait,
             Self::RulesChanged => Duration::from_secs(1),
             Self::LedgerUnavailable(_)
             | Self::LedgerUnreadable(_)
             | Self::Overloaded(_)
+            | Self::NoRoom(_)
             | Self::Draining => FAULT_RETRY,
             _ => return None,
         };
@@ -232,6 +249,9 @@ impl Refusal {
         match self {
             Self::UnknownKey(why) => format!(
                 "{why}. Send one key of your team's as `Authorization: Token <key>`; the platform owner makes keys with `generect-guard key new`."
+            ),
+            Self::UnknownKeyTooOften { why, .. } => format!(
+                "{why}, and too many calls like it came from your address (server.unknown_keys_per_second); calls with a known key go on. Send one key of your team's as `Authorization: Token <key>`; the platform owner makes keys with `generect-guard key new`."
             ),
             Self::KeyExpired { key, at } => format!(
                 "Key {key} has expired at {at}. Ask the platform owner for a new one (`generect-guard key new`), or to let this one live longer (its `expires`)."
@@ -262,6 +282,7 @@ impl Refusal {
             Self::LedgerUnavailable(_) => "The ledger cannot be written at the moment, so nothing can be held and billable calls are not sent. Free calls go on. Try again shortly.".into(),
             Self::LedgerUnreadable(_) => "The guard's books cannot be read at the moment. Calls go on as long as they can be written. Try again shortly.".into(),
             Self::Overloaded(what) => format!("The guard is at a bound of its own: {what}. Try again shortly."),
+            Self::NoRoom(what) => format!("The guard is at a bound of its own: {what}. Try again shortly."),
             Self::Draining => "The guard is shutting down and takes no new calls. Try again shortly.".into(),
             Self::UpstreamFailing(_) => "The upstream has been failing, so billable calls are held back for a moment: each would leave its budget in doubt. Try again after the time in Retry-After.".into(),
             Self::UpstreamUnreachable => "No connection to the upstream could be made. Nothing was sent and nothing is held; it is safe to try again.".into(),

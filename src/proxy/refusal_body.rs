@@ -3,6 +3,8 @@
 //! Written from its own types and not through a general JSON value: a client that is refused tends
 //! to try again at once, and a refusal should be less work than a call.
 
+use std::borrow::Cow;
+
 use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -14,6 +16,8 @@ use crate::credits::Credits;
 use crate::ids::BudgetId;
 use crate::ledger::AccountShort;
 
+/// Where the request's id goes.
+const UNSIGNED: &[u8] = br#""request_id":"""#;
 /// Room for a body of the usual length.
 const BODY_BYTES: usize = 1_024;
 
@@ -24,7 +28,8 @@ struct Envelope<'a> {
     status_code: u16,
     detail: String,
     code: &'static str,
-    request_id: &'a str,
+    /// Written in at the end: it alone differs where the same is said again.
+    request_id: &'static str,
     /// Only where there was no room, or the client allows less.
     #[serde(skip_serializing_if = "Option::is_none")]
     asked: Option<Credits>,
@@ -56,6 +61,22 @@ struct BudgetRow<'a> {
 
 /// What a client reads: what failed, and what would fit.
 pub(super) fn body(refusal: &Refusal, exchange: &Exchange) -> Vec<u8> {
+    let unsigned = match refusal {
+        Refusal::Short(short) => (short.shortfall.wording).of(short.items, || written(refusal)),
+        _ => Cow::Owned(written(refusal)),
+    };
+    signed(&unsigned, &exchange.request_id)
+}
+
+/// Puts the request's id in its place. In no text before it can this be found: there its quotes
+/// would be escaped.
+fn signed(unsigned: &[u8], id: &str) -> Vec<u8> {
+    let place = memchr::memmem::find(unsigned, UNSIGNED).map(|at| at + UNSIGNED.len() - 1);
+    let (before, after) = unsigned.split_at(place.unwrap_or(unsigned.len()));
+    [before, id.as_bytes(), after].concat()
+}
+
+fn written(refusal: &Refusal) -> Vec<u8> {
     let (short, above) = match refusal {
         Refusal::Short(short) => (Some(short), None),
         Refusal::AboveMaxCharge(above) => (None, Some(above)),
@@ -67,7 +88,7 @@ pub(super) fn body(refusal: &Refusal, exchange: &Exchange) -> Vec<u8> {
         status_code: refusal.status().as_u16(),
         detail: refusal.detail(),
         code: refusal.reason(),
-        request_id: &exchange.request_id,
+        request_id: "",
         asked: asked.or(above.map(|above| above.asked)),
         max_charge: above.map(|above| above.max),
         items_that_fit: above.map(|above| above.items_that_fit),

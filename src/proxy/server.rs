@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use ::metrics::{Counter, counter};
 use http::header::CONNECTION;
 use http::{HeaderValue, Request, Response};
 use hyper::body::Incoming;
@@ -26,14 +27,19 @@ use super::Arrived;
 use super::connection::ClientStream;
 use super::framing::WatchedStream;
 use super::socket::{Listen, Socket};
+use super::sources::{OpenBySource, OpenOne, Seldom};
 use super::stalled::StalledStream;
 use super::trace::TracedBody;
+use crate::metrics;
 
 /// After a failed accept (out of file descriptors, mostly) some time for things to get better.
 const ACCEPT_RETRY: Duration = Duration::from_millis(50);
 /// At the end, how long the first head of a connection may still take: one that is on its way is told
 /// that the guard stops; a connection that says nothing does not hold up the end.
 const LAST_HEAD: Duration = Duration::from_secs(1);
+
+/// Header fields that hyper takes if it is told nothing.
+const HYPER_HEADERS_MAX: usize = 100;
 
 /// Bounds on connections and on the heads of requests.
 #[derive(Clone, Copy, Debug)]
@@ -48,10 +54,19 @@ pub struct ServerSettings {
     pub stalled_client_timeout: Duration,
     /// Connections open at one time.
     pub connections_max: usize,
+    /// Of these, connections of one source.
+    pub connections_per_source_max: usize,
     /// At the end, how long connections that do nothing are kept: a request that is on its way on one
     /// of them is answered, and the answer says that the connection closes.
     pub idle_at_end: Duration,
 }
+
+/// Sent, if that is possible at once, to a source that has too many connections. No request of it was read.
+const TURNED_AWAY: &str = concat!(
+    "HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/json\r\nguard-refusal: overloaded\r\n",
+    "retry-after: 5\r\nconnection: close\r\n\r\n",
+    r#"{"status":"error","status_code":503,"detail":"Too many connections from your address are open (server.connections_per_source_max). Keep and reuse fewer of them. Nothing was read. Try again shortly.","code":"overloaded"}"#,
+);
 
 /// Serves `listener` until `shutdown`, then stops accepting and lets each connection finish what it
 /// is doing. Returns when no connection is left; the caller sets the deadline.
@@ -71,6 +86,7 @@ pub async fn serve<L, S>(
     let builder = builder(&settings);
     let connections = TaskTracker::new();
     let places = Arc::new(Semaphore::new(settings.connections_max));
+    let by_source = BySource::new(settings.connections_per_source_max);
     loop {
         let accepted = tokio::select! {
             biased;
@@ -80,12 +96,15 @@ pub async fn serve<L, S>(
         let Some((socket, place)) = accepted else {
             continue;
         };
+        let Some(of_source) = by_source.admit(&socket) else {
+            continue;
+        };
         let (builder, service, shutdown) = (builder.clone(), service.clone(), shutdown.clone());
         connections.spawn(async move {
             socket.prepare(settings.stalled_client_timeout);
             let stream = ClientStream::new(socket);
             serve_connection(stream, service, builder, (settings, shutdown)).await;
-            drop(place);
+            drop((place, of_source));
         });
     }
     drop(listener);
@@ -98,8 +117,13 @@ fn builder(settings: &ServerSettings) -> http1::Builder {
     builder
         .timer(TokioTimer::new())
         .header_read_timeout(settings.header_read_timeout)
-        .max_headers(settings.headers_max)
-        .max_header_size(settings.header_bytes_max);
+        .max_header_size(settings.header_bytes_max)
+        // A head is measured when it is whole: until then this is what bounds it.
+        .max_buf_size(settings.header_bytes_max);
+    // Told this number, hyper would make room for them anew with each head.
+    if settings.headers_max != HYPER_HEADERS_MAX {
+        builder.max_headers(settings.headers_max);
+    }
     builder
 }
 
@@ -116,6 +140,40 @@ async fn accept<L: Listen>(
             tokio::time::sleep(ACCEPT_RETRY).await;
             None
         }
+    }
+}
+
+/// Closes connections unread, so that one source cannot take the places of all others.
+struct BySource {
+    open: OpenBySource,
+    turned_away: Counter,
+    line: Seldom,
+}
+
+impl BySource {
+    fn new(each_max: usize) -> Self {
+        Self {
+            open: OpenBySource::new(each_max),
+            turned_away: counter!(metrics::TURNED_AWAY),
+            line: Seldom::default(),
+        }
+    }
+
+    /// Counts a connection, as long as it is open, for its source if that is known. `None`: the source
+    /// has as many as it may have, and was told so.
+    fn admit(&self, socket: &impl Socket) -> Option<Option<OpenOne>> {
+        let Some(source) = socket.source() else {
+            return Some(None);
+        };
+        if let Some(one) = self.open.open(source) {
+            return Some(Some(one));
+        }
+        self.turned_away.increment(1);
+        if self.line.is_time() {
+            tracing::warn!(%source, "{source} has as many connections open as one source may have (server.connections_per_source_max); further ones are closed unread");
+        }
+        socket.say_at_once(TURNED_AWAY.as_bytes());
+        None
     }
 }
 

@@ -62,15 +62,15 @@ fn one_by_one(
     let budgets = shortfall.budgets.iter().map(|budget| {
         let alone = Shortfall {
             budgets: vec![budget.clone()],
-            account: None,
+            ..Shortfall::default()
         };
         (budget.status.id.as_str().into(), alone)
     });
     let floor = policy.shadow_floor(priority);
     let account = shortfall.account.iter().zip(floor).map(|(account, floor)| {
         let alone = Shortfall {
-            budgets: Vec::new(),
             account: Some(account.clone()),
+            ..Shortfall::default()
         };
         (Arc::clone(&floor.name), alone)
     });

@@ -13,6 +13,8 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
 
+use super::sources::Source;
+
 /// Where clients connect.
 pub trait Listen: Send + 'static {
     /// A client's connection.
@@ -35,6 +37,14 @@ pub trait Socket: Send + 'static {
     /// Lets small answers leave at once, and gives up a client that acknowledges nothing for
     /// `patience`.
     fn prepare(&self, patience: Duration);
+
+    /// Where it comes from, where the system says so.
+    fn source(&self) -> Option<Source> {
+        None
+    }
+
+    /// Says a few bytes if that is possible at once. They may not arrive: nobody waits for that.
+    fn say_at_once(&self, _bytes: &[u8]) {}
 
     /// Both halves.
     fn split(self) -> (Self::Reading, Self::Writing);
@@ -69,6 +79,14 @@ impl Socket for TcpStream {
         // Without it a small answer may wait for the peer's acknowledgement.
         let _ = self.set_nodelay(true);
         give_up_on_the_vanished(self, patience);
+    }
+
+    fn source(&self) -> Option<Source> {
+        self.peer_addr().ok().map(Source::from)
+    }
+
+    fn say_at_once(&self, bytes: &[u8]) {
+        let _ = SockRef::from(self).send(bytes);
     }
 
     fn split(self) -> (OwnedReadHalf, OwnedWriteHalf) {

@@ -27,12 +27,14 @@ use super::kept::{KeptAnswersLayer, Shelf};
 use super::normalise_path::NormalisePathLayer;
 use super::policy::Policy;
 use super::quote_body::QuoteBodyLayer;
+use super::read_body::BodyBounds;
 use super::savings::Savings;
 use super::slots::Slots;
 use super::slots::wait_for_slot::WaitForSlotLayer;
 use super::team_view::{Books, TeamViewLayer};
 use super::throttle::ThrottleLayer;
 use super::trace::{TraceLayer, TracedBody};
+use super::unknown_keys::UnknownKeys;
 use crate::account::Reading;
 use crate::clock::Clock;
 use crate::identity::Pauses;
@@ -46,6 +48,8 @@ pub struct StackSettings {
     pub pauses: Arc<ArcSwap<Pauses>>,
     /// What keys end by.
     pub clock: Clock,
+    /// How often a source may show keys that nobody knows.
+    pub unknown_keys: Arc<UnknownKeys>,
     /// Set when the guard shuts down.
     pub draining: CancellationToken,
     /// The account's latest reading.
@@ -69,6 +73,14 @@ pub struct StackSettings {
 }
 
 impl StackSettings {
+    fn body_bounds(&self) -> BodyBounds {
+        BodyBounds {
+            bytes_max: self.body_bytes_max,
+            read_timeout: self.body_read_timeout,
+            memory: Arc::clone(&self.forward.memory),
+        }
+    }
+
     fn hold_credits(&self) -> HoldCreditsLayer {
         HoldCreditsLayer {
             ledger: self.forward.ledger.clone(),
@@ -103,6 +115,7 @@ pub fn stack(
             policy: Arc::clone(&settings.policy),
             pauses: Arc::clone(&settings.pauses),
             clock: settings.clock.clone(),
+            unknown_keys: Arc::clone(&settings.unknown_keys),
         })
         // Before classify, which knows one spelling of each path.
         .layer(NormalisePathLayer)
@@ -113,9 +126,7 @@ pub fn stack(
         .layer(TeamViewLayer { books })
         // From here on a call that is sent as its twin on stored data is that twin.
         .layer(QuoteBodyLayer {
-            body_bytes_max: settings.body_bytes_max,
-            body_read_timeout: settings.body_read_timeout,
-            kept_bytes: Arc::clone(&forward.kept_bytes),
+            bounds: settings.body_bounds(),
             ledger: forward.ledger.clone(),
         })
         // Behind quote, whose figure it is asked about; before all that a dry run must not touch.

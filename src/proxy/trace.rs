@@ -19,6 +19,7 @@ use http::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
 use http::{Response, StatusCode};
 use http_body::{Body, Frame, SizeHint};
 use tower::{Layer, Service};
+use uuid::fmt::Simple;
 
 use super::authenticate::{X_API_KEY, shows_key};
 use super::body::{AnswerBody, BodyError};
@@ -106,11 +107,11 @@ pub fn request_id(headers: &HeaderMap) -> Box<str> {
     match offered {
         Some(id) => id.into(),
         // A version 4 UUID, but of bytes that need no system call.
-        None => uuid::Builder::from_random_bytes(rand::random())
-            .into_uuid()
-            .simple()
-            .to_string()
-            .into(),
+        None => {
+            let id = uuid::Builder::from_random_bytes(rand::random()).into_uuid();
+            let mut text = [0; Simple::LENGTH];
+            Box::from(&*id.simple().encode_lower(&mut text))
+        }
     }
 }
 
@@ -163,6 +164,9 @@ impl Drop for Record {
             (None, _, None) => outcome::FREE,
         };
         meter.ended(outcome, took, facts.guard_time);
+        if facts.unlogged {
+            return;
+        }
         tracing::info!(
             target: "exchange",
             {

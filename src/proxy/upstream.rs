@@ -22,6 +22,10 @@ use tower::{Layer, Service, ServiceExt};
 use super::body::{BodyError, OutgoingBody};
 use super::link::Link;
 
+/// The longest piece of an answer that is read at once, and the longest head of one, in bytes. Of the
+/// pieces of a long answer some wait for its client.
+const PIECE_BYTES_MAX: usize = 64 << 10;
+
 /// Makes connections to the upstream.
 pub type Connector = BoxCloneSyncService<Uri, Link, BodyError>;
 
@@ -109,6 +113,7 @@ impl Upstream {
             .pool_max_idle_per_host(settings.idle_connections_max)
             .pool_timer(TokioTimer::new())
             .timer(TokioTimer::new())
+            .http1_max_buf_size(PIECE_BYTES_MAX)
             .build(Shared(Arc::new(connector)));
         Ok(Self {
             client,

@@ -36,7 +36,7 @@ mod usage;
 
 pub use balance_kind::{BalanceKind, Movement};
 pub use cross_check::{CrossCheck, kept_usage};
-pub use notes::{UndecidedNote, kinds, read_until, undecided, undecided_count};
+pub use notes::{UndecidedNote, explained_up_to, kinds, read_until, undecided, undecided_count};
 pub use prices::{is_expected, put_kept_prices, record_of_prices};
 pub use run::{Depth, InForce, OpenReader, ReconcileError, Reconciler, ReconcilerSettings};
 pub use service::{ReconcileNow, Service};

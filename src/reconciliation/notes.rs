@@ -282,6 +282,14 @@ pub fn read_until(reader: &dyn Reader) -> Result<Option<Timestamp>, StoreError> 
     Ok(text.and_then(|text| text.parse().ok()))
 }
 
+/// Up to which entry charges are explained or found; `None`: the ledger was never reconciled.
+///
+/// # Errors
+/// What the store says.
+pub fn explained_up_to(reader: &dyn Reader) -> Result<Option<i64>, StoreError> {
+    Ok(reader.note(SEQ)?.and_then(|text| text.parse().ok()))
+}
+
 /// Since when the account's list is the ledger's business, and how far it has been read; `None`: it
 /// never was.
 pub(super) fn span(reader: &dyn Reader) -> Result<Option<(Timestamp, Timestamp)>, StoreError> {

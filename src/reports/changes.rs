@@ -30,7 +30,7 @@ pub struct ChangeLine {
     pub at: Timestamp,
     /// Who: the name the asker gave, and the kernel's word for them.
     pub who: String,
-    /// What was done: `granted`, `paused`, `resumed`, `reloaded` or `resolved`.
+    /// What was done: `granted`, `paused`, `resumed`, `reloaded`, `resolved` or `archived`.
     pub what: &'static str,
     /// To what, e.g. `budget growth-month`.
     pub about: String,

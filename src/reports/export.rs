@@ -72,33 +72,86 @@ const COLUMNS: [&str; 13] = [
     "note",
 ];
 
+/// Where entries are read: in the archives first, in their order.
+pub struct Entries<'a> {
+    /// Those that the period reaches into.
+    pub archives: &'a [Box<dyn Reader>],
+    /// The rest.
+    pub ledger: &'a dyn Reader,
+    /// Told how many entries are done, and how many there are.
+    pub progress: &'a dyn Fn(i64, i64),
+}
+
 /// Writes every entry recorded in the period, and gives their number.
 ///
 /// # Errors
 ///
 /// The books could not be read, or the export not be written; what was written before stays.
 pub fn export(
-    reader: &dyn Reader,
+    entries: &Entries<'_>,
     period: Period,
     format: Format,
     out: &mut dyn Write,
 ) -> Result<u64, ExportError> {
     let mut lines = Lines::start(format, out)?;
     let mut count = 0;
-    let mut seq = 0;
-    loop {
-        let page = reader.entries_recorded(period.from, period.to, seq, PAGE)?;
-        let Some(last) = page.last() else {
-            break;
-        };
-        seq = last.seq;
-        for entry in &page {
-            lines.write(entry)?;
-            count += 1;
+    let mut last = None;
+    let mut all = 0;
+    let archives = entries.archives.iter().map(|archive| &**archive);
+    for reader in archives.chain([entries.ledger]) {
+        all += size(reader, period)?;
+        let mut seq = 0;
+        loop {
+            let page = reader.entries_recorded(period.from, period.to, seq, PAGE)?;
+            for entry in &page {
+                continues(last, entry)?;
+                last = Some(entry.seq);
+                lines.write(entry)?;
+                count += 1;
+            }
+            let Some(end) = page.last() else { break };
+            seq = end.seq;
+            (entries.progress)(i64::try_from(count).unwrap_or(i64::MAX), all);
         }
     }
+    complete(entries, period)?;
     lines.finish()?;
     Ok(count)
+}
+
+/// Entries that were moved to an archive meanwhile would be missing.
+fn complete(entries: &Entries<'_>, period: Period) -> Result<(), StoreError> {
+    let known = entries.ledger.archives()?.into_iter();
+    let needed = known.filter(|archived| period.from <= archived.span.recorded_at);
+    if needed.count() == entries.archives.len() {
+        return Ok(());
+    }
+    let moved = "entries were moved to an archive meanwhile: export again";
+    Err(StoreError::Failed(moved.into()))
+}
+
+/// How many entries a reader has of the period, as far as the numbers say.
+fn size(reader: &dyn Reader, period: Period) -> Result<i64, StoreError> {
+    let first = |moment| {
+        let first = reader.entries_recorded(moment, Timestamp::MAX, 0, 1)?.pop();
+        Ok::<_, StoreError>(first.map(|entry| entry.seq))
+    };
+    let Some(from) = first(period.from)? else {
+        return Ok(0);
+    };
+    let end = first(period.to)?;
+    Ok(end.map_or(reader.tail()?.seq + 1, |end| end) - from)
+}
+
+/// An export leaves nothing out.
+fn continues(last: Option<i64>, entry: &Entry) -> Result<(), StoreError> {
+    match last {
+        Some(last) if entry.seq != last + 1 => Err(StoreError::Failed(format!(
+            "entry {} comes after {last}, and what is between is not there: `verify` the ledger",
+            entry.seq
+        ))),
+        _ => Ok(()),
+    }
 }
 
 enum Lines<'a> {

@@ -15,7 +15,7 @@ mod usage;
 
 pub use changes::{ChangeLine, ChangesReport, changes_report, changes_text};
 pub use doubts::{Candidate, DoubtLine, DoubtsReport, doubts_report, doubts_text};
-pub use export::{ExportError, Format, export};
+pub use export::{Entries, ExportError, Format, export};
 pub use findings::{FindingLine, FindingsReport, KindLine, findings_report, findings_text};
 pub use period::{ParsePeriodError, Period};
 pub use spend::{

@@ -288,12 +288,17 @@ impl Account {
     }
 
     pub(crate) fn charges(&self) -> Vec<Charged> {
+        self.charges_after(0)
+    }
+
+    pub(crate) fn charges_after(&self, known: usize) -> Vec<Charged> {
         let books = locked(&self.books);
         let shown = |kept: &Kept| Charged {
             delivered: kept.delivery.is_done(),
             ..kept.charged.clone()
         };
-        books.charges.iter().map(shown).collect()
+        let new = books.charges.get(known..).unwrap_or_default();
+        new.iter().map(shown).collect()
     }
 
     /// Charges settled in `[from, to)`, as (usage key, path, moment, amount).

@@ -85,6 +85,11 @@ impl Truth {
         self.account.charges()
     }
 
+    /// The charges after the first `known` of [`charges`](Self::charges).
+    pub fn charges_after(&self, known: usize) -> Vec<Charged> {
+        self.account.charges_after(known)
+    }
+
     /// The sum of all charges since the start.
     pub fn total_charged(&self) -> Credits {
         self.account.total_charged()
@@ -108,6 +113,14 @@ impl Truth {
     /// Every request, in order of arrival. Empty when only totals are recorded.
     pub fn requests(&self) -> Vec<RequestSeen> {
         locked(&self.arrivals.seen).clone()
+    }
+
+    /// The label (`X-Request-ID`) of the request with this number, if it is kept and had one.
+    pub fn label_of(&self, request: u64) -> Option<String> {
+        let place = usize::try_from(request.checked_sub(1)?).ok()?;
+        let seen = locked(&self.arrivals.seen);
+        let label = seen.get(place)?.headers.get("x-request-id")?;
+        label.to_str().ok().map(str::to_owned)
     }
 
     /// How many requests arrived.

@@ -23,15 +23,19 @@ struct Pages {
     shutdown: CancellationToken,
     task: tokio::task::JoinHandle<()>,
     writable: Arc<AtomicBool>,
+    sound: Arc<AtomicBool>,
     draining: Arc<AtomicBool>,
 }
 
 async fn pages(reading: ReadingState) -> Pages {
     let writable = Arc::new(AtomicBool::new(true));
+    let sound = Arc::new(AtomicBool::new(true));
+    let file = Arc::clone(&sound);
     let draining = Arc::new(AtomicBool::new(false));
     let (ledger, drain) = (Arc::clone(&writable), Arc::clone(&draining));
     let conditions = Conditions {
         ledger_writable: Box::new(move || ledger.load(Ordering::SeqCst)),
+        ledger_sound: Box::new(move || file.load(Ordering::SeqCst)),
         reading: Box::new(move || reading),
         draining: Box::new(move || drain.load(Ordering::SeqCst)),
     };
@@ -49,6 +53,7 @@ async fn pages(reading: ReadingState) -> Pages {
         shutdown,
         task,
         writable,
+        sound,
         draining,
     }
 }
@@ -139,6 +144,9 @@ async fn readiness_follows_each_condition() {
         (503, vec!["ledger_writable".to_owned()])
     );
     pages.writable.store(true, Ordering::SeqCst);
+    pages.sound.store(false, Ordering::SeqCst);
+    assert_eq!(pages.unmet().await, (503, vec!["ledger_sound".to_owned()]));
+    pages.sound.store(true, Ordering::SeqCst);
     pages.draining.store(true, Ordering::SeqCst);
     assert_eq!(pages.unmet().await, (503, vec!["not_draining".to_owned()]));
 }

@@ -57,6 +57,11 @@ const MISTAKES: &str = r#"
     server | answer_bytes_kept = "1GiB" | server.answer_bytes_kept | bounds
     server | connections_max = 0 | server.connections_max | from 1
     server | connections_max = nan | server.connections_max | finite
+    server | connections_per_source_max = 0 | server.connections_per_source_max | from 1
+    server | connections_per_source_max = 4097 | server.connections_per_source_max | server.connections_max = 4096 & at most as many
+    server | unknown_keys_per_second = 0 | server.unknown_keys_per_second | from 1
+    server | unknown_keys_per_second = "fast" | server.unknown_keys_per_second | expected
+    server | unknown_keys_burst = -1 | server.unknown_keys_burst | -1
     server | listn = 1 | server.listn | no setting & did you mean listen?
     server | tls = true | server.tls | no setting & known here & drain_timeout
     upstream | base_url = "api.generect.com" | upstream.base_url | scheme
@@ -306,6 +311,7 @@ fn the_environment_overrides_the_file() {
     .unwrap();
     assert_eq!(config.server.listen.port(), 2000);
     assert_eq!(config.server.connections_max, 7);
+    assert_eq!(config.server.connections_per_source_max, 4, "half of them");
     assert_eq!(config.upstream.breaker.failures.get(), 3);
     assert_eq!(config.upstream.breaker.pause, Duration::from_secs(9));
     assert_eq!(config.logging.filter, "warn");

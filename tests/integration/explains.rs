@@ -130,9 +130,11 @@ async fn a_bound_of_the_guards_own_is_named_with_its_setting() {
         .set("server", "kept_bytes_max = \"65KiB\"")
         .start()
         .await;
+    // All of a body but its end.
     let head = format!(
-        "POST {SEARCH} HTTP/1.1\r\nHost: a\r\nX-Api-Key: {}\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{{ \r\n",
-        secret_of("growth-crm")
+        "POST {SEARCH} HTTP/1.1\r\nHost: a\r\nX-Api-Key: {}\r\nTransfer-Encoding: chunked\r\n\r\n10000\r\n{}\r\n",
+        secret_of("growth-crm"),
+        " ".repeat(64 << 10)
     );
     let mut slow = tokio::net::TcpStream::connect(world.address())
         .await

@@ -18,6 +18,7 @@ const ODD_HEADERS: &str = "
 
 async fn world() -> World {
     Plan::one_team("100")
+        .set("server", "unknown_keys_burst = 10000")
         .team("sales", "")
         .key("sales-crm", "sales", "")
         .budget(

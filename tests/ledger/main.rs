@@ -6,11 +6,14 @@
     reason = "the parts of tests that are no tests themselves fail by panicking"
 )]
 
+mod archives;
 mod changes;
+mod damage;
 mod decisions;
 mod exhausted;
 mod failures;
 mod grants;
+mod half_a_year;
 mod interleavings;
 mod keeping;
 mod levels;
@@ -21,6 +24,7 @@ mod properties;
 mod record_files;
 mod records;
 mod scenarios;
+mod schemas;
 mod shadow;
 mod stores;
 mod support;

@@ -32,7 +32,7 @@ fn first_version() -> Place {
          INSERT INTO main.entries SELECT * FROM new.entries; \
          INSERT INTO main.sums SELECT * FROM new.sums; \
          INSERT INTO main.open_holds SELECT * FROM new.open_holds; \
-         INSERT INTO main.facts SELECT * FROM new.facts;",
+         INSERT INTO main.facts SELECT * FROM new.facts WHERE name IN ('mark', 'probes');",
         written.path().display()
     );
     old.execute_batch(&copied).unwrap();
@@ -65,7 +65,7 @@ fn a_ledger_of_the_first_version_is_read_as_it_is_and_upgraded_by_its_next_write
     assert_eq!(version(&place), 1, "reading changes nothing");
     // Its next writer.
     let mut store = place.store();
-    assert_eq!(version(&place), 3);
+    assert_eq!(version(&place), 4);
     assert_eq!(store.reader().entries(0, 100).unwrap(), all);
     let hold = all[0].hold;
     store
@@ -171,7 +171,7 @@ fn verify_counts_the_records_and_names_what_does_not_agree() {
 fn a_backup_has_the_records_too() {
     let place = reconciled();
     let copy = Place::file();
-    place.reader().backup(&copy.path()).unwrap();
+    place.reader().backup(&copy.path(), &mut |_, _| {}).unwrap();
     let reader = open_reader(&copy.path()).unwrap();
     assert_eq!(reader.note("read_until").unwrap().unwrap(), "noon");
     let report = reader.verify(&mut |_, _| {}).unwrap();

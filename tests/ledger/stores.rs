@@ -360,10 +360,11 @@ async fn a_backup_beside_a_running_guard_is_a_sound_ledger() {
         settle(ledger.hold(request("growth", 5)).await.unwrap(), 4);
     }
     let copy = Place::file();
-    place.reader().backup(&copy.path()).unwrap();
+    place.reader().backup(&copy.path(), &mut |_, _| {}).unwrap();
     copy.assert_sound();
     assert!(copy.reader().tail().unwrap().seq >= 39);
-    let error = place.reader().backup(&copy.path()).unwrap_err();
+    let again = place.reader().backup(&copy.path(), &mut |_, _| {});
+    let error = again.unwrap_err();
     assert!(error.to_string().contains("exists already"), "{error}");
     ledger.close().await.unwrap();
 }

@@ -23,7 +23,10 @@ async fn a_call_that_ends_while_the_books_are_read_keeps_its_row() {
             return open_reader(&path).map_err(|error| failed(&error));
         };
         // A reader that looks just before the call ends.
-        open_reader(&path).unwrap().backup(&copy).unwrap();
+        open_reader(&path)
+            .unwrap()
+            .backup(&copy, &mut |_, _| {})
+            .unwrap();
         settle(hold, "0.04");
         Handle::current().block_on(async {
             while ledger.open_calls().await.unwrap().len() > 1 {

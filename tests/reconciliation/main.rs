@@ -16,3 +16,4 @@ mod jobs;
 mod restarts;
 mod sources;
 mod support;
+mod teams;

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Output, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use generect_guard::simulator::SimulatorSettings;
@@ -14,6 +15,7 @@ use reqwest::{Client, Method, RequestBuilder};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
+use super::silence::{assert_files_silent, assert_silent};
 use super::{Answered, Plan, client, secret_of, send};
 
 /// How long a process may take to listen, or to end, before a test gives up on it.
@@ -35,6 +37,8 @@ pub struct Child {
     /// Where health and metrics are read.
     pub admin_address: SocketAddr,
     log: Log,
+    /// Those who read what it writes; they end with it.
+    readers: Vec<JoinHandle<()>>,
     http: Client,
 }
 
@@ -98,7 +102,10 @@ impl Home {
 
     /// Runs a command to its end. It blocks: call it where nothing else is waited for.
     pub fn run(&self, arguments: &[&str]) -> Output {
-        self.command(arguments).output().unwrap()
+        let output = self.command(arguments).output().unwrap();
+        assert_silent("what a command wrote", &output.stdout);
+        assert_silent("what a command complained of", &output.stderr);
+        output
     }
 
     /// What a command writes, which must succeed.
@@ -126,6 +133,12 @@ impl Home {
     }
 }
 
+impl Drop for Home {
+    fn drop(&mut self) {
+        assert_files_silent(self.folder.path());
+    }
+}
+
 impl Child {
     /// Starts a command that serves, and waits until it listens.
     pub async fn start(mut command: Command) -> Self {
@@ -136,8 +149,10 @@ impl Child {
             .unwrap();
         let log = Log::default();
         let (told, listening) = channel();
-        collect(process.stdout.take().unwrap(), &log, Some(told));
-        collect(process.stderr.take().unwrap(), &log, None);
+        let readers = vec![
+            collect(process.stdout.take().unwrap(), &log, Some(told)),
+            collect(process.stderr.take().unwrap(), &log, None),
+        ];
         let found = tokio::task::spawn_blocking(move || first(&listening)).await;
         let Some((address, admin_address)) = found.unwrap() else {
             let _ = process.kill();
@@ -150,6 +165,7 @@ impl Child {
             address,
             admin_address,
             log,
+            readers,
             http: client(),
         }
     }
@@ -186,6 +202,8 @@ impl Child {
 
     /// Asks it to end, and waits until it has: drained, with everything on disk.
     pub async fn end(self) {
+        // The harness looks through it for secrets.
+        self.admin("/metrics").await;
         self.terminate();
         let status = self.ended().await;
         assert_eq!(status.code(), Some(0), "{}", self.log());
@@ -265,23 +283,35 @@ impl Drop for Child {
             let _ = process.kill();
             let _ = process.wait();
         }
+        for reader in self.readers.drain(..) {
+            let _ = reader.join();
+        }
         if std::thread::panicking() {
             eprintln!("--- the guard's log\n{}", self.log());
         }
+        assert_silent("what the guard's process wrote", self.log().as_bytes());
     }
 }
 
 /// Reads `from` to its end in a thread, so that the process never waits for us.
-fn collect(from: impl Read + Send + 'static, log: &Log, told: Option<Sender<String>>) {
+fn collect(
+    from: impl Read + Send + 'static,
+    log: &Log,
+    told: Option<Sender<String>>,
+) -> JoinHandle<()> {
     let log = Arc::clone(log);
     std::thread::spawn(move || {
-        for line in BufReader::new(from).lines().map_while(Result::ok) {
+        let mut from = BufReader::new(from);
+        let mut line = Vec::new();
+        while from.read_until(b'\n', &mut line).is_ok_and(|read| read > 0) {
+            let text = String::from_utf8_lossy(&line).trim_end().to_owned();
+            line.clear();
             if let Some(told) = &told {
-                let _ = told.send(line.clone());
+                let _ = told.send(text.clone());
             }
-            log.lock().unwrap().push(line);
+            log.lock().unwrap().push(text);
         }
-    });
+    })
 }
 
 /// The addresses, once the process says that it listens.

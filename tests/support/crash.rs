@@ -14,7 +14,8 @@ impl World {
         let image = tempfile::tempdir_in(beside).unwrap();
         let from = folder.path().join("ledger.db");
         let reader = ledger::open_reader(&from).unwrap();
-        reader.backup(&image.path().join("ledger.db")).unwrap();
+        let path = image.path().join("ledger.db");
+        reader.backup(&path, &mut |_, _| {}).unwrap();
         drop(reader);
         self.simulator.faults().close_connections();
         self.guard.take().unwrap().drain().await;

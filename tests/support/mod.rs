@@ -12,6 +12,7 @@ pub mod crash;
 pub mod pages;
 pub mod raw;
 pub mod relay;
+pub mod silence;
 pub mod traffic;
 
 use std::net::SocketAddr;
@@ -303,11 +304,12 @@ impl Answered {
 /// Sends a request and reads its answer; an error is one of the connection.
 pub async fn send(request: RequestBuilder) -> Result<Answered, reqwest::Error> {
     let response = request.send().await?;
-    Ok(Answered {
+    let answered = Answered {
         status: response.status().as_u16(),
         headers: response.headers().clone(),
         text: response.text().await?,
-    })
+    };
+    Ok(answered.silent())
 }
 
 impl World {
@@ -422,19 +424,23 @@ impl World {
 
     /// Drains the guard and checks that its books are sound. Gives back the ledger's folder.
     pub async fn end(mut self) -> tempfile::TempDir {
+        self.ended().await
+    }
+
+    async fn ended(&mut self) -> tempfile::TempDir {
+        // The harness looks through it for secrets.
+        self.admin("/metrics").await;
         let guard = self.guard.take().unwrap();
         assert_eq!(guard.drain().await, Drained::Clean);
         let folder = self.folder.take().unwrap();
         verify(&folder.path().join("ledger.db"));
+        silence::assert_files_silent(folder.path());
         folder
     }
 
     /// Ends the guard and starts another on the same ledger, before the same simulator.
     pub async fn restarted(mut self, plan: Plan) -> Self {
-        let guard = self.guard.take().unwrap();
-        assert_eq!(guard.drain().await, Drained::Clean);
-        let folder = self.folder.take().unwrap();
-        verify(&folder.path().join("ledger.db"));
+        let folder = self.ended().await;
         let guard = plan.guard(&self.simulator.base_url(), folder.path()).await;
         self.address = guard.address;
         self.admin_address = guard.admin_address;

@@ -9,6 +9,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
 use super::Answered;
+use super::silence::assert_silent;
 
 /// Longer than any bound a test sets; a guard that says nothing for so long hangs.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -57,6 +58,7 @@ pub async fn everything(address: SocketAddr, bytes: impl AsRef<[u8]>) -> Vec<u8>
     let _ = stream.write_all(bytes.as_ref()).await;
     let mut read = Vec::new();
     while more(&mut stream, &mut read).await.is_some() {}
+    assert_silent("what a connection heard", &read);
     read
 }
 
@@ -103,11 +105,12 @@ pub async fn read_answer(
             continue;
         }
         let body = read_body(stream, read, &headers).await?;
-        return Some(Answered {
+        let answered = Answered {
             status,
             headers,
             text: String::from_utf8_lossy(&body).into_owned(),
-        });
+        };
+        return Some(answered.silent());
     }
 }
 

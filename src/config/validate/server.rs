@@ -1,6 +1,7 @@
 //! Rules of `[server]`.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::num::NonZeroU32;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
@@ -12,6 +13,7 @@ use crate::config::values::{ByteCount, Span};
 
 const KIB: usize = 1 << 10;
 const MIB: usize = 1 << 20;
+const COUNTS: RangeInclusive<u32> = 1..=1_000_000;
 
 /// Checks the listeners and their bounds.
 pub(super) fn server(file: &ServerFile, complaints: &mut Complaints) -> Server {
@@ -43,10 +45,24 @@ pub(super) fn server(file: &ServerFile, complaints: &mut Complaints) -> Server {
             0..=64 * MIB,
         ),
         stalled_client_timeout: c.span("stalled_client_timeout", file.stalled_client_timeout, 30),
-        connections_max: c.count("connections_max", file.connections_max, 4096, 1..=1_000_000),
+        connections_max: c.count("connections_max", file.connections_max, 4096, COUNTS),
+        connections_per_source_max: c.count(
+            "connections_per_source_max",
+            file.connections_per_source_max,
+            // Half: the other half is for everybody else.
+            file.connections_max.unwrap_or(4096).div_ceil(2).max(1),
+            COUNTS,
+        ),
+        unknown_keys_per_second: c.at_least_one(
+            "unknown_keys_per_second",
+            file.unknown_keys_per_second,
+            10,
+        ),
+        unknown_keys_burst: c.at_least_one("unknown_keys_burst", file.unknown_keys_burst, 100),
         drain_timeout: c.span("drain_timeout", file.drain_timeout, 310),
     };
     listeners(&server, complaints);
+    connections(&server, complaints);
     kept(&server, complaints);
     server
 }
@@ -87,6 +103,11 @@ impl Section<'_> {
         let count = scalars::count(self.complaints, &path(name), value, default, bounds);
         usize::try_from(count).unwrap_or(usize::MAX)
     }
+
+    fn at_least_one(&mut self, name: &str, value: Option<u32>, default: u32) -> NonZeroU32 {
+        let count = scalars::count(self.complaints, &path(name), value, default, COUNTS);
+        NonZeroU32::new(count).unwrap_or(NonZeroU32::MIN)
+    }
 }
 
 fn path(name: &str) -> String {
@@ -120,11 +141,22 @@ fn listeners(server: &Server, complaints: &mut Complaints) {
     }
 }
 
-/// One call keeps its body and the beginning of its answer: if that does not fit, no call could.
+fn connections(server: &Server, complaints: &mut Complaints) {
+    if server.connections_per_source_max > server.connections_max {
+        complaints.error(
+            "server.connections_per_source_max",
+            format!(
+                "{} is more than there are for all sources together (server.connections_max = {})",
+                server.connections_per_source_max, server.connections_max
+            ),
+            "at most as many; as many where all calls come through one proxy",
+        );
+    }
+}
+
+/// If one call does not fit, none could.
 fn kept(server: &Server, complaints: &mut Complaints) {
-    let one_call = server
-        .body_bytes_max
-        .saturating_add(server.answer_bytes_kept);
+    let one_call = server.one_call_bytes();
     if server.kept_bytes_max < one_call {
         complaints.error(
             "server.kept_bytes_max",

@@ -217,6 +217,7 @@ fn count_recorded(
     now: Timestamp,
 ) -> Result<(), StoreError> {
     let wanted = Wanted::by(tallies, now);
+    let archived_until = reader.archived()?.recorded_at;
     let count = tallies.len();
     let mut add = |only: &[bool], origin: &Origin, began_at: Timestamp, charge: Credits| {
         let settled = i128::from(charge.micros());
@@ -234,8 +235,13 @@ fn count_recorded(
     for (start, indexes) in &wanted.fixed {
         let only = marked(indexes, count);
         // The sums go by quarter hours; a window that begins inside one takes the rest of that
-        // quarter from the entries themselves.
-        let quarter = start.map(|start| -((-start).div_euclid(QUARTER_MICROS)));
+        // quarter from the entries themselves. Where they are archived it takes the whole quarter: it
+        // errs on the side of no.
+        let is_archived = |start| archived_until.is_some_and(|until| at_micros(start) <= until);
+        let quarter = start.map(|start| match start {
+            start if is_archived(start) => start.div_euclid(QUARTER_MICROS),
+            start => -((-start).div_euclid(QUARTER_MICROS)),
+        });
         if let (Some(start), Some(quarter)) = (*start, quarter)
             && start < quarter.saturating_mul(QUARTER_MICROS)
         {

@@ -8,8 +8,10 @@
 //! - Sequence numbers run 1, 2, 3 … without gaps, and `recorded_at` never falls along them.
 //! - [`Store::keep`] is one such transaction too. Records are kept once under their names.
 //! - A reader beside a writer sees whole batches only, and never makes the writer wait.
-//! - What is derived (the sums per quarter hour, the list of open holds) is exact, and can be
+//! - What is derived (the sums per quarter hour and month, the list of open holds) is exact, and can be
 //!   worked out anew from the entries: that is what `verify` does.
+//! - Entries that are archived ([`Store::archive`]) are never read here again, whether they are removed
+//!   already or not; what was derived from them stays.
 //!
 //! The calls block; the writer has a thread of its own for them. A store for several guards
 //! (PostgreSQL) fits the same seam: lock the counters of a batch, decide with the same pure rules,
@@ -28,6 +30,7 @@ use jiff::Timestamp;
 use crate::credits::Credits;
 use crate::ids::{JobId, KeyId, OperationName, TeamId};
 
+use super::archive::{ArchiveSpan, Archived};
 use super::budget::{Budget, BudgetStatus};
 use super::entry::{Entry, Fingerprint, HoldId, Origin};
 use super::record::Record;
@@ -38,7 +41,9 @@ pub use memory::MemoryStore;
 pub use records::{
     After, Closing, FoundSum, KeptFinding, KeptRow, RecordReader, RecordsCheck, TakenSum,
 };
-pub use sqlite::{OpenError, SqliteReader, SqliteStore, open_locked, open_reader};
+pub use sqlite::{
+    OpenError, SqliteReader, SqliteStore, check_closed, open_archive, open_locked, open_reader,
+};
 
 /// What a store says when it cannot.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -69,6 +74,14 @@ pub enum StoreError {
     /// It holds something no ledger ever wrote.
     #[error("the ledger is damaged: {0}")]
     Damaged(String),
+    /// It would need entries that are not here any more.
+    #[error(
+        "what was recorded up to {until} is archived, and of it only sums of whole quarter hours are kept here: begin and end on a quarter hour"
+    )]
+    Archived {
+        /// When the last of them was recorded.
+        until: Timestamp,
+    },
     /// A record names a row or a hold that is not there. Nothing it was given with was kept; the
     /// store itself is well.
     #[error("a record cannot be kept: {0}")]
@@ -134,10 +147,10 @@ pub struct Spend {
 /// One derived sum as it is kept.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct SumRow {
-    /// The quarter hour in which the calls began.
-    pub began_quarter: i64,
-    /// The quarter hour in which their charges were recorded.
-    pub recorded_quarter: i64,
+    /// The quarter hour (or the month, see [`Derived`]) in which the calls began.
+    pub began: i64,
+    /// The same, in which their charges were recorded.
+    pub recorded: i64,
     /// Who called what.
     pub origin: Origin,
     /// Settled calls.
@@ -146,19 +159,22 @@ pub struct SumRow {
     pub settled: Credits,
 }
 
-/// Everything that is derived, and how far the entries went at that moment.
+/// What is derived, and how far the entries went at that moment; the sums of quarter hours before that of
+/// the last entry change no more, and are read apart ([`Reader::each_sum`]).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Derived {
     /// The entries it was derived from.
     pub tail: Tail,
-    /// All sums.
-    pub sums: Vec<SumRow>,
+    /// The sums recorded in the quarter hour of the last entry, or later.
+    pub newest: Vec<SumRow>,
+    /// Up to which entry `months` tells.
+    pub summed: i64,
+    /// Sums by months (UTC, counted since January 1970).
+    pub months: Vec<SumRow>,
     /// Up to which entry `marked` tells.
     pub mark: i64,
     /// The holds that were open after entry `mark`.
     pub marked: Vec<Marked>,
-    /// Faults only this kind of store can have, in its own words.
-    pub defects: Vec<String>,
 }
 
 /// A hold in the list of those that were open at the mark.
@@ -214,7 +230,7 @@ pub trait Reader: RecordReader + Send {
         visit: &mut dyn FnMut(&Origin, Timestamp, Credits),
     ) -> Result<(), StoreError>;
 
-    /// All grants recorded at or after `from`.
+    /// All grants recorded at or after `from`, those that are archived too.
     fn grants(&self, from: Option<Timestamp>) -> Result<Vec<Entry>, StoreError>;
 
     /// The bound entries of calls that began at or after `from`.
@@ -237,8 +253,18 @@ pub trait Reader: RecordReader + Send {
     /// Charges recorded in `[from, to)`, by team, key and operation.
     fn spend(&self, from: Timestamp, to: Timestamp) -> Result<Vec<Spend>, StoreError>;
 
-    /// Everything that is derived, in one consistent look.
+    /// What is derived, in one consistent look.
     fn derived(&self) -> Result<Derived, StoreError>;
+
+    /// Calls `visit` with each sum recorded in the quarter hours `[from, to)`, in their order.
+    fn each_sum(&self, from: i64, to: i64, visit: &mut dyn FnMut(SumRow))
+    -> Result<(), StoreError>;
+
+    /// Faults only this kind of store can have, in its own words.
+    fn defects(&self) -> Result<Vec<String>, StoreError>;
+
+    /// The archives that the first entries are in, in order.
+    fn archives(&self) -> Result<Vec<Archived>, StoreError>;
 
     /// Runs several reads on one unchanging view.
     fn in_one_view(
@@ -246,8 +272,18 @@ pub trait Reader: RecordReader + Send {
         read: &mut dyn FnMut() -> Result<(), StoreError>,
     ) -> Result<(), StoreError>;
 
-    /// Writes a complete copy to `path`, which must not exist yet.
-    fn backup(&self, path: &Path) -> Result<(), StoreError>;
+    /// Writes a complete copy to `path`, which must not exist yet; `progress` is told how much is done
+    /// and how much there is.
+    fn backup(&self, path: &Path, progress: &mut dyn FnMut(i64, i64)) -> Result<(), StoreError>;
+
+    /// Writes the entries of a span into an archive at `path`, with all that is needed to read them. It is
+    /// synced before it is found under that name. `progress` as in [`backup`](Self::backup).
+    fn write_archive(
+        &self,
+        path: &Path,
+        span: &ArchiveSpan,
+        progress: &mut dyn FnMut(i64, i64),
+    ) -> Result<(), StoreError>;
 }
 
 impl dyn Reader + '_ {
@@ -264,12 +300,49 @@ impl dyn Reader + '_ {
         super::book::budget_statuses(self, budgets, now)
     }
 
-    /// Checks the whole ledger; `progress` is told how many entries are done and how many there are.
+    /// Checks the whole ledger but for what is archived; `progress` is told how many entries are done
+    /// and how many there are.
     ///
     /// # Errors
     /// What the store says. What does not agree is no error but in the report.
     pub fn verify(&self, progress: &mut dyn FnMut(i64, i64)) -> Result<VerifyReport, StoreError> {
-        super::verify::verify(self, progress)
+        super::verify::verify(self, &[], progress)
+    }
+
+    /// The same with its `archives`: all there are, in their order.
+    ///
+    /// # Errors
+    /// What the stores say. What does not agree is no error but in the report.
+    pub fn verify_with(
+        &self,
+        archives: &[Box<dyn Reader>],
+        progress: &mut dyn FnMut(i64, i64),
+    ) -> Result<VerifyReport, StoreError> {
+        super::verify::verify(self, archives, progress)
+    }
+
+    /// The same for the entries and what is derived from them alone, without the account's rows and
+    /// findings: what calls are decided by.
+    ///
+    /// # Errors
+    /// What the store says. What does not agree is no error but in the report.
+    pub fn verify_books(
+        &self,
+        progress: &mut dyn FnMut(i64, i64),
+    ) -> Result<VerifyReport, StoreError> {
+        super::verify::books(self, &[], progress)
+    }
+
+    /// How far the archives go.
+    ///
+    /// # Errors
+    /// What the store says.
+    pub fn archived(&self) -> Result<Tail, StoreError> {
+        let last = self.archives()?.pop().map(|archived| archived.span);
+        Ok(Tail {
+            seq: last.map_or(0, |span| span.last),
+            recorded_at: last.map(|span| span.recorded_at),
+        })
     }
 }
 
@@ -287,6 +360,22 @@ pub trait Store: Send {
     /// A match or finding that names a row or a hold which is not there is refused
     /// ([`StoreError::NotKept`]).
     fn keep(&mut self, records: &[Record]) -> Result<(), StoreError>;
+
+    /// From here on the first entries are read in an archive: writes its line, in one synced
+    /// transaction. Refused ([`StoreError::NotKept`]) if it does not continue the last, or a hold it
+    /// has is open; a store without files has no archives either.
+    fn archive(&mut self, archived: &Archived) -> Result<(), StoreError> {
+        let first = archived.span.first;
+        let why = format!("this kind of store has no archives: entry {first} stays");
+        Err(StoreError::NotKept(why))
+    }
+
+    /// Removes up to `limit` entries that are archived, but for grants, which budgets over years still
+    /// count; says how many. None: nothing is left over.
+    fn clear_archived(&mut self, limit: usize) -> Result<usize, StoreError> {
+        let _ = limit;
+        Ok(0)
+    }
 
     /// After a failure: forgets everything remembered, and looks how far the ledger really goes.
     fn reread(&mut self) -> Result<Tail, StoreError>;

@@ -46,18 +46,23 @@ impl Writer {
                 Ok(()) | Err(StoreError::NotKept(_)) => {}
                 Err(error) => self.keeping_failed(error),
             }
-            let took = started.elapsed();
-            telemetry::kept(took);
-            let since_call = self.called_at.map(|at| started.duration_since(at));
-            let rest = rest(took, since_call);
+            let rest = self.rest_since(started);
             // Nobody minds if the caller has left.
             drop(reply.send(kept.map(|()| rest).map_err(LedgerError::from)));
         }
     }
 
+    /// The rest that calls should have from work that began then and has ended.
+    pub(super) fn rest_since(&self, started: Instant) -> Duration {
+        let took = started.elapsed();
+        telemetry::kept(took);
+        let since_call = self.called_at.map(|at| started.duration_since(at));
+        rest(took, since_call)
+    }
+
     /// Records are no reason to refuse calls; but what a store remembers after a failure is worth
     /// nothing, so it is read again, and one that cannot be read is treated as one that fails.
-    fn keeping_failed(&mut self, error: &StoreError) {
+    pub(super) fn keeping_failed(&mut self, error: &StoreError) {
         if self.unsure.is_some() {
             return; // Failing already: recovery reads it.
         }

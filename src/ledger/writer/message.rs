@@ -6,6 +6,7 @@ use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
 use crate::credits::Credits;
 use crate::ids::JobId;
+use crate::ledger::archive::Archived;
 use crate::ledger::budget::{Budget, BudgetStatus};
 use crate::ledger::entry::{Ending, Entry, HoldId, Note};
 use crate::ledger::grant::{Grant, GrantError, Granted};
@@ -57,6 +58,15 @@ pub(in crate::ledger) enum Request {
         records: Vec<Record>,
         /// Answered with the rest that calls should have from it.
         reply: oneshot::Sender<Result<Duration, LedgerError>>,
+    },
+    Archive {
+        /// Boxed for the same reason.
+        archived: Box<Archived>,
+        reply: oneshot::Sender<Result<(), LedgerError>>,
+    },
+    ClearArchived {
+        /// Answered with the rest that calls should have from it; `None`: nothing is left over.
+        reply: oneshot::Sender<Result<Option<Duration>, LedgerError>>,
     },
     OpenCalls {
         reply: oneshot::Sender<Result<Vec<OpenCall>, LedgerError>>,

@@ -5,6 +5,7 @@
 //! async function, so that a simulation can drive it; in production it has a thread of its own,
 //! because the store blocks.
 
+mod archive;
 mod batch;
 mod decide;
 mod keep;

@@ -167,6 +167,8 @@ impl Writer {
                 drop(reply.send(Err(LedgerError::Store(error).into())));
             }
             Request::Keep { reply, .. } => drop(reply.send(Err(error.into()))),
+            Request::Archive { reply, .. } => drop(reply.send(Err(error.into()))),
+            Request::ClearArchived { reply } => drop(reply.send(Err(error.into()))),
             Request::OpenCalls { reply } => drop(reply.send(self.open_calls())),
             Request::Budgets { reply } => drop(reply.send(self.book.statuses())),
             Request::SetBudgets { reply, .. } => drop(reply.send(Err(error.into()))),

@@ -134,6 +134,10 @@ impl Writer {
             } => self.correct(&ended, difference, evidence, reply),
             Request::Grant { grant, reply } => self.grant(*grant, reply),
             Request::Keep { records, reply } => self.keeping.push(Keeping { records, reply }),
+            Request::Archive { archived, reply } => {
+                drop(reply.send(self.archive(&archived)));
+            }
+            Request::ClearArchived { reply } => drop(reply.send(self.clear_archived())),
             Request::OpenCalls { reply } => {
                 self.commit();
                 drop(reply.send(self.open_calls()));
@@ -293,7 +297,7 @@ impl Writer {
     }
 
     fn forget_old_jobs(&mut self) {
-        let now = self.clock.now();
+        let now = self.book.clock();
         if now.duration_since(self.forgot_at) >= FORGET_EVERY {
             self.forgot_at = now;
             for job in self.book.forget_old_jobs() {
@@ -319,6 +323,8 @@ impl Writer {
                 | Request::Correct { .. }
                 | Request::Grant { .. }
                 | Request::Keep { .. }
+                | Request::Archive { .. }
+                | Request::ClearArchived { .. }
                 | Request::OpenCalls { .. }
                 | Request::Budgets { .. }
                 | Request::SetBudgets { .. } => {}

@@ -258,7 +258,8 @@ fn list(
     query: TransactionsQuery,
     entries: i64,
 ) -> Result<Listed, StoreError> {
-    let oldest = reader.tail()?.seq.saturating_sub(entries) + 1;
+    let oldest = reader.tail()?.seq.saturating_sub(entries);
+    let oldest = oldest.max(reader.archived()?.seq) + 1;
     let asked_from = match query.from() {
         Some(from) => reader
             .entries_recorded(from, Timestamp::MAX, 0, 1)?

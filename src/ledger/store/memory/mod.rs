@@ -12,6 +12,7 @@ use jiff::Timestamp;
 
 use crate::credits::Credits;
 use crate::ids::TeamId;
+use crate::ledger::archive::{ArchiveSpan, Archived};
 use crate::ledger::entry::{Entry, EntryKind, HoldId, NoteKind, Origin};
 use crate::ledger::record::Record;
 use crate::ledger::window::quarter_of;
@@ -249,31 +250,56 @@ impl Reader for MemoryStore {
 
     fn derived(&self) -> Result<Derived, StoreError> {
         let tail = self.tail()?;
+        let newest = tail.recorded_at.map_or(i64::MIN, quarter_of);
+        let mut derived = Derived {
+            tail,
+            newest: Vec::new(),
+            summed: 0,
+            months: Vec::new(),
+            mark: 0,
+            marked: Vec::new(),
+        };
+        self.each_sum(newest, i64::MAX, &mut |sum| derived.newest.push(sum))?;
+        Ok(derived)
+    }
+
+    fn each_sum(
+        &self,
+        from: i64,
+        to: i64,
+        visit: &mut dyn FnMut(SumRow),
+    ) -> Result<(), StoreError> {
         let mut sums: BTreeMap<(i64, i64, Origin), (i64, Credits)> = BTreeMap::new();
         for entry in self.all().iter().filter(|entry| entry.kind.charges()) {
             let place = (
-                quarter_of(entry.began_at),
                 quarter_of(entry.recorded_at),
+                quarter_of(entry.began_at),
                 entry.origin(),
             );
             let (calls, settled) = sums.entry(place).or_default();
             *calls += i64::from(entry.kind == EntryKind::Settled);
             *settled = settled.saturating_add(entry.amount);
         }
-        let row = |((began_quarter, recorded_quarter, origin), (calls, settled))| SumRow {
-            began_quarter,
-            recorded_quarter,
-            origin,
-            calls,
-            settled,
-        };
-        Ok(Derived {
-            tail,
-            sums: sums.into_iter().map(row).collect(),
-            mark: 0,
-            marked: Vec::new(),
-            defects: Vec::new(),
-        })
+        for ((recorded, began, origin), (calls, settled)) in sums {
+            if (from..to).contains(&recorded) {
+                visit(SumRow {
+                    began,
+                    recorded,
+                    origin,
+                    calls,
+                    settled,
+                });
+            }
+        }
+        Ok(())
+    }
+
+    fn defects(&self) -> Result<Vec<String>, StoreError> {
+        Ok(Vec::new())
+    }
+
+    fn archives(&self) -> Result<Vec<Archived>, StoreError> {
+        Ok(Vec::new())
     }
 
     fn in_one_view(
@@ -283,11 +309,22 @@ impl Reader for MemoryStore {
         read()
     }
 
-    fn backup(&self, _path: &Path) -> Result<(), StoreError> {
-        Err(StoreError::Failed(
-            "a ledger in memory has no file to copy".into(),
-        ))
+    fn backup(&self, _: &Path, _: &mut dyn FnMut(i64, i64)) -> Result<(), StoreError> {
+        Err(no_file())
     }
+
+    fn write_archive(
+        &self,
+        _: &Path,
+        _: &ArchiveSpan,
+        _: &mut dyn FnMut(i64, i64),
+    ) -> Result<(), StoreError> {
+        Err(no_file())
+    }
+}
+
+fn no_file() -> StoreError {
+    StoreError::Failed("a ledger in memory has no file to copy".into())
 }
 
 /// The hold that a held entry opens.

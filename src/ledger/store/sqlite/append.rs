@@ -78,14 +78,13 @@ pub(super) fn write(
 
 fn add(connection: &Connection, sums: AHashMap<SumKey, (i64, i64)>) -> Result<(), StoreError> {
     let mut add = connection.prepare_cached(ADD)?;
-    let mut begin = connection.prepare_cached(BEGIN)?;
     // In the order of the table, so that neighbours are found on the page at hand.
     let mut sums = sums.into_iter().collect::<Vec<_>>();
     sums.sort_unstable();
     for ((began, recorded, team, key, operation), (calls, settled)) in sums {
         let row = (began, recorded, team, key, operation, calls, settled);
         if add.execute(row)? == 0 {
-            begin.execute(row)?;
+            connection.prepare_cached(BEGIN)?.execute(row)?;
         }
     }
     Ok(())

@@ -14,7 +14,7 @@ pub(super) const STATUSES: [TransactionStatus; 4] = [
 ];
 pub(super) const WAYS: [MatchedBy; 4] = MatchedBy::ALL;
 pub(super) const FINDINGS: [FindingKind; 8] = FindingKind::ALL;
-pub(super) const CHANGES: [ChangeKind; 5] = ChangeKind::ALL;
+pub(super) const CHANGES: [ChangeKind; 6] = ChangeKind::ALL;
 pub(super) const SAVINGS: [SavedBy; 4] = SavedBy::ALL;
 
 /// The number of `one` in its list, from 1.

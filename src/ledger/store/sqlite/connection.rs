@@ -8,20 +8,25 @@ use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 use crate::ledger::store::StoreError;
 
 /// Every step of the schema, in order. A step that was released is never altered.
-const MIGRATIONS: [&str; 3] = [
+const MIGRATIONS: [&str; 4] = [
     include_str!("../migrations/0001.sql"),
     include_str!("../migrations/0002.sql"),
     include_str!("../migrations/0003.sql"),
+    include_str!("../migrations/0004.sql"),
 ];
 /// The step that brought the records of reconciliation. A file that no guard has opened since is
 /// read as one that has none.
 pub(super) const WITH_RECORDS: i64 = 2;
 /// The step that brought what people changed and what was saved.
 pub(super) const WITH_CHANGES: i64 = 3;
+/// The step that brought sums by month, and archives.
+pub(super) const WITH_ARCHIVES: i64 = 4;
 /// Any step there is.
 pub(super) const UP_TO_DATE: i64 = i64::MAX;
 /// Marks the file as ours in its header ("gGLd"), so that no other database is taken for a ledger.
-const APPLICATION_ID: i64 = 0x6747_4C64;
+pub(super) const LEDGER_ID: i64 = 0x6747_4C64;
+/// Marks an archive of a ledger ("gGLa").
+pub(super) const ARCHIVE_ID: i64 = 0x6747_4C61;
 /// How long to wait for a lock another connection has for a moment.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// Prepared statements kept by each connection: a few more than there are.
@@ -42,11 +47,15 @@ const NETWORK_FILE_SYSTEMS: [&str; 10] = [
 
 impl From<rusqlite::Error> for StoreError {
     fn from(error: rusqlite::Error) -> Self {
-        Self::Failed(error.to_string())
+        use rusqlite::ErrorCode::{DatabaseCorrupt, NotADatabase};
+        match error.sqlite_error_code() {
+            Some(DatabaseCorrupt | NotADatabase) => Self::Damaged(error.to_string()),
+            _ => Self::Failed(error.to_string()),
+        }
     }
 }
 
-fn unusable(path: &Path, why: impl Into<String>) -> StoreError {
+pub(super) fn unusable(path: &Path, why: impl Into<String>) -> StoreError {
     StoreError::Unusable {
         path: path.display().to_string(),
         why: why.into(),
@@ -83,12 +92,13 @@ pub(super) fn open_writing(path: &Path) -> Result<Connection, StoreError> {
          PRAGMA temp_store = MEMORY; \
          PRAGMA cache_size = -32768;",
     )?;
-    migrate(&mut connection, path)?;
+    migrate(&mut connection, path, LEDGER_ID)?;
     Ok(connection)
 }
 
-/// Opens the file for reading beside whoever writes it; says which schema it has.
-pub(super) fn open_reading(path: &Path) -> Result<(Connection, i64), StoreError> {
+/// Opens the file for reading beside whoever writes it; says which schema it has. `id`: whether it must be
+/// a ledger or an archive.
+pub(super) fn open_reading(path: &Path, id: i64) -> Result<(Connection, i64), StoreError> {
     if !path.exists() {
         return Err(unusable(
             path,
@@ -97,7 +107,7 @@ pub(super) fn open_reading(path: &Path) -> Result<(Connection, i64), StoreError>
     }
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = connect(path, flags)?;
-    match check_version(&connection, path)? {
+    match check_version(&connection, path, id)? {
         0 => Err(unusable(path, "it is no ledger: it is empty")),
         version => Ok((connection, version)),
     }
@@ -174,7 +184,7 @@ fn network_file_system(folder: &Path) -> Option<String> {
 }
 
 /// The schema's version; 0 for a new file.
-fn check_version(connection: &Connection, path: &Path) -> Result<i64, StoreError> {
+fn check_version(connection: &Connection, path: &Path, id: i64) -> Result<i64, StoreError> {
     let ask = |pragma: &str| {
         connection
             .query_row(pragma, [], |row| row.get::<_, i64>(0))
@@ -182,7 +192,14 @@ fn check_version(connection: &Connection, path: &Path) -> Result<i64, StoreError
     };
     let (owner, version) = (ask("PRAGMA application_id")?, ask("PRAGMA user_version")?);
     let tables = ask("SELECT count(*) FROM sqlite_schema")?;
-    if owner != APPLICATION_ID && (owner != 0 || version != 0 || tables != 0) {
+    if owner != id && [LEDGER_ID, ARCHIVE_ID].contains(&owner) {
+        let why = match id {
+            LEDGER_ID => "it is an archive; ledger.path names the ledger it was taken from",
+            _ => "it is a ledger, no archive",
+        };
+        return Err(unusable(path, why));
+    }
+    if owner != id && (owner != 0 || version != 0 || tables != 0) {
         return Err(unusable(
             path,
             "it is no ledger: it is another program's database",
@@ -199,14 +216,15 @@ fn check_version(connection: &Connection, path: &Path) -> Result<i64, StoreError
     Ok(version)
 }
 
-fn migrate(connection: &mut Connection, path: &Path) -> Result<(), StoreError> {
-    let version = check_version(connection, path)?;
+/// Brings the schema up to date.
+pub(super) fn migrate(connection: &mut Connection, path: &Path, id: i64) -> Result<(), StoreError> {
+    let version = check_version(connection, path, id)?;
     for (number, migration) in (1_i64..).zip(MIGRATIONS) {
         if number > version {
             let transaction =
                 connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
             transaction.execute_batch(migration)?;
-            transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
+            transaction.pragma_update(None, "application_id", id)?;
             transaction.pragma_update(None, "user_version", number)?;
             transaction.commit()?;
         }

@@ -165,7 +165,10 @@ impl Keeper<'_> {
     fn must_be_a_hold(&self, hold: HoldId) -> Result<(), StoreError> {
         let is_hold = self
             .connection
-            .prepare_cached("SELECT 1 FROM entries WHERE seq = ?1 AND hold = ?1 AND kind = 1")?
+            .prepare_cached(
+                "SELECT 1 FROM entries WHERE seq = ?1 AND hold = ?1 AND kind = 1 \
+                 UNION ALL SELECT 1 FROM archives WHERE ?1 BETWEEN first AND last",
+            )?
             .exists([hold.get()])?;
         if is_hold {
             Ok(())

@@ -3,32 +3,43 @@
 //! `saved` in the migrations).
 
 mod append;
+mod archive;
+mod atomic;
 mod changes;
 mod checkpoint;
 mod codes;
 mod connection;
+mod copy;
+mod derived;
 mod keep;
 mod mark;
+mod months;
 mod names;
 mod of_team;
 mod read;
 mod records;
+mod soundness;
+mod wal;
 
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
-use rusqlite::{Connection, TransactionBehavior};
+use rusqlite::Connection;
 
+use crate::ledger::archive::Archived;
 use crate::ledger::entry::Entry;
 use crate::ledger::record::Record;
 
 use super::{LedgerLock, LockError, Reader, Store, StoreError, Tail};
 
+use atomic::atomically;
 use checkpoint::Checkpoints;
 use mark::MARK_EVERY;
 use names::Numbers;
 
+pub use archive::open_archive;
 pub use read::SqliteReader;
+pub use soundness::check_closed;
 
 /// The writing side of a ledger file. Does not take the ledger's lock: see [`open_locked`].
 #[derive(Debug)]
@@ -57,12 +68,17 @@ pub enum OpenError {
 /// Takes the lock and opens the ledger for writing. The lock must live as long as the store.
 ///
 /// # Errors
-/// Who has the lock, or what is wrong with the file; each names the path.
+/// Who has the lock, or what is wrong with the file, as far as can be seen in little time; each names the
+/// path.
 pub fn open_locked(path: &Path, now: Timestamp) -> Result<(LedgerLock, SqliteStore), OpenError> {
     // The place is looked at first: a lock file in a folder that does not exist is a worse message.
     connection::check_place(path)?;
     let lock = LedgerLock::acquire(path, now)?;
-    Ok((lock, SqliteStore::open(path)?))
+    // Before the database has a say: it takes what is left of a file for the whole.
+    soundness::check_pages(path)?;
+    let store = SqliteStore::open(path)?;
+    soundness::check_contents(path, &store.reader)?;
+    Ok((lock, store))
 }
 
 /// Opens a ledger for reading, also beside a running guard.
@@ -105,15 +121,15 @@ impl SqliteStore {
     fn write(&mut self, batch: &[Entry], last: i64) -> Result<(), StoreError> {
         let end = batch.last().map_or(last, |entry| entry.seq);
         let moves_mark = end - self.mark >= MARK_EVERY;
-        let transaction = rusqlite::Transaction::new_unchecked(
-            self.reader.connection(),
-            TransactionBehavior::Immediate,
-        )?;
-        append::write(&transaction, &mut self.numbers, batch)?;
-        if moves_mark {
-            mark::advance(&transaction, end)?;
-        }
-        transaction.commit()?;
+        let connection = self.reader.connection();
+        atomically(connection, || {
+            append::write(connection, &mut self.numbers, batch)?;
+            if moves_mark {
+                mark::advance(connection, end)?;
+                months::advance(connection, end)?;
+            }
+            Ok(())
+        })?;
         if moves_mark {
             self.mark = end;
         }
@@ -149,14 +165,25 @@ impl Store for SqliteStore {
     }
 
     fn keep(&mut self, records: &[Record]) -> Result<(), StoreError> {
-        let transaction = rusqlite::Transaction::new_unchecked(
-            self.reader.connection(),
-            TransactionBehavior::Immediate,
-        )?;
-        keep::keep(&transaction, records)?;
-        transaction.commit()?;
+        let connection = self.connection();
+        atomically(connection, || keep::keep(connection, records))?;
         self.checkpoints.committed(self.connection());
         Ok(())
+    }
+
+    fn archive(&mut self, archived: &Archived) -> Result<(), StoreError> {
+        let tail = self.reader.tail()?;
+        let connection = self.connection();
+        atomically(connection, || Self::put_archive(connection, tail, archived))?;
+        self.mark = tail.seq;
+        self.checkpoints.committed(self.connection());
+        Ok(())
+    }
+
+    fn clear_archived(&mut self, limit: usize) -> Result<usize, StoreError> {
+        let removed = self.remove_archived(i64::try_from(limit).unwrap_or(i64::MAX))?;
+        self.checkpoints.committed(self.connection());
+        Ok(removed)
     }
 
     /// Opens the file anew: after a failed sync nothing a connection remembers is worth anything.

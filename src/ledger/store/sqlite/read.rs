@@ -1,31 +1,28 @@
 //! Reading a ledger file, beside whoever writes it.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Arc;
 
 use jiff::Timestamp;
-use rusqlite::backup::Backup;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use crate::credits::Credits;
 use crate::ids::{JobId, TeamId};
+use crate::ledger::archive::{ArchiveSpan, Archived};
 use crate::ledger::entry::{Entry, EntryKind, Fingerprint, HoldId, Note, NoteKind, Origin};
 use crate::ledger::store::{BeganSum, Derived, OpenHold, Reader, Spend, StoreError, SumRow, Tail};
 use crate::ledger::window::{QUARTER_MICROS, at_micros, quarter_of, quarter_start};
 
-use super::connection::{UP_TO_DATE, open_reading};
+use super::connection::{LEDGER_ID, UP_TO_DATE, open_reading};
 use super::mark;
+use super::months::{By, Sums};
 use super::names::Names;
 
 /// The columns of an entry, in the order [`SqliteReader::entry`] reads them.
 pub(super) const ENTRY: &str = "SELECT seq, kind, hold, began_at, recorded_at, team, \"key\", operation, \
      amount, job, budget, fingerprint, evidence, detail FROM entries";
-
-/// Pages copied between two breaths of a backup: 4 MiB, so that a writer waits for milliseconds.
-const BACKUP_PAGES: i32 = 1_024;
 
 /// A connection that reads.
 #[derive(Debug)]
@@ -42,7 +39,7 @@ impl SqliteReader {
     /// # Errors
     /// What is wrong with the file, by its path.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
-        let (connection, version) = open_reading(path)?;
+        let (connection, version) = open_reading(path, LEDGER_ID)?;
         Ok(Self {
             version,
             ..Self::over(connection)
@@ -71,7 +68,7 @@ impl SqliteReader {
         &self.connection
     }
 
-    fn origin(&self, numbers: (i64, i64, i64)) -> Result<Origin, StoreError> {
+    pub(super) fn origin(&self, numbers: (i64, i64, i64)) -> Result<Origin, StoreError> {
         self.names.borrow_mut().origin(&self.connection, numbers)
     }
 
@@ -128,13 +125,14 @@ impl SqliteReader {
         Ok(entries)
     }
 
-    /// The first entry recorded at or after `moment`, or the one after the last. Times never fall
+    /// The first entry recorded at or after `moment` that is not archived, or the one after the last. Times never fall
     /// along the numbers, so a few looks find it without an index.
     fn first_recorded(&self, moment: Timestamp) -> Result<i64, StoreError> {
         let mut look = self
             .connection
             .prepare_cached("SELECT recorded_at FROM entries WHERE seq = ?1")?;
-        let (mut low, mut high) = (1, self.tail()?.seq + 1);
+        let high = self.tail()?.seq + 1;
+        let (mut low, mut high) = (self.first_seq()?.unwrap_or(high), high);
         while low < high {
             let middle = low + (high - low) / 2;
             let recorded_at: Option<i64> = look.query_row([middle], |row| row.get(0)).optional()?;
@@ -154,30 +152,22 @@ impl SqliteReader {
         &self,
         from: Timestamp,
         to: Timestamp,
-        sums: &mut BTreeMap<(i64, i64, i64), (i64, i64)>,
+        sums: &mut Sums,
     ) -> Result<(), StoreError> {
-        let (first, end) = (self.first_recorded(from)?, self.first_recorded(to)?);
-        let mut statement = self.connection.prepare_cached(
-            "SELECT team, \"key\", operation, sum(kind = 3), sum(amount) FROM entries \
-             WHERE seq >= ?1 AND seq < ?2 AND kind IN (3, 6) GROUP BY team, \"key\", operation",
-        )?;
-        add_rows(&mut statement, [first, end], sums)
+        if from >= to {
+            return Ok(());
+        }
+        if let Some(until) = self.archived()?.recorded_at
+            && from <= until
+            && self.has_sums(quarter_of(from), quarter_of(to))?
+        {
+            return Err(StoreError::Archived { until });
+        }
+        let span = [self.first_recorded(from)?, self.first_recorded(to)?];
+        let sql = "SELECT team, \"key\", operation, sum(kind = 3), sum(amount) FROM entries \
+             WHERE seq >= ?1 AND seq < ?2 AND kind IN (3, 6) GROUP BY team, \"key\", operation";
+        self.add_rows(sql, span, sums)
     }
-}
-
-fn add_rows(
-    statement: &mut rusqlite::CachedStatement<'_>,
-    span: [i64; 2],
-    sums: &mut BTreeMap<(i64, i64, i64), (i64, i64)>,
-) -> Result<(), StoreError> {
-    let mut rows = statement.query(span)?;
-    while let Some(row) = rows.next()? {
-        let place = (row.get(0)?, row.get(1)?, row.get(2)?);
-        let (calls, settled) = sums.entry(place).or_default();
-        *calls += row.get::<_, i64>(3)?;
-        *settled += row.get::<_, i64>(4)?;
-    }
-    Ok(())
 }
 
 /// The first quarter hour that begins at or after `moment`.
@@ -192,15 +182,20 @@ impl Reader for SqliteReader {
             .prepare_cached("SELECT seq, recorded_at FROM entries ORDER BY seq DESC LIMIT 1")?
             .query_row([], |row| Ok((row.get(0)?, row.get(1)?)))
             .optional()?;
-        Ok(Tail {
-            seq: last.map_or(0, |(seq, _)| seq),
-            recorded_at: last.map(|(_, recorded_at)| at_micros(recorded_at)),
+        let archived = self.archived()?;
+        Ok(match last {
+            Some((seq, recorded_at)) if seq > archived.seq => Tail {
+                seq,
+                recorded_at: Some(at_micros(recorded_at)),
+            },
+            _ => archived,
         })
     }
 
     fn entries(&self, after_seq: i64, limit: usize) -> Result<Vec<Entry>, StoreError> {
+        let after = after_seq.max(self.archived()?.seq);
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        self.select("seq > ?1 ORDER BY seq LIMIT ?2", [after_seq, limit])
+        self.select("seq > ?1 ORDER BY seq LIMIT ?2", [after, limit])
     }
 
     fn entries_recorded(
@@ -253,14 +248,21 @@ impl Reader for SqliteReader {
 
     fn began_sums(&self, from: Option<i64>, together: bool) -> Result<Vec<BeganSum>, StoreError> {
         let first = from.unwrap_or(i64::MIN);
-        let sql = if together {
-            "SELECT ?1, team, \"key\", operation, sum(settled) FROM sums \
-             WHERE began_quarter >= ?1 GROUP BY team, \"key\", operation"
-        } else {
+        if together {
+            let sums = self.sums_of(By::Beginning, from, None)?;
+            let sum = |(numbers, (_, settled))| {
+                Ok(BeganSum {
+                    quarter: first,
+                    origin: self.origin(numbers)?,
+                    settled: Credits::from_micros(settled),
+                })
+            };
+            return sums.into_iter().map(sum).collect();
+        }
+        let mut statement = self.connection.prepare_cached(
             "SELECT began_quarter, team, \"key\", operation, sum(settled) FROM sums \
-             WHERE began_quarter >= ?1 GROUP BY began_quarter, team, \"key\", operation"
-        };
-        let mut statement = self.connection.prepare_cached(sql)?;
+             WHERE began_quarter >= ?1 GROUP BY began_quarter, team, \"key\", operation",
+        )?;
         let mut rows = statement.query([first])?;
         let mut sums = Vec::new();
         while let Some(row) = rows.next()? {
@@ -327,8 +329,9 @@ impl Reader for SqliteReader {
 
     fn ending_of(&self, hold: HoldId) -> Result<Option<Entry>, StoreError> {
         // Without an index: it is rarely asked, and the scan begins at the hold, most of which end soon.
-        let condition = "seq > ?1 AND hold = ?1 AND kind IN (3, 4) ORDER BY seq LIMIT 1";
-        Ok(self.select(condition, [hold.get()])?.pop())
+        let condition = "seq > ?1 AND hold = ?2 AND kind IN (3, 4) ORDER BY seq LIMIT 1";
+        let after = hold.get().max(self.archived()?.seq);
+        Ok(self.select(condition, [after, hold.get()])?.pop())
     }
 
     fn released_on(&self, from: Timestamp, reason: &str) -> Result<Vec<Entry>, StoreError> {
@@ -346,19 +349,14 @@ impl Reader for SqliteReader {
     }
 
     fn spend(&self, from: Timestamp, to: Timestamp) -> Result<Vec<Spend>, StoreError> {
-        let mut sums = BTreeMap::new();
+        let mut sums = Sums::new();
         self.in_one_view(&mut || {
             let (first, end) = (quarter_from(from), quarter_of(to));
             if first >= end {
                 return self.add_recorded(from, to, &mut sums);
             }
             // Whole quarter hours from the sums, the two ragged ends from the entries.
-            let mut statement = self.connection.prepare_cached(
-                "SELECT team, \"key\", operation, sum(calls), sum(settled) FROM sums \
-                 WHERE recorded_quarter >= ?1 AND recorded_quarter < ?2 \
-                 GROUP BY team, \"key\", operation",
-            )?;
-            add_rows(&mut statement, [first, end], &mut sums)?;
+            sums = self.sums_of(By::Recording, Some(first), Some(end))?;
             self.add_recorded(from, quarter_start(first), &mut sums)?;
             self.add_recorded(quarter_start(end), to, &mut sums)
         })?;
@@ -380,35 +378,24 @@ impl Reader for SqliteReader {
     }
 
     fn derived(&self) -> Result<Derived, StoreError> {
-        let mut derived = None;
-        self.in_one_view(&mut || {
-            let tail = self.tail()?;
-            let (mark, marked) = mark::read(&self.connection)?;
-            let mut sums = Vec::new();
-            let mut statement = self.connection.prepare_cached(
-                "SELECT began_quarter, recorded_quarter, team, \"key\", operation, calls, settled \
-                 FROM sums",
-            )?;
-            let mut rows = statement.query([])?;
-            while let Some(row) = rows.next()? {
-                sums.push(SumRow {
-                    began_quarter: row.get(0)?,
-                    recorded_quarter: row.get(1)?,
-                    origin: self.origin((row.get(2)?, row.get(3)?, row.get(4)?))?,
-                    calls: row.get(5)?,
-                    settled: Credits::from_micros(row.get(6)?),
-                });
-            }
-            derived = Some(Derived {
-                tail,
-                sums,
-                mark,
-                marked,
-                defects: self.defects()?,
-            });
-            Ok(())
-        })?;
-        derived.ok_or_else(|| StoreError::Failed("nothing was read".into()))
+        self.read_derived()
+    }
+
+    fn each_sum(
+        &self,
+        from: i64,
+        to: i64,
+        visit: &mut dyn FnMut(SumRow),
+    ) -> Result<(), StoreError> {
+        self.visit_sums(from, to, visit)
+    }
+
+    fn defects(&self) -> Result<Vec<String>, StoreError> {
+        self.quick_check()
+    }
+
+    fn archives(&self) -> Result<Vec<Archived>, StoreError> {
+        self.read_archives()
     }
 
     fn in_one_view(
@@ -424,40 +411,16 @@ impl Reader for SqliteReader {
         Ok(())
     }
 
-    fn backup(&self, path: &Path) -> Result<(), StoreError> {
-        if path.exists() {
-            return Err(StoreError::Unusable {
-                path: path.display().to_string(),
-                why: "a file of that name exists already".into(),
-            });
-        }
-        let mut copy = Connection::open(path).map_err(|error| StoreError::Unusable {
-            path: path.display().to_string(),
-            why: error.to_string(),
-        })?;
-        let backup = Backup::new(&self.connection, &mut copy)?;
-        // A view held open keeps the copy one moment of the ledger, however long it takes, and a
-        // writer does not have to wait for it.
-        let view = self.connection.unchecked_transaction()?;
-        self.tail()?;
-        backup.run_to_completion(BACKUP_PAGES, std::time::Duration::ZERO, None)?;
-        view.finish()?;
-        Ok(())
+    fn backup(&self, path: &Path, progress: &mut dyn FnMut(i64, i64)) -> Result<(), StoreError> {
+        self.copy_to(path, progress)
     }
-}
 
-impl SqliteReader {
-    /// What only a database can get wrong.
-    fn defects(&self) -> Result<Vec<String>, StoreError> {
-        let mut check = self.connection.prepare("PRAGMA quick_check(20)")?;
-        let rows = check.query_map(params![], |row| row.get::<_, String>(0))?;
-        let mut defects = Vec::new();
-        for row in rows {
-            let said = row?;
-            if said != "ok" {
-                defects.push(format!("the database says: {said}"));
-            }
-        }
-        Ok(defects)
+    fn write_archive(
+        &self,
+        path: &Path,
+        span: &ArchiveSpan,
+        progress: &mut dyn FnMut(i64, i64),
+    ) -> Result<(), StoreError> {
+        self.copy_span(path, span, progress)
     }
 }

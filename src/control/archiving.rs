@@ -1,0 +1,70 @@
+//! Moves closed months out of the ledger, into an archive that somebody wrote.
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
+use tokio::task::spawn_blocking;
+
+use super::audit::{self, Asker};
+use super::message::Running;
+use crate::ledger::{
+    ArchiveError, ArchiveSpan, Archived, ChangeKind, checked_archive, open_reader,
+};
+use crate::reconciliation;
+
+/// The archive is held against the ledger by the one who is going to remove the entries, not only by
+/// the one who wrote it.
+pub(super) async fn archive(running: &Running, file: PathBuf, by: Asker) -> Result<String, String> {
+    let (path, now) = (running.path.clone(), by.at);
+    let checked = spawn_blocking(move || check(&path, &file, now)).await;
+    let checked = checked.map_err(|error| error.to_string())?;
+    let archived = checked.map_err(|error| error.to_string())?;
+    let ArchiveSpan {
+        first,
+        last,
+        before,
+        ..
+    } = archived.span;
+    let words = format!(
+        "entries {first} to {last}, recorded before {before}, are in the archive {}; sums, budgets and \
+         reports are as they were",
+        archived.path
+    );
+    let change = by.change(
+        ChangeKind::Archived,
+        format!("entries {first} to {last}"),
+        words.clone(),
+    );
+    let written = running.ledger.archive(archived).await;
+    written.map_err(|error| error.to_string())?;
+    let told = audit::keep(&running.ledger, change).await;
+    // With a guard, calls go on beside it, and it is not waited for.
+    let ledger = running.ledger.clone();
+    let cleared = tokio::spawn(async move { ledger.clear_archived().await });
+    if running.reload.is_none() {
+        let cleared = cleared.await.map_err(|error| error.to_string())?;
+        cleared.map_err(|error| error.to_string())?;
+    }
+    Ok(words + &told)
+}
+
+fn check(
+    path: &std::path::Path,
+    file: &std::path::Path,
+    now: Timestamp,
+) -> Result<Archived, ArchiveError> {
+    let reader = open_reader(path)?;
+    let mut rested = Instant::now();
+    let archived = checked_archive(&*reader, file, now, &mut |_, _| {
+        // Calls want the processor too: it has half of one.
+        std::thread::sleep(rested.elapsed().min(Duration::from_millis(100)));
+        rested = Instant::now();
+    })?;
+    if let Some(seq) = reconciliation::explained_up_to(&*reader)?
+        && seq < archived.span.last
+    {
+        return Err(ArchiveError::Unexplained { seq });
+    }
+    Ok(archived)
+}

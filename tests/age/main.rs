@@ -1,0 +1,13 @@
+//! Ledgers that grow old or are lost, by the real binary: archives of closed months, backups put back.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test fails by panicking, in the functions it calls too"
+)]
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod archive;
+mod restore;

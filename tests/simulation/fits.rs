@@ -1,0 +1,96 @@
+//! Whether what is held fits: under every limit, and over the account's floors.
+
+use generect_guard::ledger::Entry;
+
+use crate::shadow::{Known, Shadow, Stands};
+use crate::shape::{self, Span};
+
+impl Shadow {
+    /// Promise 1: what fits is decided with everything before it.
+    pub(crate) fn keeps_limits(&mut self, hold: i64, now: i64) {
+        let known = &self.calls[&self.holds[&hold].print];
+        let origin = (
+            known.team.clone(),
+            known.key.clone(),
+            known.operation.clone(),
+        );
+        let mut over = Vec::new();
+        for (limit, grants) in &self.limits {
+            if !limit.covers(&origin.0, &origin.1, &origin.2) {
+                continue;
+            }
+            let mut sum = 0;
+            for held in self.holds.values() {
+                let known = &self.calls[&held.print];
+                let counts = limit.covers(&known.team, &known.key, &known.operation)
+                    && is_within(limit.span, held.began, now);
+                sum += match held.stands {
+                    _ if !counts => 0,
+                    Stands::Live | Stands::InDoubt(_) => held.quote,
+                    Stands::Settled(charge) => charge,
+                    Stands::Released => 0,
+                };
+            }
+            let given = grants.iter().filter(|(at, _)| match limit.span {
+                // A grant goes with its whole step.
+                Span::Rolling(seconds) => *at > now - seconds * 1_020_000,
+                span => is_within(span, *at, now),
+            });
+            let most = limit.micros + given.map(|(_, micros)| micros).sum::<i64>();
+            if sum > most {
+                over.push(format!("{}: {sum} of {most} after hold {hold}", limit.id));
+            }
+        }
+        for how in over {
+            self.breaks("1 hard cap", &how);
+        }
+    }
+
+    /// Promise 11: whatever the open calls still take, the account keeps its caller's floor.
+    pub(crate) fn keeps_floor(&mut self, hold: i64, team: &str) {
+        let forgotten = self.clock - shape::LAG_SECONDS * 1_000_000;
+        let coming = |known: &Known| {
+            let (mut open, mut settled) = (0, 0);
+            for hold in &known.holds {
+                let held = &self.holds[hold];
+                match held.stands {
+                    // By then the balance has it, or it is nothing.
+                    Stands::InDoubt(since) if since < forgotten && held.job.is_none() => {}
+                    Stands::Live | Stands::InDoubt(_) => open += held.quote,
+                    Stands::Settled(charge) => settled += charge,
+                    Stands::Released => {}
+                }
+            }
+            // What of it was charged already is off the balance.
+            (open - (known.charged - settled)).max(0)
+        };
+        let coming = self.calls.values().map(coming).sum::<i64>();
+        let left = self.balance + self.unforeseen - coming;
+        let floor = self.floors[team];
+        if left < floor {
+            self.breaks(
+                "11 the floor",
+                &format!("hold {hold} of {team} can leave {left} under {floor}"),
+            );
+        }
+    }
+
+    pub(crate) fn granted(&mut self, entry: &Entry) {
+        let budget = entry.budget.as_ref().map_or("", |budget| budget.as_str());
+        let at = entry.recorded_at.as_microsecond();
+        let found = self.limits.iter_mut().find(|(limit, _)| limit.id == budget);
+        if let Some((_, grants)) = found {
+            grants.push((at, entry.amount.micros()));
+        }
+    }
+}
+
+/// Whether a call that began then is in the window of `now`.
+fn is_within(span: Span, began: i64, now: i64) -> bool {
+    let day = |micros: i64| micros.div_euclid(86_400_000_000);
+    match span {
+        Span::Total => true,
+        Span::Day => day(began) == day(now),
+        Span::Rolling(seconds) => began > now - seconds * 1_000_000,
+    }
+}

@@ -1,0 +1,257 @@
+//! One life of the guard: the parts of the real one, on two runtimes whose time the run moves.
+//!
+//! The proxy has one and the ledger's writer another, as in production each has its threads. Both
+//! are dropped when the power goes: every task stops where it waits.
+
+use std::convert::Infallible;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use bytes::Bytes;
+use generect_guard::account::{
+    AccountError, BalanceSource, Reading, Seen, Watcher, WatcherSettings,
+};
+use generect_guard::app::{StackParts, ledger_settings, server_settings, stack_settings};
+use generect_guard::clock::Clock;
+use generect_guard::config::Config;
+use generect_guard::credits::Credits;
+use generect_guard::ledger::Ledger;
+use generect_guard::proxy::breaker_probe::BreakerProbe;
+use generect_guard::proxy::job_poller::{JobPoller, JobPollerSettings};
+use generect_guard::proxy::link::Link;
+use generect_guard::proxy::server;
+use generect_guard::proxy::stack::stack;
+use generect_guard::proxy::team_view::OpenReader;
+use generect_guard::proxy::upstream::{Connector, Upstream, UpstreamSettings};
+use generect_guard::simulator::LIVE_TOKEN;
+use http::{Request, Uri};
+use http_body_util::{BodyExt, Empty};
+use hyper_util::rt::TokioIo;
+use tokio::runtime::Runtime;
+use tokio::time::{sleep, timeout};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::disk::Disk;
+use crate::ends::Listener;
+use crate::net::Net;
+use crate::power::Power;
+use crate::wire::Side;
+
+/// What a guard is started from, again and again.
+pub struct Place {
+    pub config: Config,
+    pub net: Net,
+    pub disk: Disk,
+    pub clock: Clock,
+}
+
+/// A running guard.
+pub struct Guard {
+    pub ledger: Ledger,
+    pub power: Power,
+    proxy: Runtime,
+    writer: Runtime,
+}
+
+/// A runtime whose time only the run moves.
+pub fn runtime() -> Runtime {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .start_paused(true)
+        .build()
+        .unwrap()
+}
+
+/// Lets a runtime live for so many ticks.
+pub fn live(runtime: &Runtime, ticks: u64) {
+    runtime.block_on(async { sleep(Duration::from_millis(ticks)).await });
+}
+
+impl Guard {
+    /// Starts one, unless its disk does not let it.
+    pub fn start(place: &Place) -> Option<Self> {
+        let power = Power::on();
+        let (proxy, writer) = (runtime(), runtime());
+        let store = Box::new(place.disk.store(power.clone()));
+        let opened = Ledger::open(store, ledger_settings(&place.config), place.clock.clone());
+        let (ledger, loop_of_writer) = opened.ok()?;
+        writer.spawn(loop_of_writer.run());
+        {
+            let _inside = proxy.enter();
+            place.net.guard_runs(power.clone());
+            spawn_proxy(place, &ledger);
+        }
+        Some(Self {
+            ledger,
+            power,
+            proxy,
+            writer,
+        })
+    }
+
+    /// The proxy's part of a tick.
+    pub fn live(&self, ticks: u64) {
+        live(&self.proxy, ticks);
+    }
+
+    /// The writer's part of a tick.
+    pub fn write(&self, ticks: u64) {
+        live(&self.writer, ticks);
+    }
+
+    /// Has something done beside the calls.
+    pub fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
+        self.proxy.spawn(work);
+    }
+}
+
+fn spawn_proxy(place: &Place, ledger: &Ledger) {
+    let Place {
+        config,
+        net,
+        disk,
+        clock,
+    } = place;
+    let account = SimAccount {
+        net: net.clone(),
+        clock: clock.clone(),
+    };
+    let near = config.floors.iter().map(|floor| floor.below).collect();
+    let settings = WatcherSettings::new(config.account.poll_interval, near);
+    let watcher = Watcher::new(account, clock.clone(), settings).spread_by(|| 500);
+    let (draining, tasks) = (CancellationToken::new(), TaskTracker::new());
+    let kept = disk.clone();
+    let parts = StackParts {
+        upstream: upstream(config, net),
+        open: OpenReader::new(move || Ok(kept.reader())),
+        ledger,
+        balance: watcher.latest(),
+        funds_gone: watcher.funds_gone(),
+        clock,
+        draining: &draining,
+        tasks: &tasks,
+    };
+    let settings = stack_settings(config, parts).unwrap();
+    let books = ledger.clone();
+    tokio::spawn(watcher.run(draining.clone(), move |read: &Reading| {
+        books.observe(generect_guard::ledger::Reading {
+            balance: read.balance,
+            started_at: read.started_at,
+        });
+    }));
+    let poller = JobPoller::new(JobPollerSettings {
+        ledger: ledger.clone(),
+        policy: Arc::clone(&settings.policy),
+        token: settings.token.clone(),
+        forward: Arc::clone(&settings.forward),
+        interval: config.account.job_poll_interval,
+    });
+    tokio::spawn(poller.run(draining.clone()));
+    let probe = BreakerProbe {
+        policy: Arc::clone(&settings.policy),
+        token: settings.token.clone(),
+        forward: Arc::clone(&settings.forward),
+    };
+    tokio::spawn(probe.run(draining.clone()));
+    tokio::spawn((settings.savings.clone()).keep_up(ledger.clone(), draining.clone()));
+    tokio::spawn(server::serve(
+        Listener(net.clone()),
+        stack(&settings),
+        server_settings(&config.server, false),
+        draining,
+    ));
+}
+
+fn upstream(config: &Config, net: &Net) -> Upstream {
+    let (net, within) = (net.clone(), config.upstream.connect_timeout);
+    let connect = move |_: Uri| {
+        let net = net.clone();
+        async move {
+            let made = timeout(within, net.connect(Side::Upstream)).await;
+            let end = made.map_err(|_| std::io::Error::from(std::io::ErrorKind::TimedOut))??;
+            Ok::<_, generect_guard::proxy::body::BodyError>(Link::Given(Box::new(TokioIo::new(
+                end,
+            ))))
+        }
+    };
+    let settings = UpstreamSettings {
+        base_url: config.upstream.base_url.clone(),
+        connect_timeout: within,
+        pool_idle_timeout: config.upstream.pool_idle_timeout,
+        idle_connections_max: config.upstream.idle_connections_max,
+        proxy: None,
+        tls: no_tls(),
+    };
+    Upstream::over(Connector::new(tower::service_fn(connect)), &settings).unwrap()
+}
+
+/// Links are plain here: trust in nobody is enough.
+fn no_tls() -> rustls::ClientConfig {
+    let provider = rustls::crypto::ring::default_provider();
+    rustls::ClientConfig::builder_with_provider(provider.into())
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(rustls::RootCertStore::empty())
+        .with_no_client_auth()
+}
+
+/// The account's page of the balance, over the simulated network.
+struct SimAccount {
+    net: Net,
+    clock: Clock,
+}
+
+impl BalanceSource for SimAccount {
+    async fn balance(&self) -> Result<Reading, AccountError> {
+        let started_at = self.clock.now();
+        let asked = timeout(Duration::from_secs(2), ask(&self.net)).await;
+        let balance = asked.map_err(|_| AccountError::Silent)??;
+        Ok(Reading {
+            balance,
+            started_at,
+            finished_at: self.clock.now(),
+            seen: Seen::Read,
+        })
+    }
+}
+
+async fn ask(net: &Net) -> Result<Credits, AccountError> {
+    let cut = |error: hyper::Error| AccountError::Cut(error.to_string());
+    let end = net.connect(Side::Upstream).await;
+    let end = end.map_err(|error| AccountError::Unreachable(error.to_string()))?;
+    let handshake = hyper::client::conn::http1::handshake(TokioIo::new(end));
+    let (mut sender, connection) = handshake.await.map_err(cut)?;
+    tokio::spawn(async move {
+        let _ = connection.await;
+    });
+    let request = Request::get("/api/v1/accounts/me/")
+        .header("host", "upstream.test")
+        .header("authorization", format!("Token {LIVE_TOKEN}"))
+        .body(Empty::<Bytes>::new())
+        .map_err(|_| AccountError::Path)?;
+    let answer = sender.send_request(request).await.map_err(cut)?;
+    if answer.status() != 200 {
+        return Err(AccountError::Status(answer.status().as_u16()));
+    }
+    let body = answer.into_body().collect().await.map_err(cut)?.to_bytes();
+    let body: serde_json::Value =
+        serde_json::from_slice(&body).map_err(|_| AccountError::NotJson)?;
+    let text = body["data"]["credits"]["balance"].to_string();
+    text.parse().map_err(|_| AccountError::NotANumber)
+}
+
+/// The upstream's end of every link to it.
+pub async fn serve_upstream(
+    net: Net,
+    upstream: Arc<generect_guard::simulator::Unconnected>,
+) -> Infallible {
+    loop {
+        let end = net.accept(Side::Upstream).await;
+        let upstream = Arc::clone(&upstream);
+        tokio::task::spawn_local(async move { upstream.serve(end).await });
+    }
+}
+
+/// What is shared with the model.
+pub type Told = Arc<Mutex<crate::shadow::Shadow>>;

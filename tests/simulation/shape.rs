@@ -1,0 +1,272 @@
+//! What a run is like: who calls, under which limits, and how unlucky it is. All of it from a seed.
+
+use std::fmt::Write as _;
+use std::path::PathBuf;
+
+use generect_guard::config::{self, Config, Environment};
+use generect_guard::identity::KeyDigest;
+use generect_guard::simulator::LIVE_TOKEN;
+use rand::rngs::StdRng;
+use rand::seq::IndexedRandom;
+use rand::{RngExt, SeedableRng};
+
+/// Over which span a limit counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Span {
+    Total,
+    Day,
+    /// So many seconds.
+    Rolling(i64),
+}
+
+/// A budget, as the shadow knows it.
+#[derive(Clone, Debug)]
+pub struct Limit {
+    pub id: String,
+    pub team: Option<String>,
+    pub key: Option<String>,
+    /// The beginning of the operations' names.
+    pub operations: Option<&'static str>,
+    pub micros: i64,
+    pub span: Span,
+}
+
+impl Limit {
+    pub fn covers(&self, team: &str, key: &str, operation: &str) -> bool {
+        self.team.as_ref().is_none_or(|own| own == team)
+            && self.key.as_ref().is_none_or(|own| own == key)
+            && (self.operations).is_none_or(|begins| operation.starts_with(begins))
+    }
+
+    fn toml(&self) -> String {
+        let mut text = format!("[[budget]]\nid = \"{}\"\n", self.id);
+        if let Some(team) = &self.team {
+            let _ = writeln!(text, "team = \"{team}\"");
+        }
+        if let Some(key) = &self.key {
+            let _ = writeln!(text, "key = \"{key}\"");
+        }
+        if let Some(begins) = self.operations {
+            let _ = writeln!(text, "operations = [\"{begins}*\"]");
+        }
+        let per = match self.span {
+            Span::Total => "\"total\"".to_owned(),
+            Span::Day => "\"day\"".to_owned(),
+            Span::Rolling(seconds) => format!("{{ rolling = \"{seconds}s\" }}"),
+        };
+        let micros = self.micros;
+        text + &format!(
+            "limit = \"{}.{:06}\"\nper = {per}\n",
+            micros / 1_000_000,
+            micros % 1_000_000
+        )
+    }
+}
+
+/// See the module. Times are ticks, of a millisecond each.
+#[derive(Clone, Debug)]
+pub struct Shape {
+    pub seed: u64,
+    pub teams: usize,
+    pub keys_each: usize,
+    pub actors: usize,
+    pub limits: Vec<Limit>,
+    pub balance: i64,
+    pub latency: (u64, u64),
+    /// Bytes that a link holds in each direction.
+    pub room: usize,
+    /// How long things go wrong.
+    pub rough: u64,
+    /// Then how long everything is well and calls are still made.
+    pub calm: u64,
+    /// How many in a thousand calls the upstream spoils.
+    pub spoilt: u64,
+    /// How many in a hundred clients misbehave.
+    pub rude: u32,
+    /// On average, ticks between two misfortunes of each kind; zero: there are none.
+    pub crash_every: u64,
+    pub part_every: u64,
+    pub cut_every: u64,
+    pub disk_every: u64,
+    pub jump_every: u64,
+    pub people_every: u64,
+    pub breaker_failures: u32,
+    pub slots: u32,
+    pub overruns: bool,
+}
+
+pub const LAG_SECONDS: i64 = 3;
+pub const REPEAT_WINDOW_SECONDS: i64 = 600;
+
+impl Shape {
+    pub fn of(seed: u64) -> Self {
+        let random = &mut StdRng::seed_from_u64(seed);
+        let every = |random: &mut StdRng, chance: f64, from: u64, to: u64| {
+            let happens = random.random_bool(chance);
+            let every = random.random_range(from..=to);
+            if happens { every } else { 0 }
+        };
+        let least = random.random_range(1..6);
+        let mut shape = Self {
+            seed,
+            teams: random.random_range(2..=5),
+            keys_each: random.random_range(1..=2),
+            actors: random.random_range(4..=22),
+            limits: Vec::new(),
+            balance: random.random_range(5..90) * 1_000_000,
+            latency: (least, least + random.random_range(0..40)),
+            room: *[400, 2_000, 64 * 1024].choose(random).unwrap(),
+            rough: random.random_range(6_000..16_000),
+            calm: 4_000,
+            spoilt: *[0, 20, 60, 200].choose(random).unwrap(),
+            rude: *[0, 10, 30].choose(random).unwrap(),
+            crash_every: every(random, 0.7, 600, 6_000),
+            part_every: every(random, 0.6, 800, 5_000),
+            cut_every: every(random, 0.6, 60, 1_500),
+            disk_every: every(random, 0.6, 500, 4_000),
+            jump_every: every(random, 0.5, 700, 5_000),
+            people_every: every(random, 0.5, 500, 3_000),
+            breaker_failures: *[5, 10_000].choose(random).unwrap(),
+            slots: *[2, 1_000].choose(random).unwrap(),
+            overruns: random.random_bool(0.2),
+        };
+        shape.limits = shape.some_limits(random);
+        shape
+    }
+
+    fn some_limits(&self, random: &mut StdRng) -> Vec<Limit> {
+        let mut limits = vec![Limit {
+            id: "company".into(),
+            team: None,
+            key: None,
+            operations: None,
+            micros: random.random_range(5..80) * 1_000_000,
+            span: Span::Total,
+        }];
+        limits.push(Limit {
+            id: "searches".into(),
+            operations: Some("search_"),
+            micros: random.random_range(1_000..9_000) * 1_000,
+            span: Span::Rolling(*[60, 100, 3_600, 86_400].choose(random).unwrap()),
+            ..limits[0].clone()
+        });
+        for team in 0..self.teams {
+            let span = *[Span::Day, Span::Total, Span::Rolling(300)]
+                .choose(random)
+                .unwrap();
+            limits.push(Limit {
+                id: format!("{}-own", team_id(team)),
+                team: Some(team_id(team)),
+                micros: random.random_range(500..20_000) * 1_000,
+                span,
+                ..limits[0].clone()
+            });
+        }
+        let keyed = key_id(random.random_range(0..self.teams), 0);
+        limits.push(Limit {
+            id: "one-key".into(),
+            key: Some(keyed),
+            micros: random.random_range(300..3_000) * 1_000,
+            span: Span::Day,
+            ..limits[0].clone()
+        });
+        limits
+    }
+
+    /// The keys: team, key.
+    pub fn keys(&self) -> Vec<(String, String)> {
+        let teams = 0..self.teams;
+        let keys = teams.flat_map(|team| (0..self.keys_each).map(move |key| (team, key)));
+        keys.map(|(team, key)| (team_id(team), key_id(team, key)))
+            .collect()
+    }
+
+    /// The guard's settings.
+    pub fn config(&self, folder: &tempfile::TempDir) -> Config {
+        let path: PathBuf = folder.path().join("guard.toml");
+        std::fs::write(&path, self.toml()).unwrap();
+        let environment = Environment::from_iter([("SIM_TOKEN", LIVE_TOKEN)]);
+        config::load(Some(&path), &environment).unwrap_or_else(|errors| panic!("{errors}"))
+    }
+
+    fn toml(&self) -> String {
+        let mut text = format!(
+            r#"
+[server]
+stalled_client_timeout = "3s"
+body_read_timeout = "3s"
+[upstream]
+base_url = "http://upstream.test"
+token_env = "SIM_TOKEN"
+connect_timeout = "1s"
+response_timeout = "5s"
+[upstream.breaker]
+failures = {}
+pause = "1s"
+pause_max = "3s"
+[slots]
+wait_max = "3s"
+[slots.caps]
+search_leads = {}
+[ledger]
+repeat_window = "{REPEAT_WINDOW_SECONDS}s"
+[account]
+poll_interval = "1s"
+lag = "{LAG_SECONDS}s"
+stale_after = "20s"
+job_poll_interval = "1s"
+[reconciliation]
+source = "none"
+"#,
+            self.breaker_failures, self.slots
+        );
+        for team in 0..self.teams {
+            let (id, priority) = (team_id(team), priority(team));
+            let _ = writeln!(text, "[[team]]\nid = \"{id}\"\npriority = \"{priority}\"");
+        }
+        for (team, key) in self.keys() {
+            let digest = KeyDigest::of(&secret_of(&key));
+            let _ = writeln!(
+                text,
+                "[[key]]\nid = \"{key}\"\nteam = \"{team}\"\nsha256 = \"{digest}\""
+            );
+        }
+        for limit in &self.limits {
+            text += &limit.toml();
+        }
+        for priority in ["low", "normal", "high"] {
+            let below = floor(priority) / 1_000_000;
+            let _ = writeln!(
+                text,
+                "[[floor]]\npriority = \"{priority}\"\nbelow = {below}\naction = \"refuse\""
+            );
+        }
+        text
+    }
+}
+
+pub fn team_id(team: usize) -> String {
+    format!("team-{team}")
+}
+
+pub fn key_id(team: usize, key: usize) -> String {
+    format!("key-{team}-{key}")
+}
+
+/// What a client sends.
+pub fn secret_of(key: &str) -> String {
+    format!("gg_secret-of-{key}-for-tests-only")
+}
+
+pub fn priority(team: usize) -> &'static str {
+    ["normal", "low", "high"][team % 3]
+}
+
+/// Under this balance, in micro-credits, a priority is refused.
+pub fn floor(priority: &str) -> i64 {
+    match priority {
+        "low" => 12_000_000,
+        "normal" => 6_000_000,
+        _ => 2_000_000,
+    }
+}
