@@ -74,7 +74,6 @@ impl Beside<'_> {
         // First, since it is all that can fail.
         let reconcile_now = self.spawn_reconciliation(tasks, &tier, readings.clone())?;
         let (reload_now, asked) = ReloadNow::new();
-        let running = self.running(&reload_now, reconcile_now.as_ref());
         let (next_alerts, next) = mpsc::channel(1);
         let live = self.live(tier.latest(), next_alerts);
         tasks.spawn(live.run(asked, self.draining.clone()));

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use generect_guard::clock::Clock;
 use generect_guard::ledger::store::{Reader, open_locked};
 use generect_guard::ledger::{
-    Entry, FindingKind, Ledger, MatchedBy, Record, Settings, StoreError, open_reader,
+    Entry, EntryKind, FindingKind, Ledger, MatchedBy, Record, Settings, StoreError, open_reader,
 };
 use jiff::{SignedDuration, Timestamp};
 use rand::rngs::StdRng;
@@ -26,7 +26,9 @@ fn seed() -> u64 {
     seed
 }
 
-/// What calls and finance go by: each entry but for its free texts, each sum, each open hold.
+/// What calls and totals go by: what happened to each hold, who was charged how much in which quarter hour,
+/// each sum, each open hold. An entry has no checksum of its own: its texts, the quote of a call that was
+/// settled, and its times within their quarter hours can be altered unseen, until they are archived.
 #[derive(Debug, PartialEq)]
 struct Told {
     entries: Vec<String>,
@@ -43,9 +45,11 @@ fn told(reader: &dyn Reader) -> Result<Told, StoreError> {
     sums.extend(quotes);
     let told = |entry: Entry| {
         let (seq, kind, hold) = (entry.seq, entry.kind, entry.hold);
-        let (origin, amount) = (entry.origin(), entry.amount);
-        let (began, recorded) = (entry.began_at, entry.recorded_at);
-        format!("{seq} {kind} {hold} {began} {recorded} {origin:?} {amount}")
+        let origin = entry.origin();
+        let quarter = entry.recorded_at.as_second() / 900;
+        let is_charge = matches!(kind, EntryKind::Settled | EntryKind::Corrected);
+        let charge = is_charge.then_some(entry.amount);
+        format!("{seq} {kind} {hold} {quarter} {origin:?} {charge:?}")
     };
     let entries = reader.entries(0, 99_999)?.into_iter().map(told);
     Ok(Told {
