@@ -8,7 +8,6 @@
 use std::fs;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use generect_guard::simulator::LIVE_TOKEN;
 use tempfile::TempDir;
@@ -33,7 +32,9 @@ pub(crate) async fn nginx(upstream: SocketAddr, log: Log) -> Option<Child> {
     let mut command = on_core(PROXY_CORE, &program);
     command.arg("-p").arg(folder.path()).arg("-c").arg(&path);
     command.arg("-e").arg(folder.path().join("error.log"));
-    Some(started(command, address, folder).await)
+    let mut child = Child::listening(command, address, 1).await;
+    child.folder = Some(folder);
+    Some(child)
 }
 
 /// HAProxy, if it is installed.
@@ -44,13 +45,9 @@ pub(crate) async fn haproxy(upstream: SocketAddr, log: Log) -> Option<Child> {
     fs::write(&path, haproxy_cfg(upstream, address, log)).unwrap();
     let mut command = on_core(PROXY_CORE, &program);
     command.args(["-db", "-f"]).arg(&path);
-    Some(started(command, address, folder).await)
-}
-
-async fn started(command: Command, address: SocketAddr, folder: TempDir) -> Child {
-    let mut child = Child::listening(command, address).await;
+    let mut child = Child::listening(command, address, 0).await;
     child.folder = Some(folder);
-    child
+    Some(child)
 }
 
 /// Where a program is. Its absence is said aloud.

@@ -89,16 +89,21 @@ impl Child {
         role(LOAD_CORE, &["upstream"])
     }
 
-    /// A server that says nothing of itself, once it listens at `address`, with those it starts.
-    pub(crate) async fn listening(mut command: Command, address: SocketAddr) -> Self {
+    /// A server that says nothing of itself, once it listens at `address` and has started so many
+    /// processes of its own. One that forks listens before it does.
+    pub(crate) async fn listening(
+        mut command: Command,
+        address: SocketAddr,
+        workers: usize,
+    ) -> Self {
         let process = command.stdout(Stdio::null()).spawn().unwrap();
         let mut child = Self::of(process, address);
         let deadline = Instant::now() + READY_WITHIN;
-        while TcpStream::connect(address).await.is_err() {
+        while TcpStream::connect(address).await.is_err() || child.workers.len() < workers {
             assert!(Instant::now() < deadline, "{command:?} does not listen");
             sleep(Duration::from_millis(20)).await;
+            child.workers = started_by(child.id());
         }
-        child.workers = started_by(child.id());
         child
     }
 
