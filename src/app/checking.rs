@@ -2,7 +2,7 @@
 
 use std::io;
 use std::path::PathBuf;
-use std::time::Instant;
+use tokio::time::Instant;
 
 use ::metrics::gauge;
 use tokio_util::sync::CancellationToken;

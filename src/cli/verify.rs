@@ -4,6 +4,8 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use anyhow::Context as _;
+
 use crate::cli::progress::Progress;
 use crate::cli::{Context, archives, books};
 use crate::ledger::VerifyReport;
@@ -22,7 +24,9 @@ pub(super) fn run(args: &Args, context: &Context, out: &mut dyn Write) -> anyhow
     let (books, reader) = books::open(context)?;
     let archives = archives::open(&*reader, &args.archive, |_| !args.without_archives)?;
     let progress = Progress::new("verifying", "entries");
-    let report = reader.verify_with(&archives, &mut |done, all| progress.show(done, all))?;
+    let report = reader
+        .verify_with(&archives, &mut |done, all| progress.show(done, all))
+        .with_context(|| format!("{} cannot be read to its end", books.ledger.path.display()))?;
     drop(progress);
     tell(&books.ledger.path.display().to_string(), &report, out)
 }

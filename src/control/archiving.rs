@@ -1,10 +1,11 @@
 //! Moves closed months out of the ledger, into an archive that somebody wrote.
 
 use std::path::PathBuf;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::task::spawn_blocking;
+use tokio::time::Instant;
 
 use super::audit::{self, Asker};
 use super::message::Running;

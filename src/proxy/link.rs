@@ -17,6 +17,10 @@ pub trait Given: Read + Write + fmt::Debug + Send + Unpin {}
 impl<T: Read + Write + fmt::Debug + Send + Unpin> Given for T {}
 
 /// See the module.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "made once a connection, and read without another step"
+)]
 #[derive(Debug)]
 pub enum Link {
     /// Over the network, in TLS or in the clear.

@@ -214,6 +214,10 @@ async fn check_page(world: &World) {
         "delivery",
         "status_class",
         "le",
+        "version",
+        "commit",
+        "state",
+        "rustc",
     ];
     for line in page.text.lines().filter(|line| !line.starts_with('#')) {
         let labels = line

@@ -274,7 +274,10 @@ async fn a_call_that_waits_while_its_team_is_paused_is_not_sent() {
     let world = plan.start().await;
     let other = r#"{"industries":["matches:1"],"limit_by":1}"#;
     let body = r#"{"industries":["matches:3"],"limit_by":3}"#;
-    world.simulator.faults().next_on(1, COMPANIES, slowly());
+    world
+        .simulator
+        .faults()
+        .next_on(1, COMPANIES, Fault::SlowHeaders(Duration::from_secs(2)));
     let running = start(&world, "sales-crm", "", COMPANIES, other);
     until_sent(&world, COMPANIES, 1).await;
     let waiting = start(&world, "growth-crm", "", COMPANIES, body);

@@ -353,7 +353,8 @@ async fn the_spend_line_tells_how_long_a_call_waited_if_it_did() {
         tokio::time::sleep(Duration::from_millis(150)).await;
     }
     calls.join_all().await;
-    child.logs("slots_full").await;
+    let three = || (child.log().matches("\"target\":\"spend\"").count() == 3).then_some(());
+    child.until("three spend lines", three).await;
     let log = child.log();
     child.end().await;
     let lines = log

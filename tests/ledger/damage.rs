@@ -26,7 +26,8 @@ fn seed() -> u64 {
     seed
 }
 
-/// What calls and finance go by: each entry but for its free texts, each sum, each open hold.
+/// What calls and finance go by: each entry but for its free texts, by the quarter of an hour that it
+/// counts in, each sum, each open hold. Where within its quarter an entry stands nothing else tells.
 #[derive(Debug, PartialEq)]
 struct Told {
     entries: Vec<String>,
@@ -44,7 +45,8 @@ fn told(reader: &dyn Reader) -> Result<Told, StoreError> {
     let told = |entry: Entry| {
         let (seq, kind, hold) = (entry.seq, entry.kind, entry.hold);
         let (origin, amount) = (entry.origin(), entry.amount);
-        let (began, recorded) = (entry.began_at, entry.recorded_at);
+        let quarter = |at: Timestamp| at.as_second().div_euclid(900);
+        let (began, recorded) = (quarter(entry.began_at), quarter(entry.recorded_at));
         format!("{seq} {kind} {hold} {began} {recorded} {origin:?} {amount}")
     };
     let entries = reader.entries(0, 99_999)?.into_iter().map(told);

@@ -8,6 +8,7 @@
 )]
 
 mod built_from;
+mod container;
 mod dependencies;
 mod units;
 

@@ -48,8 +48,16 @@ const NETWORK_FILE_SYSTEMS: [&str; 10] = [
 impl From<rusqlite::Error> for StoreError {
     fn from(error: rusqlite::Error) -> Self {
         use rusqlite::ErrorCode::{DatabaseCorrupt, NotADatabase};
+        // What is asked is always the same: if it makes no sense, the file's schema or a row is not ours.
+        let makes_no_sense = matches!(
+            error,
+            rusqlite::Error::SqlInputError { .. }
+                | rusqlite::Error::InvalidColumnType(..)
+                | rusqlite::Error::FromSqlConversionFailure(..)
+        );
         match error.sqlite_error_code() {
             Some(DatabaseCorrupt | NotADatabase) => Self::Damaged(error.to_string()),
+            _ if makes_no_sense => Self::Damaged(error.to_string()),
             _ => Self::Failed(error.to_string()),
         }
     }

@@ -76,7 +76,7 @@ pub fn open_locked(path: &Path, now: Timestamp) -> Result<(LedgerLock, SqliteSto
     let lock = LedgerLock::acquire(path, now)?;
     // Before the database has a say: it takes what is left of a file for the whole.
     soundness::check_pages(path)?;
-    let store = SqliteStore::open(path)?;
+    let store = SqliteStore::open(path).map_err(|error| soundness::named(path, error))?;
     soundness::check_contents(path, &store.reader)?;
     Ok((lock, store))
 }

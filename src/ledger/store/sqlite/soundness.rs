@@ -28,6 +28,15 @@ fn damaged(path: &Path, what: &str) -> StoreError {
     unusable(path, format!("{what}: {ADVICE}"))
 }
 
+/// The same error with the file's name, and what to do.
+pub(super) fn named(path: &Path, error: StoreError) -> StoreError {
+    match error {
+        StoreError::Damaged(what) => damaged(path, &what),
+        StoreError::Failed(what) => unusable(path, what),
+        named => named,
+    }
+}
+
 /// Whether all pages there must be are there, in the file or in its log. Nobody may have it open.
 pub(super) fn check_pages(path: &Path) -> Result<(), StoreError> {
     let failed = |error: std::io::Error| unusable(path, error.to_string());
@@ -105,10 +114,7 @@ pub(super) fn check_contents(path: &Path, reader: &SqliteReader) -> Result<(), S
         }
         Ok::<_, StoreError>(faults)
     };
-    let faults = check().map_err(|error| match error {
-        StoreError::Damaged(what) => damaged(path, &what),
-        other => unusable(path, other.to_string()),
-    })?;
+    let faults = check().map_err(|error| named(path, error))?;
     match faults.first() {
         Some(fault) => Err(damaged(path, fault)),
         None => Ok(()),
