@@ -77,6 +77,7 @@ impl Beside<'_> {
         let (next_alerts, next) = mpsc::channel(1);
         let live = self.live(tier.latest(), next_alerts);
         tasks.spawn(live.run(asked, self.draining.clone()));
+        let running = self.running(&reload_now, reconcile_now.as_ref());
         let state = AdminState::new(conditions, self.exporter.clone());
         tasks.spawn(admin::serve(self.admin_listener, state, ended()));
         tasks.spawn(self.exporter.keep_up(ended()));
