@@ -43,9 +43,12 @@ pub(crate) fn secret(key: usize) -> String {
 /// The secret of the key whose budget is used up.
 pub(crate) const SPENT_SECRET: &str = "gg_secret-of-a-key-without-credits";
 
-/// Where a guard listens: for clients, for the admin pages.
+/// Where a guard listens: for clients, for the admin pages. A stranger is refused in full each time.
 pub(crate) fn listening(listen: SocketAddr, admin: SocketAddr) -> String {
-    format!("[server]\nlisten = \"{listen}\"\nadmin_listen = \"{admin}\"\n")
+    format!(
+        "[server]\nlisten = \"{listen}\"\nadmin_listen = \"{admin}\"\n\
+         unknown_keys_per_second = 1000000\nunknown_keys_burst = 1000000\n"
+    )
 }
 
 /// Everything else there is to set.

@@ -36,6 +36,11 @@ fn assert_tiles(unit: CalendarUnit, zone: &TimeZone, now: Timestamp) {
     let told = || format!("{unit:?} {:?} at {now}: {window:?}", zone.iana_name());
     let (start, end) = (window.start.unwrap(), window.end.unwrap());
     assert!(start <= now && now < end, "{}", told());
+    assert!(
+        window.contains(start) && !window.contains(end),
+        "{}",
+        told()
+    );
     let tick = SignedDuration::from_micros(1);
     assert_eq!(rule.window_at(start), window, "{}", told());
     assert_eq!(rule.window_at(end - tick), window, "{}", told());
