@@ -28,8 +28,9 @@
 //!
 //! **Beside it** stand the watchers of the account's balance and prices, the poller of bulk jobs, the
 //! [`reconciliation`] of the books with the account's list, the `alerts`, the admin pages (`admin`),
-//! the socket for commands that change something (`control`), and the commands that read the
-//! ledger's file while it is being written (`reports`). Five of the account's pages never leave: a
+//! the socket for commands that change something or archive closed months (`control`), a look through the
+//! whole ledger after each start (`app/checking`), and the commands that read the ledger's file while it
+//! is being written (`reports`). Five of the account's pages never leave: a
 //! team sees its own books there (`proxy/team_view`).
 //!
 //! # Who may use whom
