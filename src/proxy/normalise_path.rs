@@ -159,6 +159,13 @@ mod tests {
 
     proptest! {
         #[test]
+        fn a_path_taken_for_normal_at_sight_is_its_own_normal_spelling(path in "(/[-_.%a]{0,3}){0,4}/?") {
+            if is_normal(&path) {
+                prop_assert_eq!(normalise(&path), Ok(path));
+            }
+        }
+
+        #[test]
         fn a_normal_path_stays_as_it_is(path in "[-/_.%a-z0-9\\\\]{0,40}") {
             if let Ok(normal) = normalise(&path) {
                 prop_assert_eq!(normalise(&normal), Ok(normal.clone()));

@@ -153,3 +153,39 @@ pub(super) fn account(short: &Short) -> Value {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ledger::Wording;
+
+    #[test]
+    fn the_same_no_is_told_in_the_same_words_and_other_items_in_their_own() {
+        let wording = Wording::default();
+        let say = |items, words: &str| wording.of(items, || words.into()).into_owned();
+        assert_eq!(say(3, "of three"), b"of three");
+        assert_eq!(say(3, "never asked for"), b"of three");
+        assert_eq!(say(5, "of five"), b"of five");
+        assert_eq!(say(3, "never asked for"), b"of three");
+        assert_eq!(
+            wording.clone().of(3, || "anew".into()).into_owned(),
+            b"anew"
+        );
+    }
+
+    #[test]
+    fn each_request_is_told_its_own_id_whatever_stands_before_it() {
+        let detail = r#"a team named "request_id":"" asked"#;
+        let unsigned = json!({"detail": detail})
+            .to_string()
+            .replace('}', r#","request_id":"","code":"x"}"#);
+        for id in ["one", "another-1"] {
+            let body: Value = serde_json::from_slice(&signed(unsigned.as_bytes(), id)).unwrap();
+            assert_eq!(body["request_id"], id);
+            assert_eq!(
+                (&body["detail"], &body["code"]),
+                (&json!(detail), &json!("x"))
+            );
+        }
+    }
+}
