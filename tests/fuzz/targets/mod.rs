@@ -4,17 +4,23 @@
 //! under libFuzzer (`../libfuzzer`).
 
 mod amount;
+mod answer;
 mod catalogue;
 mod charge;
 mod config;
 mod control;
+mod guard;
 mod head;
+mod http;
 mod json;
 mod pages;
 mod path;
 mod quote;
 mod redact;
+#[path = "../../support/strict.rs"]
+mod strict;
 mod unpack;
+mod view;
 
 use std::sync::LazyLock;
 
@@ -26,16 +32,19 @@ pub type Target = fn(&[u8]);
 /// Every target by its name, which is that of its folder in `corpus`.
 pub const TARGETS: &[(&str, Target)] = &[
     ("amount", amount::run),
+    ("answer", answer::run),
     ("catalogue", catalogue::run),
     ("charge", charge::run),
     ("config", config::run),
     ("control", control::run),
     ("head", head::run),
+    ("http", http::run),
     ("pages", pages::run),
     ("path", path::run),
     ("quote", quote::run),
     ("redact", redact::run),
     ("unpack", unpack::run),
+    ("view", view::run),
 ];
 
 /// The built-in catalogue, read once.
