@@ -22,7 +22,15 @@ use targets::{TARGETS, Target};
 const CHANGED: usize = 3_000;
 /// Settings and catalogues are long and read slowly; others have a guard or a ledger made for each input.
 const CHANGED_SLOW: usize = 300;
-const SLOW: [&str; 5] = ["answer", "catalogue", "config", "http", "view"];
+const SLOW: [&str; 7] = [
+    "answer",
+    "catalogue",
+    "config",
+    "files",
+    "http",
+    "ledger",
+    "view",
+];
 
 /// The inputs that are kept for a target.
 fn corpus(name: &str) -> Vec<Vec<u8>> {

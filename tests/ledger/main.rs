@@ -28,3 +28,5 @@ mod schemas;
 mod shadow;
 mod stores;
 mod support;
+#[path = "../support/told.rs"]
+mod told;

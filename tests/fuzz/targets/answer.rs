@@ -9,7 +9,11 @@ use super::strict::{Arrived, Said};
 
 /// What is asked first: every class of operation, and the one that wants a head alone.
 const ASKED: [(&str, &str, &str); 6] = [
-    ("POST", "/api/v1/search/database/leads/", r#"{"limit_by":9}"#),
+    (
+        "POST",
+        "/api/v1/search/database/leads/",
+        r#"{"limit_by":9}"#,
+    ),
     ("POST", "/api/v1/search/database/leads/count/", "{}"),
     ("POST", "/api/linkedin/leads/by_icp/", r#"{"limit_by":2}"#),
     (
@@ -21,7 +25,7 @@ const ASKED: [(&str, &str, &str); 6] = [
     ("POST", "/api/v1/phone/find/", r#"{"linkedin_url":"x"}"#),
 ];
 /// What is asked next, of which the answer is known.
-const NEXT: &str = "/api/v1/email/verify/";
+const NEXT: &str = "/api/v1/email/validate/";
 const GOOD: &str = r#"{"data":"the second","meta":{"amount_charged":0.01}}"#;
 
 fn request((method, path, body): (&str, &str, &str)) -> String {
@@ -65,7 +69,10 @@ fn of_hold(ended: &Ended, nth: usize) -> Vec<&Entry> {
 /// What the ledger was told of the first call, held against the bytes that were said.
 fn check_end(entries: &[&Entry], says: &[u8], asked: &Answer) {
     let end = entries.last().unwrap_or_else(|| panic!("nothing was held"));
-    let note = end.evidence.as_ref().map(|note| (note.kind, note.text.as_str()));
+    let note = end
+        .evidence
+        .as_ref()
+        .map(|note| (note.kind, note.text.as_str()));
     match (end.kind, note) {
         (EntryKind::Released, _) => {
             // Only a no takes nothing.
@@ -112,13 +119,19 @@ pub fn run(input: &[u8]) {
     };
     match rest {
         // The first broke off: nobody could tell where the next begins.
-        [] => assert!(!first.is_whole || first.header("connection") == Some("close"), "{first:?}"),
+        [] => assert!(
+            !first.is_whole || first.header("connection") == Some("close"),
+            "{first:?}"
+        ),
         [second] => {
             let own = second.header("guard-refusal").is_some();
             assert!(own || second.body == GOOD.as_bytes(), "{second:?}");
             let entries = of_hold(&ended, usize::from(is_charged(asked.1)));
             let kinds: Vec<_> = entries.iter().map(|entry| entry.kind).collect();
-            assert!(own || kinds == [EntryKind::Held, EntryKind::Settled], "{kinds:?}");
+            assert!(
+                own || kinds == [EntryKind::Held, EntryKind::Settled],
+                "{kinds:?}"
+            );
         }
         more => panic!("{} answers to two calls", more.len() + 1),
     }

@@ -7,18 +7,23 @@ mod amount;
 mod answer;
 mod catalogue;
 mod charge;
+mod coded;
 mod config;
 mod control;
+mod files;
 mod guard;
 mod head;
 mod http;
 mod json;
+mod ledger;
 mod pages;
 mod path;
 mod quote;
 mod redact;
 #[path = "../../support/strict.rs"]
 mod strict;
+#[path = "../../support/told.rs"]
+mod told;
 mod unpack;
 mod view;
 
@@ -35,10 +40,13 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("answer", answer::run),
     ("catalogue", catalogue::run),
     ("charge", charge::run),
+    ("coded", coded::run),
     ("config", config::run),
     ("control", control::run),
+    ("files", files::run),
     ("head", head::run),
     ("http", http::run),
+    ("ledger", ledger::run),
     ("pages", pages::run),
     ("path", path::run),
     ("quote", quote::run),

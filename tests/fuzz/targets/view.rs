@@ -60,7 +60,12 @@ fn ask(targets: &[String]) -> Vec<Value> {
         is_last: true,
     };
     // The books are not written: what was in doubt at a start would be told of.
-    let ended = talk_over(&copy_of_books(), says.into_bytes(), (64 << 10, false), nothing);
+    let ended = talk_over(
+        &copy_of_books(),
+        says.into_bytes(),
+        (64 << 10, false),
+        nothing,
+    );
     assert!(ended.seen.requests.is_empty(), "{:?}", ended.seen);
     let answers = answers(&ended.heard, false);
     assert_eq!(answers.len(), targets.len(), "{answers:?}");
@@ -111,7 +116,10 @@ fn transactions(query: &str, offset: usize, limit: usize) {
     }));
     let time = |row: &Value| row["timestamp"].as_str().unwrap().parse::<Timestamp>();
     let times: Vec<_> = all.iter().map(|row| time(row).unwrap()).collect();
-    assert!(times.is_sorted_by(|newer, older| newer >= older), "{times:?}");
+    assert!(
+        times.is_sorted_by(|newer, older| newer >= older),
+        "{times:?}"
+    );
     let is_asked = query.contains("status") || query.contains('%') || query.contains('+');
     let states: usize = states.iter().map(|page| rows(page).len()).sum();
     assert!(is_asked || states == all.len(), "{states} of {}", all.len());
