@@ -98,15 +98,16 @@ fn text(path: Option<&Path>) -> Result<String, ConfigErrors> {
     })
 }
 
-/// Reads a text whole, if it is one and no longer than any person writes: some files have no end.
+/// Reads a text whole, unless it is longer than any that a person writes: some files have no end.
 pub(super) fn read_text(path: &Path) -> io::Result<String> {
-    let mut text = String::new();
-    let read = File::open(path)?
+    let mut bytes = Vec::new();
+    File::open(path)?
         .take(TEXT_BYTES_MAX + 1)
-        .read_to_string(&mut text);
-    // Cut off in the middle of a letter it would be said to be no text.
-    if read.is_ok() && text.len() as u64 <= TEXT_BYTES_MAX {
-        return Ok(text);
+        .read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > TEXT_BYTES_MAX {
+        let why = format!("it has more than {} MiB", TEXT_BYTES_MAX >> 20);
+        return Err(io::Error::new(io::ErrorKind::FileTooLarge, why));
     }
-    read.and(Err(io::Error::other("it has more than 8 MiB")))
+    String::from_utf8(bytes)
+        .map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "it is no text"))
 }

@@ -115,7 +115,9 @@ pub fn run(input: &[u8]) {
     assert!(!holds(&ended.heard, TOKEN.as_bytes()), "the token is told");
     let answers = answers(&ended.heard, false);
     let [first, rest @ ..] = answers.as_slice() else {
-        panic!("no answer at all");
+        // What is streamed on may break off before its head has left.
+        assert!(!is_charged(asked.1), "no answer at all");
+        return;
     };
     match rest {
         // The first broke off: nobody could tell where the next begins.

@@ -5,6 +5,7 @@ use std::sync::LazyLock;
 
 use generect_guard::credits::Credits;
 use generect_guard::ledger::{Entry, EntryKind, MemoryStore, Store};
+use http::uri::PathAndQuery;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
@@ -154,12 +155,14 @@ pub fn run(input: &[u8]) {
     let Some(([which, cut], query)) = input.split_first_chunk::<2>() else {
         return;
     };
-    // What ends a target is not part of one.
-    let plain = |byte: &u8| byte.is_ascii_graphic() && *byte != b'#';
-    let Some(query) = std::str::from_utf8(query).ok() else {
-        return;
+    // What ends a target, or may not stand in one, is not part of it.
+    let target = [b"/?", query].concat();
+    let target = PathAndQuery::try_from(target.as_slice());
+    let query = match &target {
+        Ok(target) if !query.contains(&b'#') => target.query().unwrap_or_default(),
+        _ => return,
     };
-    if !query.as_bytes().iter().all(plain) {
+    if !query.bytes().all(|byte| byte.is_ascii_graphic()) {
         return;
     }
     if which % 3 == 0 {
