@@ -134,6 +134,12 @@ where
     }
 }
 
+/// What happens if a value logs while it is written down.
+#[cfg(test)]
+pub(super) fn while_a_line_is_written(log: impl FnOnce()) {
+    SCRATCH.with_borrow_mut(|_| log());
+}
+
 /// A line that is being written.
 struct Line<'a> {
     text: &'a mut String,
