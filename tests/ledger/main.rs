@@ -14,6 +14,7 @@ mod exhausted;
 mod failures;
 mod grants;
 mod half_a_year;
+mod histories;
 mod interleavings;
 mod keeping;
 mod levels;
