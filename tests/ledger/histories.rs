@@ -1,6 +1,6 @@
 //! Long histories at random, for what happens every few thousand entries.
 
-use generect_guard::ledger::store::{Reader, Store};
+use generect_guard::ledger::store::Store;
 use generect_guard::ledger::{Entry, EntryKind, Evidence, Fingerprint, Note};
 use jiff::{SignedDuration, Timestamp};
 use rand::rngs::StdRng;
@@ -44,6 +44,25 @@ impl History {
 
     pub fn batch(&mut self, length: usize) -> Vec<Entry> {
         (0..length).map(|_| self.entry()).collect()
+    }
+
+    /// What ends all calls that are open.
+    pub fn end_all(&mut self) -> Vec<Entry> {
+        let open = std::mem::take(&mut self.open);
+        let ended = open.into_iter().map(|held| {
+            let seq = self.next;
+            self.next += 1;
+            Entry {
+                seq,
+                kind: EntryKind::Released,
+                recorded_at: self.now,
+                job: None,
+                fingerprint: None,
+                evidence: Some(Note::reason("the end of the day")),
+                ..held
+            }
+        });
+        ended.collect()
     }
 
     fn entry(&mut self) -> Entry {

@@ -10,6 +10,7 @@ mod archives;
 mod changes;
 mod damage;
 mod decisions;
+mod digests;
 mod exhausted;
 mod failures;
 mod grants;

@@ -7,6 +7,7 @@
 use std::collections::BTreeMap;
 
 use ahash::AHashMap;
+use jiff::SignedDuration;
 use rusqlite::Connection;
 
 use crate::ledger::entry::{EntryKind, HoldId};
@@ -15,6 +16,9 @@ use crate::ledger::store::{Marked, StoreError};
 /// Entries between two marks: at the start they are read one by one (a millisecond or two), and what
 /// they say is kept in memory until the mark moves ([`Since`](super::since::Since)).
 pub(super) const MARK_EVERY: i64 = 4_096;
+/// Where few calls are made it moves with the first entry after this time, so that entries have a digest
+/// soon.
+pub(super) const MARK_WITHIN: SignedDuration = SignedDuration::from_hours(1);
 
 /// The mark, and the holds that were open there.
 pub(super) fn read(connection: &Connection) -> Result<(i64, Vec<Marked>), StoreError> {

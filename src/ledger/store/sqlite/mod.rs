@@ -11,6 +11,7 @@ mod codes;
 mod connection;
 mod copy;
 mod derived;
+mod digests;
 mod keep;
 mod mark;
 mod months;
@@ -131,12 +132,12 @@ impl SqliteStore {
         let end = batch.last().map_or(last, |entry| entry.seq);
         let mut since = self.take_since()?;
         let connection = self.reader.connection();
-        atomically(connection, || {
+        let since = atomically(connection, || {
             append::write(connection, &mut self.numbers, batch, &mut since)?;
-            if since.is_long() {
-                since.put_down(connection)?;
+            match since.is_long() {
+                true => since.put_down(connection),
+                false => Ok(since),
             }
-            Ok(())
         })?;
         self.since = Some(since);
         self.last = Some(end);
@@ -179,12 +180,13 @@ impl Store for SqliteStore {
 
     fn archive(&mut self, archived: &Archived) -> Result<(), StoreError> {
         let tail = self.reader.tail()?;
-        let mut since = self.take_since()?;
+        let since = self.take_since()?;
         let connection = self.connection();
-        atomically(connection, || {
+        let since = atomically(connection, || {
             // What stays must not need what goes: the mark, and the sums by month, move to the end.
-            since.put_down(connection)?;
-            Self::put_archive(connection, tail, archived)
+            let since = since.put_down(connection)?;
+            Self::put_archive(connection, tail, archived)?;
+            Ok(since)
         })?;
         self.since = Some(since);
         self.checkpoints.committed(self.connection());

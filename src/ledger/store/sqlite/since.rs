@@ -5,13 +5,16 @@
 //! after the commit: if anything fails on the way, and after the file was opened, it is worked out anew
 //! from the entries. It is as large as what is open and charged between two marks.
 
+use jiff::Timestamp;
 use rusqlite::Connection;
 
+use crate::ledger::digest::Chain;
 use crate::ledger::entry::{Entry, EntryKind};
 use crate::ledger::store::StoreError;
 use crate::ledger::window::quarter_of;
 
-use super::mark::{self, MARK_EVERY, Moves};
+use super::digests;
+use super::mark::{self, MARK_EVERY, MARK_WITHIN, Moves};
 use super::months::{Charged, Place, summed};
 use super::read::{ENTRY, SqliteReader};
 
@@ -21,24 +24,30 @@ pub(super) struct Since {
     mark: i64,
     /// The last entry it knows.
     last: i64,
+    /// When the first and the last entry since the mark were recorded.
+    recorded: Option<(Timestamp, Timestamp)>,
     moves: Moves,
     charged: Charged,
+    chain: Chain,
 }
 
 impl Since {
-    fn after(mark: i64) -> Self {
+    fn after(mark: i64, chain: Chain) -> Self {
         Self {
             mark,
             last: mark,
+            recorded: None,
             moves: Moves::default(),
             charged: Charged::default(),
+            chain,
         }
     }
 
     /// Works it out from the file.
     pub(super) fn read(reader: &SqliteReader) -> Result<Self, StoreError> {
         let connection = reader.connection();
-        let mut since = Self::after(mark::read(connection)?.0);
+        let chain = Chain::after(digests::newest(connection)?);
+        let mut since = Self::after(mark::read(connection)?.0, chain);
         // In a ledger that was brought up to date the sums by month may be ahead of the mark.
         let summed = summed(connection)?;
         let mut statement =
@@ -65,7 +74,11 @@ impl Since {
     /// Takes the next entry.
     pub(super) fn entry(&mut self, entry: &Entry) {
         self.moves.follow(entry.seq, entry.kind, entry.hold);
+        self.chain.entry(entry);
         self.last = entry.seq;
+        let last = entry.recorded_at;
+        let first = self.recorded.map_or(last, |(first, _)| first);
+        self.recorded = Some((first, last));
     }
 
     /// Takes calls and their charges, by quarter hours.
@@ -75,14 +88,18 @@ impl Since {
 
     /// Whether it is time to move the mark.
     pub(super) fn is_long(&self) -> bool {
-        self.last - self.mark >= MARK_EVERY
+        let is_old =
+            |(first, last): (Timestamp, Timestamp)| first.duration_until(last) >= MARK_WITHIN;
+        self.last - self.mark >= MARK_EVERY || self.recorded.is_some_and(is_old)
     }
 
     /// Moves the mark to the last entry. Called inside a transaction.
-    pub(super) fn put_down(&mut self, connection: &Connection) -> Result<(), StoreError> {
+    pub(super) fn put_down(self, connection: &Connection) -> Result<Self, StoreError> {
         let to = self.last;
-        let since = std::mem::replace(self, Self::after(to));
-        since.moves.put(connection, to)?;
-        since.charged.put(connection, to)
+        self.moves.put(connection, to)?;
+        self.charged.put(connection, to)?;
+        let (ended, chain) = self.chain.end();
+        digests::put(connection, &ended)?;
+        Ok(Self::after(to, chain))
     }
 }
