@@ -100,10 +100,7 @@ fn every_column_of_every_kind_of_entry_is_covered() {
             let said = said(&place, &sql);
             // What cannot even be read is said of the entry itself.
             let unread = format!("the ledger is damaged: entry {seq} has no known evidence");
-            let is_said = |one: &String| {
-                one.starts_with(&of_span(first, last)) && one.contains("`restore`")
-                    || *one == unread
-            };
+            let is_said = |one: &String| one.starts_with(&of_span(first, last)) || *one == unread;
             assert!(said.iter().any(is_said), "kind {kind}: {sql}: {said:#?}");
             let others = said
                 .iter()
@@ -140,7 +137,7 @@ fn digests_that_are_gone_altered_or_in_another_order_are_said() {
     let place = some();
     let lines = spans(&place);
     let end = lines.len() - 1;
-    assert!(end >= 2 && lines[end] > 8_000, "{lines:?}");
+    assert!(end >= 2, "{lines:?}");
     let (first, second, mark) = (lines[0] + 1, lines[1], lines[end]);
     let swap = format!(
         "CREATE TEMP TABLE two AS SELECT * FROM digests WHERE last IN ({0}, {1}); \
@@ -178,7 +175,6 @@ fn digests_that_are_gone_altered_or_in_another_order_are_said() {
     for (sql, says) in spoiled {
         let said = said(&place, &sql);
         assert!(said[0].contains(&says), "{sql}: {said:#?}");
-        assert!(said[0].contains("`restore`"), "{said:#?}");
     }
 }
 

@@ -42,6 +42,13 @@ impl History {
         }
     }
 
+    /// The same after another, of whose calls nothing more is heard.
+    fn after(mut self, seq: i64, moment: Timestamp) -> Self {
+        self.next = seq + 1;
+        self.now = moment;
+        self
+    }
+
     pub fn batch(&mut self, length: usize) -> Vec<Entry> {
         (0..length).map(|_| self.entry()).collect()
     }
@@ -272,6 +279,23 @@ fn append(place: &Place, store: &mut Box<dyn Store>, batch: &[Entry], random: &m
     failed
 }
 
+/// What a guard that is killed now leaves is sound, and goes on.
+fn crashed(place: &Place) {
+    let left = Place::file();
+    for ending in ["", "-wal"] {
+        let with = |place: &Place| format!("{}{ending}", place.path().display());
+        std::fs::copy(with(place), with(&left)).unwrap();
+    }
+    let mut store = left.store();
+    left.assert_sound();
+    let tail = store.reader().tail().unwrap();
+    let begun = History::begin(StdRng::seed_from_u64(1), SignedDuration::from_secs(1));
+    let mut again = begun.after(tail.seq, tail.recorded_at.unwrap());
+    let more = again.batch(5_000);
+    store.append(&more).unwrap();
+    left.assert_sound();
+}
+
 #[test]
 fn what_is_kept_in_memory_between_two_marks_is_what_the_file_says() {
     let mut random = seeded("HISTORY_SEED");
@@ -290,6 +314,9 @@ fn what_is_kept_in_memory_between_two_marks_is_what_the_file_says() {
             if random.random_bool(0.15) {
                 drop(store);
                 store = place.store();
+            }
+            if random.random_bool(0.2) {
+                crashed(&place);
             }
             if round % 4 == 0 {
                 let (rows, expected) = (rows(&place), rows(&other));

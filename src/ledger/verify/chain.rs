@@ -8,10 +8,6 @@ use crate::ledger::entry::Entry;
 
 use super::VerifyReport;
 
-/// What to do about entries that were altered.
-const ADVICE: &str = "stop the guard, keep a copy of the file with its -wal and -shm, and put a backup of \
-     before in its place with `restore` (the README says how)";
-
 /// See the module's words.
 pub(super) struct ChainCheck {
     /// Where the span at hand begins; the entries up to here are passed over.
@@ -29,14 +25,14 @@ impl ChainCheck {
         let end = digests.last().map_or(0, |digested| digested.last);
         let mut rest = digests.into_iter().peekable();
         let Some(first) = rest.next() else {
-            report.tell(format!("the digests of all entries are gone: {ADVICE}"));
+            report.tell("the digests of all entries are gone".to_owned());
             return None;
         };
         if !first.digest.is_empty() {
             let last = first.last;
             report.tell(format!(
                 "where the digests of entries begin is gone: nothing shows that entries 1 to {last} are as they \
-                 were written: {ADVICE}"
+                 were written"
             ));
         }
         Some(Self {
@@ -57,7 +53,7 @@ impl ChainCheck {
         }
         if whole && had < base && self.before.last != base {
             report.tell(format!(
-                "the digest of the archived entries up to {base} is gone: {ADVICE}"
+                "the digest of the archived entries up to {base} is gone"
             ));
         }
     }
@@ -91,7 +87,7 @@ impl ChainCheck {
             let (first, last) = (self.before.last + 1, next.last);
             report.tell(format!(
                 "entries {first} to {last}, or the digests before and after them, are not as they were \
-                 written: {ADVICE}"
+                 written"
             ));
         }
         self.begin_after(next);
@@ -101,14 +97,14 @@ impl ChainCheck {
     pub(super) fn finish(self, mark: i64, report: &mut VerifyReport) {
         if self.end != mark {
             report.tell(format!(
-                "the digests of entries go to {} and were written to {mark}: {ADVICE}",
+                "the digests of entries go to {} and were written to {mark}",
                 self.end
             ));
         }
         if let Some(next) = self.rest.last() {
             let (first, last) = (self.before.last + 1, next.last);
             report.tell(format!(
-                "there are digests of entries {first} to {last}, and not all of these: {ADVICE}"
+                "there are digests of entries {first} to {last}, and not all of these"
             ));
         }
     }

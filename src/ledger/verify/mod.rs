@@ -1,5 +1,5 @@
 //! Works the derived figures out anew from the entries, checks each hold's life, and whether the
-//! records name what there is.
+//! records name what there is. What enters no figure is held against the digests written with it.
 //!
 //! Runs beside a writing guard: what is derived and may still change is read in one look, and the entries,
 //! which never change, are then read in short pages up to the point that look reached. The sums of
