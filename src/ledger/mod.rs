@@ -59,6 +59,7 @@ mod exhausted;
 mod grant;
 mod handle;
 mod hold;
+mod known;
 mod levels;
 mod pace;
 mod record;
