@@ -174,7 +174,8 @@ fn digests_that_are_gone_altered_or_in_another_order_are_said() {
     ];
     for (sql, says) in spoiled {
         let said = said(&place, &sql);
-        assert!(said[0].contains(&says), "{sql}: {said:#?}");
+        let is_said = said.iter().any(|one| one.contains(&says));
+        assert!(is_said, "{sql}: {said:#?}");
     }
 }
 
