@@ -95,7 +95,7 @@ impl History {
             budget: Some(format!("budget-{}", self.next % 7).into()),
             fingerprint: None,
             evidence: Some(Note::reason("ann: a test")),
-            ..self.new()
+            ..self.begun()
         }
     }
 
@@ -168,12 +168,12 @@ impl History {
     }
 
     fn held(&mut self) -> Entry {
-        let held = self.new();
+        let held = self.begun();
         self.open.push(held.clone());
         held
     }
 
-    fn new(&mut self) -> Entry {
+    fn begun(&mut self) -> Entry {
         let seq = self.next;
         let team = self.random.random_range(0..5 + seq / 2_000);
         Entry {
