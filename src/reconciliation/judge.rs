@@ -11,13 +11,15 @@ use jiff::Timestamp;
 use super::keeping::Judged;
 use super::kinds::Kinds;
 use super::matching::{Answer, Differing, LeftBecause};
-use super::open::{Open, OpenCharge, Seen, changed};
+use super::open::{FoundOf, Open, OpenCharge, Seen, changed};
 use super::question::Asked;
 use super::unit::{self, Pair};
 use crate::credits::Credits;
 use crate::ledger::{Finding, FindingKind, HoldId, Match, MatchedBy, Record};
 use crate::transaction::{Transaction, TransactionId, TransactionStatus};
 
+/// What the names of charges without a row begin with.
+pub(super) const OURS_ONLY: &str = "ours_only:";
 /// The words that findings about given money are named by.
 const REFUND: &str = "refund";
 const TOP_UP: &str = "top_up";
@@ -139,7 +141,7 @@ impl Left {
         }
         let finding = theirs_only(row, now);
         if let Some(left) = open.rows.get_mut(&row.id) {
-            left.finding = Some(finding.clone());
+            left.finding = Some(FoundOf::Theirs);
         }
         self.judged.push(Judged::found(finding));
     }
@@ -148,32 +150,47 @@ impl Left {
         let Some(charge) = open.charges.get_mut(&hold) else {
             return;
         };
-        if charge.finding.is_some() {
+        if charge.is_found {
             return;
         }
-        let name: Arc<str> = format!("ours_only:{hold}").into();
-        self.judged.push(Judged::found(Finding {
-            name: Arc::clone(&name),
-            kind: FindingKind::OursOnly,
-            found_at: now,
-            at: charge.began_at,
-            operation: Some(charge.operation.clone()),
-            team: Some(charge.team.clone()),
-            drift: Credits::ZERO.saturating_sub(charge.amount),
-            hold: Some(hold),
-            transaction: None,
-            detail: format!(
-                "hold {hold} was settled at {}, and the account's list is complete for its time without a row for it",
-                charge.amount
-            ),
-        }));
-        charge.finding = Some(name);
+        self.judged
+            .push(Judged::found(ours_only(hold, charge, now)));
+        charge.is_found = true;
     }
+}
+
+/// The name of the finding that a hold's charge has no row.
+pub(super) fn ours_only_name(hold: HoldId) -> Arc<str> {
+    format!("{OURS_ONLY}{hold}").into()
+}
+
+/// What is said of a charge that has no row.
+pub(super) fn ours_only(hold: HoldId, charge: &OpenCharge, now: Timestamp) -> Finding {
+    Finding {
+        name: ours_only_name(hold),
+        kind: FindingKind::OursOnly,
+        found_at: now,
+        at: charge.began_at,
+        operation: Some(charge.operation.clone()),
+        team: Some(charge.team.clone()),
+        drift: Credits::ZERO.saturating_sub(charge.amount),
+        hold: Some(hold),
+        transaction: None,
+        detail: format!(
+            "hold {hold} was settled at {}, and the account's list is complete for its time without a row for it",
+            charge.amount
+        ),
+    }
+}
+
+/// The name of the finding that a row is nobody's.
+pub(super) fn theirs_only_name(row: &TransactionId) -> Arc<str> {
+    format!("theirs_only:{row}").into()
 }
 
 pub(super) fn theirs_only(row: &Transaction, now: Timestamp) -> Finding {
     Finding {
-        name: format!("theirs_only:{}", row.id).into(),
+        name: theirs_only_name(&row.id),
         kind: FindingKind::TheirsOnly,
         found_at: now,
         at: row.at,
@@ -213,7 +230,7 @@ impl Late {
                 && kinds.may_be(&row.kind, &call.operation)
         };
         let fitting = || open.given_up.iter().filter(|(_, call)| fits(call));
-        let free = fitting().filter(|(_, call)| call.finding.is_none());
+        let free = fitting().filter(|(_, call)| !call.is_found);
         let distance = |call: &OpenCharge| row.at.duration_since(call.began_at).abs();
         let (hold, call) = free.min_by_key(|(hold, call)| (distance(call), **hold))?;
         let payers = || fitting().map(|(_, call)| (&call.team, &call.key, &call.operation));
@@ -228,19 +245,20 @@ impl Late {
 }
 
 /// What was found of a row that takes another amount now.
-pub(super) fn again(row: &Transaction, found: &Finding, now: Timestamp) -> Finding {
-    if found.kind != FindingKind::Late {
-        return theirs_only(row, now);
-    }
-    let detail = match found.hold {
+pub(super) fn again(row: &Transaction, found: FoundOf, now: Timestamp) -> Finding {
+    let late = match found {
+        FoundOf::Theirs => return theirs_only(row, now),
+        FoundOf::Late(late) => *late,
+    };
+    let detail = match late.hold {
         Some(hold) => came_late(hold, row.charge()),
-        None => found.detail.clone(),
+        None => late.detail,
     };
     Finding {
         found_at: now,
         drift: row.charge(),
         detail,
-        ..found.clone()
+        ..late
     }
 }
 
@@ -280,7 +298,7 @@ pub(super) fn seen(seen: &Seen, is_operation: bool, now: Timestamp) -> Judged {
         records: vec![Record::Transaction(row.clone())],
         ..Judged::default()
     };
-    let gone = seen.explained.iter().map(|gone| Arc::clone(&gone.name));
+    let gone = seen.explained.iter().map(Arc::clone);
     judged
         .closed
         .extend(gone.map(|name| (name, "the account gave it back")));

@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
+use super::judge::OURS_ONLY;
 use super::run::{ReconcileError, Reconciler};
 use super::state::State;
 use super::summary::Summary;
 use super::telemetry;
-use crate::ledger::{Finding, Record};
+use crate::ledger::{Finding, FindingKind, Record};
 
 /// Records kept in one step, unless more belong together.
 const STEP_MAX: usize = 128;
@@ -81,11 +82,16 @@ impl State {
     fn tell(&mut self, kept: impl Iterator<Item = Judged>, summary: &mut Summary) {
         for judged in kept {
             for (name, _) in &judged.closed {
-                summary.closed += usize::from(self.told.remove(name).is_some());
+                let was_told = name.starts_with(OURS_ONLY) || self.told.remove(name).is_some();
+                summary.closed += usize::from(was_told);
             }
             for finding in &judged.found {
-                let name = Arc::clone(&finding.name);
-                if self.told.insert(name, finding.at).is_none() {
+                // A charge is found once: whether it was is known of the charge.
+                let is_new = finding.kind == FindingKind::OursOnly || {
+                    let name = Arc::clone(&finding.name);
+                    self.told.insert(name, finding.at).is_none()
+                };
+                if is_new {
                     telemetry::found(finding);
                     summary.add_finding(finding.kind, finding.drift);
                 }
