@@ -236,9 +236,84 @@ impl Aside {
             waits || page.began.1 >= found_before
         });
     }
+}
 
-    #[cfg(test)]
-    pub(super) fn pages(&self) -> usize {
-        self.pages.len()
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::credits::Credits;
+
+    const TIMES: Times = Times {
+        tolerance: SignedDuration::from_secs(2),
+        call_lasts: SignedDuration::from_mins(5),
+    };
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(1_790_000_000 + second).unwrap()
+    }
+
+    /// The charge of a call that began at a second and was answered a second later.
+    fn charge(second: i64, seq: i64, is_found: bool) -> OpenCharge {
+        OpenCharge {
+            team: "growth".into(),
+            key: None,
+            operation: "search_database_leads".into(),
+            amount: Credits::from_micros(20_000),
+            began_at: at(second),
+            ended_at: at(second + 1),
+            settled_by: Some(seq),
+            is_answered: true,
+            by_operator: false,
+            is_job: false,
+            is_found,
+        }
+    }
+
+    /// Two entries a call, a call a second; every other one was found to have no row.
+    fn calls(count: i64) -> Aside {
+        let mut aside = Aside::default();
+        for call in 0..count {
+            let charge = charge(call, 2 * call + 2, call % 2 == 0);
+            aside.put(HoldId::new(2 * call + 1), &charge, TIMES);
+        }
+        aside
+    }
+
+    #[test]
+    fn what_is_set_aside_takes_less_than_a_byte_a_charge() {
+        let aside = calls(100_000);
+        let pages = aside.pages.len();
+        assert_eq!(pages, 200_000 / 1_024 + 1);
+        let of: usize = aside.pages.values().map(|page| page.of.capacity()).sum();
+        let bytes = pages * (size_of::<Place>() + size_of::<Page>()) + of * size_of::<Of>();
+        // The map it is in is half full at worst.
+        assert!(2 * bytes < 200_000, "{bytes}");
+        let all: u32 = aside.rowless().iter().map(|rowless| rowless.count).sum();
+        assert_eq!(all, 100_000);
+    }
+
+    #[test]
+    fn a_page_is_read_again_when_a_row_is_near_or_its_time_is_over() {
+        let mut aside = calls(10_000);
+        let near = |row: i64| {
+            aside
+                .near(|from, to| from <= at(row) && at(row) <= to)
+                .len()
+        };
+        assert_eq!((near(-2), near(700), near(10_002)), (1, 1, 1));
+        assert_eq!((near(-3), near(10_003)), (0, 0));
+        assert_eq!(aside.due(at(3)), [], "the first was found already");
+        assert_eq!(aside.due(at(4)).len(), 1);
+        assert_eq!(aside.due(at(20_000)).len(), 20);
+        assert_eq!(aside.first_unfound(), Some(HoldId::new(3)));
+        let search = OperationName::from("search_database_leads");
+        assert!(aside.lacks(&search, at(9_998), at(20_000)));
+        assert!(!aside.lacks(&search, at(9_999), at(20_000)));
+        assert!(!aside.lacks(&"another".into(), at(0), at(20_000)));
+        let page = aside.take(aside.due(at(4))[0]).unwrap();
+        assert!(page.has(2) && page.is_found(2) && page.has(4) && !page.is_found(4));
+        assert!(!page.has(1) && !page.has(1_024));
+        aside.forget(at(20_000));
+        assert_eq!(aside.pages.len(), 19, "some may still have rows");
     }
 }

@@ -20,6 +20,8 @@ use crate::transaction::{Transaction, TransactionId, TransactionStatus};
 
 /// What the names of charges without a row begin with.
 pub(super) const OURS_ONLY: &str = "ours_only:";
+/// The same of rows that are nobody's.
+pub(super) const THEIRS_ONLY: &str = "theirs_only:";
 /// The words that findings about given money are named by.
 const REFUND: &str = "refund";
 const TOP_UP: &str = "top_up";
@@ -185,7 +187,7 @@ pub(super) fn ours_only(hold: HoldId, charge: &OpenCharge, now: Timestamp) -> Fi
 
 /// The name of the finding that a row is nobody's.
 pub(super) fn theirs_only_name(row: &TransactionId) -> Arc<str> {
-    format!("theirs_only:{row}").into()
+    format!("{THEIRS_ONLY}{row}").into()
 }
 
 pub(super) fn theirs_only(row: &Transaction, now: Timestamp) -> Finding {
@@ -302,7 +304,7 @@ pub(super) fn seen(seen: &Seen, is_operation: bool, now: Timestamp) -> Judged {
     judged
         .closed
         .extend(gone.map(|name| (name, "the account gave it back")));
-    judged.found.extend(seen.found.clone());
+    judged.again.extend(seen.found.clone());
     judged.given(seen, is_operation, now);
     match (seen.changed, seen.owner) {
         (Some(Credits::ZERO), _) => {

@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::judge::OURS_ONLY;
+use super::judge::{OURS_ONLY, THEIRS_ONLY};
 use super::run::{ReconcileError, Reconciler};
 use super::state::State;
 use super::summary::Summary;
 use super::telemetry;
-use crate::ledger::{Finding, FindingKind, Record};
+use crate::ledger::{Finding, Record};
 
 /// Records kept in one step, unless more belong together.
 const STEP_MAX: usize = 128;
@@ -21,6 +21,8 @@ pub(super) struct Judged {
     pub(super) records: Vec<Record>,
     pub(super) closed: Vec<(Arc<str>, &'static str)>,
     pub(super) found: Vec<Finding>,
+    /// What was found before and is said in other words now.
+    pub(super) again: Vec<Finding>,
 }
 
 impl Judged {
@@ -33,12 +35,13 @@ impl Judged {
     }
 
     fn len(&self) -> usize {
-        self.records.len() + self.closed.len() + self.found.len()
+        self.records.len() + self.closed.len() + self.found.len() + self.again.len()
     }
 
     /// As records. A finding that is closed and found again is open afterwards.
     fn records(&self, now: Timestamp) -> impl Iterator<Item = Record> {
-        let found = self.found.iter().cloned().map(Record::Found);
+        let found = self.again.iter().chain(&self.found);
+        let found = found.cloned().map(Record::Found);
         let closed = self.closed.iter().map(move |(name, why)| Record::Closed {
             name: Arc::clone(name),
             at: now,
@@ -77,21 +80,22 @@ impl Reconciler {
     }
 }
 
+/// Whether it is known of the charge, or the row, that this was found: they are found once, and told of then.
+pub(super) fn is_known_of(name: &str) -> bool {
+    name.starts_with(OURS_ONLY) || name.starts_with(THEIRS_ONLY)
+}
+
 impl State {
     /// Tells what is new among the findings, once each.
     fn tell(&mut self, kept: impl Iterator<Item = Judged>, summary: &mut Summary) {
         for judged in kept {
             for (name, _) in &judged.closed {
-                let was_told = name.starts_with(OURS_ONLY) || self.told.remove(name).is_some();
+                let was_told = is_known_of(name) || self.told.remove(name).is_some();
                 summary.closed += usize::from(was_told);
             }
             for finding in &judged.found {
-                // A charge is found once: whether it was is known of the charge.
-                let is_new = finding.kind == FindingKind::OursOnly || {
-                    let name = Arc::clone(&finding.name);
-                    self.told.insert(name, finding.at).is_none()
-                };
-                if is_new {
+                let name = Arc::clone(&finding.name);
+                if is_known_of(&name) || self.told.insert(name, finding.at).is_none() {
                     telemetry::found(finding);
                     summary.add_finding(finding.kind, finding.drift);
                 }

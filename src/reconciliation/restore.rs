@@ -6,6 +6,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::entries::is_given_up;
+use super::keeping::is_known_of;
 use super::open::{ABSENT, FoundOf, Open, OpenCharge, OpenRow, Times, changed, may_be_ours};
 use crate::ids::OperationName;
 use crate::ledger::store::{KeptFinding, Reader};
@@ -30,8 +31,8 @@ pub(super) struct Beginning {
     pub(super) kept_max: usize,
 }
 
-/// Findings that were told already, and the moments they are about. That a charge has no row is known of
-/// the charge.
+/// Findings that were told already, and the moments they are about. That a charge has no row, or a
+/// row no call, is known of these.
 pub(super) type Told = BTreeMap<Arc<str>, Timestamp>;
 
 impl Open {
@@ -70,7 +71,7 @@ impl Open {
             after = Some((last.finding.at, Arc::clone(&last.finding.name)));
             open.restore_rows(reader, &page)?;
             for kept in page.iter().filter(|kept| kept.closed.is_none()) {
-                if kept.finding.kind != FindingKind::OursOnly {
+                if !is_known_of(&kept.finding.name) {
                     told.insert(Arc::clone(&kept.finding.name), kept.finding.at);
                 }
                 open.restore_found(&kept.finding);

@@ -272,8 +272,7 @@ impl Reconciler {
         undecided.extend(kept);
         summary.undecided = undecided.len();
         state.forget(now, asked.doubts.iter().map(|doubt| doubt.from).min());
-        let rows = state.open.row_times(state.skew);
-        state.open.set_aside(&rows);
+        state.open.set_aside_at_last(state.skew);
         let looked_at = (state.open.settled_up_to(), state.open.priced);
         let notes = state.notes.after_a_run(looked_at, undecided);
         self.ledger.keep_together(notes).await?;

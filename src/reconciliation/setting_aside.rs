@@ -23,17 +23,20 @@ const FINDINGS: usize = 1_000;
 const PAGES: usize = 16;
 const MICROSECOND: SignedDuration = SignedDuration::from_micros(1);
 
-/// The moments of the rows that belong to no call, by our clock, in order.
+/// The moments of the rows that belong to no call, by our clock, in microseconds and in order.
 #[derive(Clone, Debug, Default)]
 pub(super) struct RowTimes {
-    all: Vec<Timestamp>,
+    all: Vec<i64>,
     /// Of those that were not there when charges were set aside.
-    new: Vec<Timestamp>,
+    new: Vec<i64>,
 }
 
-fn has_inside(times: &[Timestamp], from: Timestamp, to: Timestamp) -> bool {
-    let first = times.partition_point(|at| *at < from);
-    times.get(first).is_some_and(|at| *at <= to)
+/// Whether matching would see one of them inside.
+fn has_inside(times: &[i64], from: Timestamp, to: Timestamp) -> bool {
+    let first = times.partition_point(|at| *at < from.as_microsecond());
+    times
+        .get(first)
+        .is_some_and(|at| *at <= to.as_microsecond())
 }
 
 impl Open {
@@ -43,7 +46,7 @@ impl Open {
             let row = &open.row;
             row.status != TransactionStatus::Error && row.charge() > Credits::ZERO
         });
-        let at = |at: Timestamp| at.checked_sub(skew).unwrap_or(at);
+        let at = |at: Timestamp| at.checked_sub(skew).unwrap_or(at).as_microsecond();
         let moved = self.set_aside_by != skew;
         let (mut all, mut new) = (Vec::new(), Vec::new());
         for open in takes {
@@ -75,6 +78,14 @@ impl Open {
             stays
         });
         self.left_open = self.charges.len();
+    }
+
+    /// The same at the end of a run, whatever was left before.
+    pub(super) fn set_aside_at_last(&mut self, skew: SignedDuration) {
+        self.left_open = 0;
+        if self.charges.len() > self.kept_max {
+            self.set_aside(&self.row_times(skew));
+        }
     }
 
     /// Sets aside what was found before a start: the rows are looked at afterwards.

@@ -11,7 +11,7 @@ use generect_guard::account::{AccountClient, AccountClientSettings, PullSettings
 use generect_guard::catalogue::Catalogue;
 use generect_guard::credits::Credits;
 use generect_guard::ledger::{StoreError, open_reader};
-use generect_guard::reconciliation::{CHARGES_KEPT, Depth, Reconciler, ReconcilerSettings};
+use generect_guard::reconciliation::{Depth, Reconciler, ReconcilerSettings};
 use generect_guard::simulator::{Fault, LIVE_TOKEN};
 use jiff::SignedDuration;
 use rand::RngExt;
@@ -50,7 +50,7 @@ impl Month {
             overlap: OVERLAP,
             call_lasts: CALL_LASTS,
             factor: Credits::from_micros(1_000_000),
-            charges_kept: CHARGES_KEPT,
+            charges_kept: self.shape.charges_kept(),
             balance_is: generect_guard::ledger::BalanceIs::Gross,
             pull: PullSettings {
                 pause: Duration::ZERO,

@@ -213,7 +213,13 @@ impl Books {
 
     /// The guard ends without a word and another begins.
     pub async fn restart(&mut self) {
+        self.restart_after(|_| {}).await;
+    }
+
+    /// The same, and something is done to its file between the two.
+    pub async fn restart_after(&mut self, between: impl FnOnce(&Self)) {
         self.ledger.close().await.unwrap();
+        between(self);
         self.keeps.store(i64::MAX, Ordering::Relaxed);
         self.ledger = open(&self.folder, &self.clock, &self.keeps, &self.gate);
         self.begin_anew();
