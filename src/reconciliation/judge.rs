@@ -29,9 +29,15 @@ const TOP_UP: &str = "top_up";
 /// What a matching left, judged.
 #[derive(Debug, Default)]
 pub(super) struct Left {
-    pub(super) judged: Vec<Judged>,
+    /// What belongs together but for its amount.
+    pub(super) differing: Vec<Judged>,
     /// Rows that came late: their findings, and the calls they belong to.
     pub(super) late: Vec<Late>,
+    /// The places of rows that are nobody's. What is found of them is put into words as it is kept: there
+    /// may be a million.
+    pub(super) theirs: Vec<usize>,
+    /// Holds whose charges have no row.
+    pub(super) ours: Vec<HoldId>,
 }
 
 /// What a matching said, and what it was asked.
@@ -56,18 +62,20 @@ pub(super) fn left(open: &mut Open, matched: Matched<'_>, now: Timestamp) -> Lef
         left.differs(open, matched, pair, now);
     }
     for row in &answer.rows_left {
+        let place = row.row;
         if row.because == LeftBecause::Unexplained
-            && let Some(row) = asked.rows.get(row.row)
+            && let Some(row) = asked.rows.get(place)
             && matched.is_nobodys(row)
+            && left.is_theirs(open, row, matched.kinds, now)
         {
-            left.theirs(open, row, matched.kinds, now);
+            left.theirs.push(place);
         }
     }
     for charge in &answer.charges_left {
         if charge.because == LeftBecause::Unexplained
             && let Some(charge) = asked.charges.get(charge.charge)
         {
-            left.ours(open, charge.hold, now);
+            left.ours(open, charge.hold);
         }
     }
     left
@@ -124,40 +132,40 @@ impl Left {
             transaction: Some(first.id.clone()),
             detail: format!("the account took {their}, the answer to hold {hold} stated {our}"),
         });
-        self.judged.push(judged);
+        self.differing.push(judged);
     }
 
     /// A row that nothing of ours explains: somebody used the account around the guard, or a call
-    /// that was given up has been charged after all.
-    fn theirs(&mut self, open: &mut Open, row: &Transaction, kinds: Kinds<'_>, now: Timestamp) {
-        let Some(left) = open.rows.get(&row.id) else {
-            return;
-        };
-        if left.finding.is_some() {
-            return;
+    /// that was given up has been charged after all. Says whether it is the first, and new.
+    fn is_theirs(
+        &mut self,
+        open: &mut Open,
+        row: &Transaction,
+        kinds: Kinds<'_>,
+        now: Timestamp,
+    ) -> bool {
+        let left = open.rows.get(&row.id);
+        if left.is_none_or(|left| left.finding.is_some()) {
+            return false;
         }
         if let Some(late) = Late::find(open, row, kinds, now) {
             open.found_late(&late.finding);
             self.late.push(late);
-            return;
+            return false;
         }
-        let finding = theirs_only(row, now);
         if let Some(left) = open.rows.get_mut(&row.id) {
             left.finding = Some(FoundOf::Theirs);
         }
-        self.judged.push(Judged::found(finding));
+        true
     }
 
-    fn ours(&mut self, open: &mut Open, hold: HoldId, now: Timestamp) {
-        let Some(charge) = open.charges.get_mut(&hold) else {
-            return;
-        };
-        if charge.is_found {
-            return;
+    fn ours(&mut self, open: &mut Open, hold: HoldId) {
+        if let Some(charge) = open.charges.get_mut(&hold)
+            && !charge.is_found
+        {
+            charge.is_found = true;
+            self.ours.push(hold);
         }
-        self.judged
-            .push(Judged::found(ours_only(hold, charge, now)));
-        charge.is_found = true;
     }
 }
 

@@ -12,7 +12,7 @@ use tokio::task::spawn_blocking;
 use super::balance_kind::BalanceKind;
 use super::entries::Sought;
 use super::judge::{self, Matched};
-use super::keeping::Judged;
+use super::keeping::{AT_HAND_MAX, Judged};
 use super::kinds::Kinds;
 use super::list::AHEAD;
 use super::matching::{self, Answer, Question};
@@ -263,8 +263,7 @@ impl Reconciler {
             complete_until,
         };
         let left = judge::left(&mut state.open, matched, now);
-        self.take_late(state, left.late, summary).await?;
-        self.keep(state, left.judged, summary).await?;
+        self.keep_left(state, left, &asked, summary).await?;
         if let Some(until) = complete_until {
             self.judge_aside(state, until, summary).await?;
         }
@@ -374,6 +373,10 @@ impl Reconciler {
             tied.closed.extend(agree);
             judged.push(tied);
             summary.matched += found.len();
+            if judged.len() == AT_HAND_MAX {
+                let some = std::mem::take(&mut judged);
+                self.keep(state, some, summary).await?;
+            }
         }
         self.keep(state, judged, summary).await
     }
