@@ -58,6 +58,7 @@ mod exhausted;
 mod grant;
 mod handle;
 mod hold;
+mod known;
 mod levels;
 mod pace;
 mod record;

@@ -30,7 +30,8 @@ use crate::clock::Clock;
 
 use super::book::Book;
 use super::entry::{Ending, HoldId};
-use super::handle::{JobState, Known, Shared};
+use super::handle::Shared;
+use super::known::{JobState, Known};
 use super::request::{Job, LedgerError, Settings};
 use super::store::Store;
 

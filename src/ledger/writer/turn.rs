@@ -9,8 +9,8 @@ use crate::ids::JobId;
 use crate::ledger::book::Decided;
 use crate::ledger::budget::Budget;
 use crate::ledger::entry::{Ending, Entry, EntryKind, HoldId};
-use crate::ledger::handle::JobState;
 use crate::ledger::hold::{Delivery, Hold};
+use crate::ledger::known::JobState;
 use crate::ledger::request::{HoldError, Job, LedgerError};
 use crate::ledger::store::StoreError;
 
