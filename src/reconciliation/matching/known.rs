@@ -137,7 +137,7 @@ impl Known {
         if per_request == per_result {
             return;
         }
-        let Some(known) = self.to_learn(kind) else {
+        let Some(known) = self.learned_of(kind) else {
             return;
         };
         known.per_request = known.per_request.saturating_add(per_request);
@@ -150,7 +150,7 @@ impl Known {
 
     /// Rows of `kind` explained so many more charges of `operation`.
     pub(super) fn learn(&mut self, kind: &Arc<str>, operation: &OperationName, charges: u64) {
-        let Some(known) = self.to_learn(kind) else {
+        let Some(known) = self.learned_of(kind) else {
             return;
         };
         let count = known.stands_for.entry(operation.clone()).or_default();
@@ -158,7 +158,7 @@ impl Known {
     }
 
     /// What is known of a kind, or will be. `None`: enough kinds are known.
-    fn to_learn(&mut self, kind: &Arc<str>) -> Option<&mut KnownKind> {
+    fn learned_of(&mut self, kind: &Arc<str>) -> Option<&mut KnownKind> {
         if self.kinds.len() >= KINDS_MAX && !self.kinds.contains_key(kind) {
             return None;
         }
