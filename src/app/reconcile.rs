@@ -14,7 +14,7 @@ use crate::ledger::store::open_locked;
 use crate::ledger::{Ledger, StoreError, open_reader};
 use crate::proxy::policy::Policy;
 use crate::reconciliation::{
-    Depth, InForce, ReconcileError, Reconciler, ReconcilerSettings, Summary,
+    CHARGES_KEPT, Depth, InForce, ReconcileError, Reconciler, ReconcilerSettings, Summary,
 };
 
 /// Why a command could not reconcile.
@@ -66,6 +66,7 @@ fn settings(
         call_lasts: lasts.unwrap_or(SignedDuration::MAX),
         factor: wanted.factor,
         balance_is: config.account.rule.balance_is,
+        charges_kept: CHARGES_KEPT,
         pull: PullSettings::default(),
         open_reader: Arc::new(move || {
             open_reader(&path).map_err(|error| StoreError::Failed(error.to_string()))
