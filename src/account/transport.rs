@@ -186,7 +186,11 @@ async fn read_bounded(mut response: Response, bytes_max: usize) -> Result<Vec<u8
 }
 
 /// Identity was asked for. Gzip that comes all the same is unpacked, any other coding is refused.
-fn in_the_clear(
+/// `bytes_max`: bytes of the clear text at most.
+///
+/// # Errors
+/// [`AccountError::Coded`] and [`AccountError::TooLarge`].
+pub fn in_the_clear(
     headers: &HeaderMap,
     body: Vec<u8>,
     bytes_max: usize,
