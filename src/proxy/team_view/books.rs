@@ -237,9 +237,9 @@ impl Books {
         match reading.await {
             Ok(Ok(read)) => Ok(read),
             // That no waiting mends: it must be asked for otherwise.
-            Ok(Err(error @ StoreError::Archived { .. })) => {
-                Err(Refusal::BadRequest(format!("This cannot be told: {error}.")))
-            }
+            Ok(Err(error @ StoreError::Archived { .. })) => Err(Refusal::BadRequest(format!(
+                "This cannot be told: {error}."
+            ))),
             Ok(Err(error)) => Err(Refusal::LedgerUnreadable(error.to_string())),
             Err(error) => Err(Refusal::LedgerUnreadable(error.to_string())),
         }
