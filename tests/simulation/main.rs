@@ -17,17 +17,22 @@
     reason = "a test fails by panicking, in the functions it calls too, and says what repeats it"
 )]
 
+mod account;
+mod beside;
 mod calls;
 mod clients;
 mod disk;
 mod ends;
 mod explains;
 mod fits;
+mod gates;
 mod guard;
 mod logs;
 mod misfortunes;
 mod net;
+mod people;
 mod power;
+mod rules;
 mod seen;
 mod shadow;
 mod shape;

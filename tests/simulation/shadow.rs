@@ -9,7 +9,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use generect_guard::ledger::{Entry, EntryKind};
 
 use crate::calls::Call;
-use crate::shape::{self, Limit, Shape};
+use crate::gates::Gates;
+use crate::rules::Rules;
+use crate::shape::{self, Shape};
 use crate::trace::Trace;
 
 /// Where a hold stands.
@@ -38,6 +40,8 @@ pub struct Held {
 #[derive(Clone, Debug)]
 pub struct Attempt {
     pub print: u64,
+    /// The tick its client began it at.
+    pub at: u64,
     pub named: Option<String>,
     /// When its bytes left for the upstream, and in which life of the guard.
     pub sent: Option<(u64, u32)>,
@@ -77,7 +81,11 @@ pub struct Shadow {
     /// Of the account: what it has, and what nobody could foresee.
     pub balance: i64,
     pub unforeseen: i64,
-    pub(crate) limits: Vec<(Limit, Vec<(i64, i64)>)>,
+    /// The rules in force, and those that may be while they are read again.
+    pub(crate) rules: Rules,
+    pub(crate) coming: Option<Rules>,
+    pub(crate) grants: BTreeMap<String, Vec<(i64, i64)>>,
+    pub gates: Gates,
     pub(crate) secrets: Vec<(String, String)>,
     pub calls: BTreeMap<u64, Known>,
     pub attempts: BTreeMap<String, Attempt>,
@@ -107,9 +115,10 @@ impl Shadow {
             calm_from: shape.rough,
             balance: shape.balance,
             unforeseen: 0,
-            limits: (shape.limits.iter())
-                .map(|limit| (limit.clone(), Vec::new()))
-                .collect(),
+            rules: shape.rules.clone(),
+            coming: None,
+            grants: BTreeMap::new(),
+            gates: Gates::new(shape),
             secrets,
             calls: BTreeMap::new(),
             attempts: BTreeMap::new(),
@@ -138,6 +147,7 @@ impl Shadow {
         });
         let attempt = Attempt {
             print,
+            at: self.now,
             named,
             sent: None,
             charged: None,

@@ -20,6 +20,7 @@ use crate::disk::{Disk, Health};
 use crate::guard::{Guard, Place, Told, runtime, serve_upstream};
 use crate::logs::Logs;
 use crate::net::Net;
+use crate::rules::Rules;
 use crate::shadow::{Shadow, Stands};
 use crate::shape::Shape;
 use crate::trace::Trace;
@@ -29,6 +30,8 @@ const REST: u64 = 9_000;
 /// See the module.
 pub(crate) struct World {
     pub(crate) shape: Shape,
+    /// What stands in the settings.
+    pub(crate) rules: Rules,
     pub(crate) random: StdRng,
     pub(crate) tick: u64,
     pub(crate) clock: Clock,
@@ -121,13 +124,16 @@ impl World {
         local.spawn_local(serve_upstream(net.clone(), Arc::clone(&upstream)));
         net.upstream_listens(true);
         let place = Place {
-            config: shape.config(folder),
+            file: folder.path().join("guard.toml"),
             net: net.clone(),
             disk,
             clock: clock.clone(),
         };
+        let rules = shape.rules.clone();
+        place.write(&shape, &rules);
         Self {
             shape,
+            rules,
             random: own,
             tick: 0,
             clock,
@@ -185,7 +191,7 @@ impl World {
     fn guard_lives(&mut self) {
         match &self.guard {
             None if self.tick >= self.starts_at => {
-                self.shadow.lock().unwrap().life += 1;
+                self.shadow.lock().unwrap().starts(&self.rules);
                 self.guard = Guard::start(&self.place);
                 self.starts_at = self.tick + 20;
             }
