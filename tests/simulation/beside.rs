@@ -5,22 +5,25 @@
 
 use std::sync::Arc;
 
-use generect_guard::account::Near;
-use generect_guard::app::{Live, pausing};
+use generect_guard::account::{Near, Reading};
+use generect_guard::app::{Live, pausing, reconciler_settings};
 use generect_guard::config::Config;
 use generect_guard::control::{Question, ReloadNow, Reply, Running};
 use generect_guard::ledger::Ledger;
 use generect_guard::proxy::stack::StackSettings;
+use generect_guard::reconciliation::{ReconcileNow, Reconciler, ReconcilerSettings, Service};
 use tokio::runtime::Runtime;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
+use crate::account;
 use crate::guard::{Place, live, no_tls, runtime};
 
 /// See the module.
 pub struct Beside {
     running: Running,
     commands: Runtime,
+    reconciling: Runtime,
 }
 
 impl Beside {
@@ -29,7 +32,7 @@ impl Beside {
         config: &Config,
         ledger: &Ledger,
         stack: &StackSettings,
-        near: Near,
+        (near, readings): (Near, watch::Receiver<Option<Reading>>),
     ) -> Self {
         let (reload, asked) = ReloadNow::new();
         let load = place.clone();
@@ -45,7 +48,9 @@ impl Beside {
             near,
             alerts: mpsc::channel(1).0,
         };
-        let commands = runtime();
+        let (commands, reconciling) = (runtime(), runtime());
+        let (service, reconcile) = reconciles(place, config, ledger, stack, readings);
+        reconciling.spawn(service.run(CancellationToken::new()));
         commands.spawn(settings.run(asked, CancellationToken::new()));
         let running = Running {
             ledger: ledger.clone(),
@@ -53,14 +58,19 @@ impl Beside {
             clock: place.clock.clone(),
             pausing: pausing(stack),
             reload: Some(reload),
-            reconcile: None,
+            reconcile: Some(reconcile),
         };
-        Self { running, commands }
+        Self {
+            running,
+            commands,
+            reconciling,
+        }
     }
 
     /// Their part of a tick.
     pub fn live(&self, ticks: u64) {
         live(&self.commands, ticks);
+        live(&self.reconciling, ticks);
     }
 
     /// Has a person's question answered, and the answer told.
@@ -70,4 +80,32 @@ impl Beside {
             told(question.answer(&running, "a run").await);
         });
     }
+}
+
+/// Who reconciles, with connections of its own.
+fn reconciles(
+    place: &Place,
+    config: &Config,
+    ledger: &Ledger,
+    stack: &StackSettings,
+    readings: watch::Receiver<Option<Reading>>,
+) -> (Service, ReconcileNow) {
+    let (disk, policy) = (place.disk.clone(), Arc::clone(&stack.policy));
+    let in_force = move || {
+        let policy = policy.load();
+        (Arc::clone(&policy.catalogue), Arc::clone(&policy.prices))
+    };
+    let settings = reconciler_settings(
+        config,
+        Arc::new(move || disk.read()),
+        Arc::new(in_force),
+        Arc::new(|| {}),
+    );
+    let settings = ReconcilerSettings {
+        pull: place.pull,
+        ..settings.unwrap()
+    };
+    let client = account::client(&place.net, &place.clock);
+    let reconciler = Reconciler::new(settings, client, ledger.clone(), place.clock.clone());
+    Service::new(reconciler, config.reconciliation.interval, readings)
 }

@@ -67,8 +67,8 @@ impl Shadow {
                     Stands::Released => {}
                 }
             }
-            // What of it was charged already is off the balance.
-            (open - (known.charged - settled)).max(0)
+            // What of it was charged already is off the balance. It may have been given another's row.
+            (open - (known.charged - settled).max(0)).max(0)
         };
         let coming = self.calls.values().map(coming).sum::<i64>();
         let left = self.balance + self.unforeseen - coming;

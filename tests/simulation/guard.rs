@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use generect_guard::account::{Reading, Watcher, WatcherSettings};
+use generect_guard::account::{PullSettings, Reading, Watcher, WatcherSettings};
 use generect_guard::app::{StackParts, ledger_settings, server_settings, stack_settings};
 use generect_guard::clock::Clock;
 use generect_guard::config::{self, Config, ConfigErrors, Environment};
@@ -46,6 +46,8 @@ pub struct Place {
     pub net: Net,
     pub disk: Disk,
     pub clock: Clock,
+    /// How the account's list is paged through.
+    pub pull: PullSettings,
 }
 
 impl Place {
@@ -139,7 +141,13 @@ fn spawn_proxy(place: &Place, config: &Config, ledger: &Ledger) -> Beside {
         tasks: &tasks,
     };
     let settings = stack_settings(config, parts).unwrap();
-    let beside = Beside::start(place, config, ledger, &settings, watcher.near());
+    let beside = Beside::start(
+        place,
+        config,
+        ledger,
+        &settings,
+        (watcher.near(), watcher.latest()),
+    );
     let books = ledger.clone();
     tokio::spawn(watcher.run(draining.clone(), move |read: &Reading| {
         books.observe(generect_guard::ledger::Reading {

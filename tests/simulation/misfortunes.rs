@@ -97,7 +97,7 @@ impl World {
         let seconds = *[1, 4, 30, 90, 3_600, 90_000]
             .choose(&mut self.random)
             .unwrap();
-        let back = self.random.random_bool(0.4);
+        let back = self.random.random_bool(0.4) && self.shape.jumps_back;
         let seconds = if back {
             -i64::min(seconds, 7_200)
         } else {

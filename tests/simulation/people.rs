@@ -16,7 +16,7 @@ const DECIDED_AFTER: u64 = 9_000;
 
 impl World {
     /// Somebody gives a command, and the model is told how that went, unless the guard dies first.
-    fn commands(
+    pub(crate) fn commands(
         &self,
         command: Command,
         told: impl FnOnce(&mut crate::shadow::Shadow, Reply) + Send + 'static,
@@ -44,8 +44,12 @@ impl World {
         self.shadow.lock().unwrap().life
     }
 
-    /// A person gives room, takes it back, or decides an old doubt by what truly happened.
+    /// A person gives room, takes it back, decides an old doubt by what truly
+    /// happened, or wants the books to be held against the account's list at once.
     pub(crate) fn somebody_decides(&mut self) {
+        if self.random.random_bool(0.2) {
+            return self.commands(Command::Reconcile {}, |_, _| {});
+        }
         if self.random.random_bool(0.3) {
             let limit = self.rules.limits.choose(&mut self.random).unwrap();
             let micros = *[500_000, 2_000_000, -300_000]

@@ -8,6 +8,7 @@ use rand::rngs::StdRng;
 use rand::seq::IteratorRandom;
 use rand::{RngExt, seq::IndexedMutRandom};
 
+use crate::list::{ROWS_LATE_SECONDS, TOLERANCE_SECONDS};
 use crate::shape::{
     LAG_SECONDS, REPEAT_WINDOW_SECONDS, Shape, floor, priority, secret_of, team_id,
 };
@@ -146,7 +147,10 @@ lag = "{LAG_SECONDS}s"
 stale_after = "20s"
 job_poll_interval = "1s"
 [reconciliation]
-source = "none"
+interval = "1s"
+tolerance = "{TOLERANCE_SECONDS}s"
+rows_late = "{ROWS_LATE_SECONDS}s"
+overlap = "60s"
 "#,
             shape.breaker_failures, shape.slots
         );

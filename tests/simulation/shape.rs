@@ -4,6 +4,7 @@ use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;
 use rand::{RngExt, SeedableRng};
 
+use crate::list::AccountList;
 use crate::rules::{Limit, Rules, Span};
 
 /// See the module. Times are ticks, of a millisecond each.
@@ -39,6 +40,9 @@ pub struct Shape {
     pub breaker_failures: u32,
     pub slots: u32,
     pub overruns: bool,
+    pub list: AccountList,
+    /// The clock is set back too: then some rows are from before the ledger.
+    pub jumps_back: bool,
 }
 
 pub const LAG_SECONDS: i64 = 3;
@@ -70,15 +74,19 @@ impl Shape {
             part_every: every(random, 0.6, 800, 5_000),
             cut_every: every(random, 0.6, 60, 1_500),
             disk_every: every(random, 0.6, 500, 4_000),
-            jump_every: every(random, 0.5, 700, 5_000),
+            jump_every: every(random, 0.35, 700, 5_000),
             people_every: every(random, 0.5, 500, 3_000),
             pause_every: 0,
             reload_every: 0,
             breaker_failures: *[5, 10_000].choose(random).unwrap(),
             slots: *[2, 1_000].choose(random).unwrap(),
             overruns: random.random_bool(0.2),
+            list: AccountList::default(),
+            jumps_back: false,
         };
         shape.rules.limits = shape.some_limits(random);
+        shape.list = AccountList::any(random);
+        shape.jumps_back = shape.jump_every > 0 && random.random_bool(0.5);
         shape.pause_every = every(random, 0.5, 300, 2_500);
         shape.reload_every = every(random, 0.5, 300, 2_500);
         if shape.reload_every > 0 {
@@ -125,6 +133,12 @@ impl Shape {
             ..limits[0].clone()
         });
         limits
+    }
+
+    /// Whether the account's list says whose each row is, as far as a row can: then no doubt may be
+    /// ended wrongly.
+    pub fn is_clear(&self) -> bool {
+        self.jump_every == 0 && self.list.is_clear()
     }
 
     /// The keys that may be missing: every team keeps one.

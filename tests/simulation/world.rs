@@ -7,7 +7,7 @@ use std::time::Duration;
 use generect_guard::clock::Clock;
 use generect_guard::credits::Credits;
 use generect_guard::simulator::settings::JobPace;
-use generect_guard::simulator::{LIVE_TOKEN, SimulatorSettings, Unconnected};
+use generect_guard::simulator::{LIVE_TOKEN, RowWritten, SimulatorSettings, Unconnected};
 use jiff::SignedDuration;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
@@ -59,6 +59,10 @@ pub struct Ran {
     pub holds: usize,
     pub settled: usize,
     pub lives: u32,
+    /// So many calls were ended by rows of the account's, and by their absence.
+    pub reconciled: (usize, usize),
+    /// How many findings of each kind are open at the end.
+    pub findings: BTreeMap<&'static str, usize>,
 }
 
 /// Runs the whole of a seed.
@@ -95,6 +99,8 @@ pub fn run(seed: u64) -> Result<Ran, Vec<String>> {
     while world.tick < rough + calm + REST {
         world.step()?;
     }
+    world.shadow.lock().unwrap().ends();
+    world.rests()?;
     world.ends()
 }
 
@@ -110,7 +116,7 @@ impl World {
         let logs = Logs::new(shadow.lock().unwrap().secrets.clone());
         let net = Net::new(of_net, shape.latency, shape.room, told);
         let disk = Disk::new(of_disk, Arc::clone(&shadow));
-        let upstream = Unconnected::new(SimulatorSettings {
+        let upstream = Unconnected::new(shape.list.of(SimulatorSettings {
             balance: Credits::from_micros(shape.balance),
             latency: Duration::from_millis(shape.latency.1 * 2),
             job_pace: JobPace::Polls(2),
@@ -118,7 +124,7 @@ impl World {
             seed: shape.seed,
             clock: clock.clone(),
             ..SimulatorSettings::default()
-        });
+        }));
         let upstream = Arc::new(upstream);
         let (outside, local) = (runtime(), LocalSet::new());
         local.spawn_local(serve_upstream(net.clone(), Arc::clone(&upstream)));
@@ -128,6 +134,7 @@ impl World {
             net: net.clone(),
             disk,
             clock: clock.clone(),
+            pull: shape.list.pull(),
         };
         let rules = shape.rules.clone();
         place.write(&shape, &rules);
@@ -167,7 +174,7 @@ impl World {
     }
 
     /// One tick.
-    fn step(&mut self) -> Result<(), Vec<String>> {
+    pub(crate) fn step(&mut self) -> Result<(), Vec<String>> {
         self.tick += 1;
         self.clock.advance(SignedDuration::from_millis(1));
         {
@@ -224,6 +231,10 @@ impl World {
             let label = truth.label_of(charge.request).unwrap_or_default();
             shadow.charged(&label, charge.amount.micros(), charge.set_aside.micros());
         }
+        if shadow.has_news() {
+            let of = |row: &RowWritten| truth.label_of(row.request?);
+            shadow.looks_at_records(&truth.rows(), &of);
+        }
         for line in self.logs.found() {
             shadow.breaks("7 the token stays here", &line);
         }
@@ -245,7 +256,7 @@ impl World {
         if !self.upstream.truth().adds_up() {
             shadow.breaks("the simulator", "its own books do not add up");
         }
-        shadow.ends();
+        shadow.is_reconciled(&self.upstream.truth().rows());
         if !shadow.broken.is_empty() {
             return Err(std::mem::take(&mut shadow.broken));
         }
@@ -253,6 +264,8 @@ impl World {
         let holds = shadow.holds.values();
         Ok(Ran {
             outcomes: std::mem::take(&mut shadow.outcomes),
+            reconciled: shadow.kept.ended,
+            findings: shadow.kept.findings(),
             trace: shadow.trace,
             attempts: shadow.attempts.len(),
             holds: shadow.holds.len(),
