@@ -1,13 +1,14 @@
 //! What reconciliation does with the account's list, held against the account's own books.
 //!
-//! The model knows of each row which call caused it. A doubt of a key may get the row of another call
-//! of that key and operation: nobody can tell them apart, and no sum differs. So such calls are
-//! looked at together from the first that was ended so; and not before the end where the list itself
-//! does not say enough, or a clock was wrong.
+//! A doubt may get the row of another call: of one of the same key and operation, or of one that is
+//! settled to the same amount and gets the doubt's in exchange. Nobody can tell these apart, and no
+//! sum of a key and an operation differs. So from the first that is ended by the list their calls are
+//! looked at together; and not before the end where the list does not say enough, or a clock was
+//! wrong.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use generect_guard::ledger::{Entry, EntryKind, Finding, FindingKind, HoldId, Match, MatchedBy};
+use generect_guard::ledger::{Entry, EntryKind, Finding, FindingKind, HoldId, Match};
 use generect_guard::ledger::{NoteKind, Record};
 use generect_guard::simulator::RowWritten;
 use generect_guard::transaction::{Transaction, TransactionStatus};
@@ -53,19 +54,15 @@ impl Shadow {
         !self.kept.news.is_empty()
     }
 
-    /// Looks at them. `call_of` says which call caused a row.
-    pub(crate) fn looks_at_records(
-        &mut self,
-        written: &[RowWritten],
-        call_of: &dyn Fn(&RowWritten) -> Option<String>,
-    ) {
+    /// Looks at them, beside the rows that the account has.
+    pub(crate) fn looks_at_records(&mut self, written: &[RowWritten]) {
         for record in std::mem::take(&mut self.kept.news) {
             if self.tells {
                 eprintln!("{}: {record:?}", self.now);
             }
             match record {
                 Record::Transaction(row) => self.stored(row, written),
-                Record::Matched(found) => self.tied(&found, written, call_of),
+                Record::Matched(found) => self.tied(&found),
                 Record::Unmatched(row) => {
                     self.kept.owners.remove(&*row.id);
                 }
@@ -99,35 +96,14 @@ impl Shadow {
         self.kept.rows.insert(id, row);
     }
 
-    /// A row is a hold's: no other hold has it, and a doubt gets none of another key or operation.
-    fn tied(
-        &mut self,
-        found: &Match,
-        written: &[RowWritten],
-        call_of: &dyn Fn(&RowWritten) -> Option<String>,
-    ) {
+    /// A row is a hold's: no other hold has it.
+    fn tied(&mut self, found: &Match) {
         let (id, hold) = (found.transaction.id.to_string(), found.hold.get());
         if let Some(other) = self.kept.owners.insert(id.clone(), hold)
             && other != hold
         {
             let how = format!("row {id} is of hold {other} and of hold {hold}");
             self.breaks("4 counted once", &how);
-        }
-        if !self.is_clear || !matches!(found.how, MatchedBy::Doubt | MatchedBy::Job) {
-            return;
-        }
-        let written = written.iter().find(|written| written.id == id);
-        let label = written.and_then(call_of).unwrap_or_default();
-        let Some(attempt) = self.attempts.get(&label) else {
-            return self.breaks("rows of others", &format!("hold {hold} has {id}, nobody's"));
-        };
-        let (theirs, own) = (
-            self.group(attempt.print),
-            self.group(self.holds[&hold].print),
-        );
-        if theirs != own {
-            let how = format!("hold {hold} of {own:?} is ended by row {id} of {theirs:?}");
-            self.breaks("8 clients do not choose who pays", &how);
         }
     }
 
@@ -169,6 +145,14 @@ impl Shadow {
         (charged, settled, open)
     }
 
+    /// The operations of which the list has shown a charge.
+    fn shown(&self) -> BTreeSet<&str> {
+        let owners = self.kept.owners.values();
+        let held = owners.filter_map(|hold| self.holds.get(hold));
+        let calls = held.map(|held| &self.calls[&held.print]);
+        calls.map(|call| call.operation.as_str()).collect()
+    }
+
     pub(crate) fn has_overrun(&self, group: &Group) -> bool {
         let mut calls = self.calls.values();
         calls.any(|known| known.overrun && known.key == group.0 && known.operation == group.1)
@@ -188,9 +172,12 @@ impl Shadow {
                 wrong.push(format!("{row:?} is kept as {says:?}"));
             }
         }
+        let shown = self.shown();
         for (number, held) in &self.holds {
-            if matches!(held.stands, Stands::Live | Stands::InDoubt(_)) {
-                let call = &self.calls[&held.print];
+            let call = &self.calls[&held.print];
+            let is_open = matches!(held.stands, Stands::Live | Stands::InDoubt(_));
+            // What the list has never shown it may not show at all: a person decides.
+            if is_open && shown.contains(call.operation.as_str()) {
                 wrong.push(format!(
                     "hold {number} of {call:?} is {:?} for ever",
                     held.stands

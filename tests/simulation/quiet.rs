@@ -8,14 +8,17 @@ use crate::world::World;
 /// What a reconciliation may take, in ticks.
 const PATIENCE: u64 = 8_000;
 const TRIES: usize = 4;
+/// An end of a job is dated when somebody looks: well within the tolerance.
+const GLANCE_SECONDS: i64 = 4;
 
 impl World {
     /// Jobs that nobody asks for end after a day; what nothing decides is allocated after another.
     pub(crate) fn rests(&mut self) -> Result<(), Vec<String>> {
         self.shadow.lock().unwrap().at_rest = true;
         for hours in [1, 12, 12, 3, 24, 3] {
-            for _ in 0..hours * 60 {
-                self.clock.advance(SignedDuration::from_mins(1));
+            for _ in 0..hours * 3_600 / GLANCE_SECONDS {
+                self.clock
+                    .advance(SignedDuration::from_secs(GLANCE_SECONDS));
                 // Whoever looks at the account has it notice what the time brings.
                 self.upstream.balance();
             }

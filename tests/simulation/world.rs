@@ -7,7 +7,7 @@ use std::time::Duration;
 use generect_guard::clock::Clock;
 use generect_guard::credits::Credits;
 use generect_guard::simulator::settings::JobPace;
-use generect_guard::simulator::{LIVE_TOKEN, RowWritten, SimulatorSettings, Unconnected};
+use generect_guard::simulator::{LIVE_TOKEN, SimulatorSettings, Unconnected};
 use jiff::SignedDuration;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
@@ -232,8 +232,7 @@ impl World {
             shadow.charged(&label, charge.amount.micros(), charge.set_aside.micros());
         }
         if shadow.has_news() {
-            let of = |row: &RowWritten| truth.label_of(row.request?);
-            shadow.looks_at_records(&truth.rows(), &of);
+            shadow.looks_at_records(&truth.rows());
         }
         for line in self.logs.found() {
             shadow.breaks("7 the token stays here", &line);
