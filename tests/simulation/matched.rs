@@ -8,7 +8,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use generect_guard::ledger::{Entry, EntryKind, Finding, FindingKind, HoldId, Match};
+use generect_guard::ledger::{Entry, EntryKind, Finding, FindingKind, HoldId, Match, MatchedBy};
 use generect_guard::ledger::{NoteKind, Record};
 use generect_guard::simulator::RowWritten;
 use generect_guard::transaction::{Transaction, TransactionStatus};
@@ -25,6 +25,8 @@ pub struct Kept {
     news: Vec<Record>,
     rows: BTreeMap<String, Transaction>,
     owners: BTreeMap<String, i64>,
+    /// The holds that have rows by more than their nearness.
+    shown: BTreeSet<i64>,
     findings: BTreeMap<String, Finding>,
     /// Whose calls were ended by what the list says, or lacks.
     pub groups: BTreeSet<Group>,
@@ -99,6 +101,9 @@ impl Shadow {
     /// A row is a hold's: no other hold has it.
     fn tied(&mut self, found: &Match) {
         let (id, hold) = (found.transaction.id.to_string(), found.hold.get());
+        if found.how != MatchedBy::Allocated {
+            self.kept.shown.insert(hold);
+        }
         if let Some(other) = self.kept.owners.insert(id.clone(), hold)
             && other != hold
         {
@@ -147,8 +152,8 @@ impl Shadow {
 
     /// The operations of which the list has shown a charge.
     fn shown(&self) -> BTreeSet<&str> {
-        let owners = self.kept.owners.values();
-        let held = owners.filter_map(|hold| self.holds.get(hold));
+        let shown = self.kept.shown.iter();
+        let held = shown.filter_map(|hold| self.holds.get(hold));
         let calls = held.map(|held| &self.calls[&held.print]);
         calls.map(|call| call.operation.as_str()).collect()
     }

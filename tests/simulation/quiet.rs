@@ -12,10 +12,11 @@ const TRIES: usize = 4;
 const GLANCE_SECONDS: i64 = 4;
 
 impl World {
-    /// Jobs that nobody asks for end after a day; what nothing decides is allocated after another.
+    /// Jobs that nobody asks for end after a day, and that is noticed within the next; what nothing
+    /// decides is allocated after another.
     pub(crate) fn rests(&mut self) -> Result<(), Vec<String>> {
         self.shadow.lock().unwrap().at_rest = true;
-        for hours in [1, 12, 12, 3, 24, 3] {
+        for hours in [1, 12, 12, 3, 25, 25] {
             for _ in 0..hours * 3_600 / GLANCE_SECONDS {
                 self.clock
                     .advance(SignedDuration::from_secs(GLANCE_SECONDS));
