@@ -179,6 +179,14 @@ impl Child {
         self.all().map(|id| processor_time(id, name)).sum()
     }
 
+    /// Whether a thread of this very name is alive in it.
+    pub(crate) fn has_thread(&self, name: &str) -> bool {
+        let tasks = fs::read_dir(format!("/proc/{}/task", self.id())).unwrap();
+        let names =
+            tasks.filter_map(|task| fs::read_to_string(task.ok()?.path().join("comm")).ok());
+        names.into_iter().any(|is| is.trim_end() == name)
+    }
+
     /// The memory that is in use, in KiB.
     pub(crate) fn resident_kib(&self) -> u64 {
         self.all().map(|id| status_kib(id, "VmRSS:")).sum()

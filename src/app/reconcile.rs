@@ -14,7 +14,8 @@ use crate::ledger::store::open_locked;
 use crate::ledger::{Ledger, StoreError, open_reader};
 use crate::proxy::policy::Policy;
 use crate::reconciliation::{
-    Depth, InForce, OpenReader, ReconcileError, Reconciler, ReconcilerSettings, Summary,
+    CHARGES_KEPT, Depth, InForce, OpenReader, ReconcileError, Reconciler, ReconcilerSettings,
+    Summary,
 };
 
 /// Why a command could not reconcile.
@@ -79,6 +80,7 @@ pub fn reconciler_settings(
         call_lasts: lasts.unwrap_or(SignedDuration::MAX),
         factor: wanted.factor,
         balance_is: config.account.rule.balance_is,
+        charges_kept: CHARGES_KEPT,
         pull: PullSettings::default(),
         open_reader,
         in_force,

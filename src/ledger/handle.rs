@@ -1,13 +1,10 @@
 //! The handle everybody has: asks the one writer, and never touches the store itself.
 
-use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use ::metrics::gauge;
-use ahash::RandomState;
-use arc_swap::{ArcSwap, ArcSwapOption};
-use dashmap::DashMap;
-use tokio::sync::{Mutex, Semaphore, mpsc, oneshot};
+use tokio::sync::{Mutex, mpsc, oneshot};
 
 use crate::clock::Clock;
 use crate::credits::Credits;
@@ -16,10 +13,10 @@ use crate::metrics::LEDGER_DAMAGED;
 
 use super::budget::{Budget, BudgetStatus};
 use super::entry::{Ending, Entry, Evidence, HoldId, Note, Origin};
-use super::exhausted::{Asked, Exhausted};
+use super::exhausted::Asked;
 use super::grant::{Grant, GrantError, Granted};
 use super::hold::Hold;
-use super::levels::Levels;
+use super::known::Known;
 use super::record::Record;
 use super::request::{
     Considered, Decision, HoldError, HoldRequest, Job, LedgerError, OpenCall, Reading, Resolution,
@@ -47,68 +44,9 @@ pub(super) struct Shared {
     pub(super) keeping: Mutex<()>,
 }
 
-/// What handles and writer know of each other without a message.
-#[derive(Debug)]
-pub(super) struct Known {
-    /// One per hold under way.
-    pub(super) places: Arc<Semaphore>,
-    pub(super) jobs: DashMap<JobId, JobState, RandomState>,
-    pub(super) reading: ArcSwapOption<Reading>,
-    pub(super) exhausted: Exhausted,
-    pub(super) levels: Levels,
-    pub(super) writable: AtomicBool,
-    /// Why it is not writable.
-    pub(super) failure: ArcSwap<String>,
-    /// What is wrong with its file.
-    pub(super) damage: OnceLock<String>,
-}
-
-impl Known {
-    /// Why no hold can be made at all.
-    fn why_not(&self) -> Option<String> {
-        if let Some(damage) = self.damage.get() {
-            return Some(format!("the ledger is damaged: {damage}"));
-        }
-        let is_writable = self.writable.load(Ordering::Acquire);
-        (!is_writable).then(|| self.failure.load().to_string())
-    }
-}
-
-/// A job as the handles see it.
-#[derive(Debug)]
-pub(super) struct JobState {
-    pub(super) job: Job,
-    /// What was queued for it already, so that a job asked after a thousand times is queued twice
-    /// at most: once in doubt, once with its end.
-    queued: AtomicU8,
-}
-
 /// Records kept in one transaction, unless more belong together: a call waits no longer for them than
 /// for a full batch of calls.
 const RECORDS_MAX: usize = 128;
-
-const DOUBT_QUEUED: u8 = 1;
-const END_QUEUED: u8 = 2;
-
-impl JobState {
-    pub(super) fn new(job: Job) -> Self {
-        Self {
-            job,
-            queued: AtomicU8::new(0),
-        }
-    }
-
-    /// Whether this ending still has something to say. Remembers it.
-    fn queue(&self, ending: &Ending) -> bool {
-        let bit = if ending.ends() {
-            END_QUEUED
-        } else {
-            DOUBT_QUEUED
-        };
-        let before = self.queued.fetch_or(bit, Ordering::AcqRel);
-        before & (bit | END_QUEUED) == 0
-    }
-}
 
 impl Shared {
     /// Queues an ending. If the writer has gone, the next start finds the hold open: in doubt.
@@ -131,17 +69,7 @@ impl Ledger {
     ) -> Result<(Self, Writer), LedgerError> {
         let (request_sender, requests) = mpsc::channel(settings.queue_max.max(1));
         let (ending_sender, endings) = mpsc::unbounded_channel();
-        let places = settings.live_holds_max.clamp(1, Semaphore::MAX_PERMITS);
-        let known = Arc::new(Known {
-            places: Arc::new(Semaphore::new(places)),
-            jobs: DashMap::with_hasher(RandomState::new()),
-            reading: ArcSwapOption::empty(),
-            exhausted: Exhausted::default(),
-            levels: Levels::default(),
-            writable: AtomicBool::new(true),
-            failure: ArcSwap::default(),
-            damage: OnceLock::new(),
-        });
+        let known = Arc::new(Known::new(&settings));
         let shared = Arc::new(Shared {
             requests: request_sender,
             endings: ending_sender,

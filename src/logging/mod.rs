@@ -1,7 +1,7 @@
 //! The log: one line an event, on standard output, with the account's token taken out.
 //!
 //! Lines are JSON unless standard output is a terminal. Event fields stand flat in the line under
-//! their dotted names (`team.id`). Every line passes a [`Redactor`] last: no part of the guard
+//! their dotted names (`team.id`). The registered [`Secrets`] are taken out of each line last: no part of the guard
 //! writes the token, but a library, a panic text or a later change might, and a log is copied to
 //! many places.
 
@@ -79,11 +79,11 @@ pub fn install(
         Format::Json => true,
         Format::Text => false,
     };
-    let writer = Redactor::new(GatheredLines::default, secrets.clone());
+    let (writer, secrets) = (GatheredLines::default, secrets.clone());
     let layer = if json {
-        json_lines(writer)
+        json_lines(writer, secrets)
     } else {
-        text_lines(writer, terminal)
+        text_lines(writer, secrets, terminal)
     };
     tracing_subscriber::registry()
         .with(layer.with_filter(parse_filter(filter)?))
@@ -93,20 +93,20 @@ pub fn install(
 
 type Lines = Box<dyn Layer<Registry> + Send + Sync>;
 
-fn json_lines<W>(writer: W) -> Lines
+fn json_lines<W>(writer: W, secrets: Secrets) -> Lines
 where
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
 {
-    JsonLines::new(writer, Clock::system()).boxed()
+    JsonLines::new(writer, secrets, Clock::system()).boxed()
 }
 
-fn text_lines<W>(writer: W, colours: bool) -> Lines
+fn text_lines<W>(writer: W, secrets: Secrets, colours: bool) -> Lines
 where
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
 {
     tracing_subscriber::fmt::layer()
         .with_ansi(colours)
-        .with_writer(writer)
+        .with_writer(Redactor::new(writer, secrets))
         .boxed()
 }
 
@@ -277,11 +277,11 @@ mod tests {
             registered.register(secret);
         }
         let shared = Shared(Arc::clone(&sink));
-        let writer = Redactor::new(move || shared.clone(), registered);
+        let writer = move || shared.clone();
         let layer = if json {
-            json_lines(writer)
+            json_lines(writer, registered)
         } else {
-            text_lines(writer, false)
+            text_lines(writer, registered, false)
         };
         let filter = parse_filter("info").unwrap();
         let subscriber = tracing_subscriber::registry().with(layer.with_filter(filter));
@@ -304,6 +304,15 @@ mod tests {
         assert_eq!(line["message"], "exchange ended");
         assert_eq!(line["target"], "spend");
         assert_eq!(line["level"], "INFO");
+    }
+
+    #[test]
+    fn a_line_that_comes_while_another_is_written_down_is_whole_and_without_secrets() {
+        let text = written(&[TOKEN], true, || {
+            json::while_a_line_is_written(|| tracing::info!("inner {TOKEN}"));
+        });
+        let line: Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(line["message"], "inner [token]");
     }
 
     #[test]

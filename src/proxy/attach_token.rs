@@ -12,12 +12,15 @@
 use std::fmt;
 use std::task::{Context, Poll};
 
+use http::Request;
 use http::header::{
     ACCEPT_ENCODING, AUTHORIZATION, HeaderMap, HeaderName, HeaderValue, InvalidHeaderValue,
 };
 use tower::{Layer, Service};
 
 use super::authenticate::Presented;
+use super::body::OutgoingBody;
+use super::exchange::Exchange;
 use super::refusal::Refusal;
 use super::trace::X_REQUEST_ID;
 use super::{Admitted, Answer, Sealed};
@@ -99,16 +102,54 @@ where
         self.inner.poll_ready(cx)
     }
 
-    fn call(&mut self, mut admitted: Admitted) -> Self::Future {
-        let headers = admitted.request.headers_mut();
-        *headers = outgoing(headers, &self.token);
+    fn call(&mut self, admitted: Admitted) -> Self::Future {
+        let request = Outgoing {
+            client: admitted.request,
+            token: self.token.clone(),
+        };
+        self.inner.call(Sealed(Admitted {
+            request,
+            exchange: admitted.exchange,
+            policy: admitted.policy,
+            operation: admitted.operation,
+            pledge: admitted.pledge,
+            slot: admitted.slot,
+            keeping: admitted.keeping,
+        }))
+    }
+}
+
+/// What is sent for a client's request. It is made anew for each try, which spares the one try that
+/// most have a copy for the next.
+pub struct Outgoing {
+    client: Request<OutgoingBody>,
+    token: Token,
+}
+
+impl fmt::Debug for Outgoing {
+    /// Without the client's headers: its key stands among them.
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let client = &self.client;
+        write!(out, "Outgoing({} {})", client.method(), client.uri().path())
+    }
+}
+
+impl Outgoing {
+    /// A request with the account's token, and nothing of the client's credentials.
+    pub fn request(&self, exchange: &Exchange) -> Request<OutgoingBody> {
+        let client = &self.client;
+        let mut request = Request::new(client.body().clone());
+        *request.method_mut() = client.method().clone();
+        *request.uri_mut() = client.uri().clone();
+        let headers = request.headers_mut();
+        *headers = outgoing(client.headers(), &self.token);
         // As it stands in our log; what the client sent may not have been fit for that.
         if headers.contains_key(X_REQUEST_ID)
-            && let Ok(id) = HeaderValue::from_str(&admitted.exchange.request_id)
+            && let Ok(id) = HeaderValue::from_str(&exchange.request_id)
         {
             headers.insert(X_REQUEST_ID, id);
         }
-        self.inner.call(Sealed(admitted))
+        request
     }
 }
 

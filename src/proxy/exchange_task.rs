@@ -15,7 +15,8 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
 use super::answer;
-use super::body::{AnswerBody, OutgoingBody, Piece};
+use super::attach_token::Outgoing;
+use super::body::{AnswerBody, Piece};
 use super::database_twin;
 use super::exchange::Exchange;
 use super::forward::{ForwardSettings, note_status, readable};
@@ -49,7 +50,7 @@ type Reply = oneshot::Sender<Result<Answer, Refusal>>;
 /// See the module.
 pub(super) struct ExchangeTask {
     settings: Arc<ForwardSettings>,
-    request: http::Request<OutgoingBody>,
+    request: Outgoing,
     policy: Arc<Policy>,
     settling: Settling,
     slot: Option<Slot>,
@@ -84,7 +85,11 @@ enum Start {
 }
 
 impl ExchangeTask {
-    pub(super) fn new(settings: Arc<ForwardSettings>, admitted: Admitted, reply: Reply) -> Self {
+    pub(super) fn new(
+        settings: Arc<ForwardSettings>,
+        admitted: Admitted<Outgoing>,
+        reply: Reply,
+    ) -> Self {
         let settling = Settling {
             exchange: admitted.exchange,
             operation: admitted.operation,

@@ -22,6 +22,7 @@ use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 use tower::Service;
 
+use super::attach_token::Outgoing;
 use super::body::AnswerBody;
 use super::breaker::Breaker;
 use super::database_twin::{self, TwinSavings};
@@ -103,7 +104,10 @@ impl Service<Sealed> for Forward {
 }
 
 /// A free operation: through, as it comes.
-async fn pass(settings: Arc<ForwardSettings>, admitted: Admitted) -> Result<Answer, Refusal> {
+async fn pass(
+    settings: Arc<ForwardSettings>,
+    admitted: Admitted<Outgoing>,
+) -> Result<Answer, Refusal> {
     let (exchange, slot) = (admitted.exchange, admitted.slot);
     let sent = Instant::now();
     exchange.note_own_time(sent);

@@ -67,6 +67,7 @@ pub mod unpack;
 pub mod upstream;
 
 use ask::Wishes;
+use attach_token::Outgoing;
 use body::{AnswerBody, OutgoingBody};
 use connection::Connection;
 use exchange::Exchange;
@@ -175,9 +176,9 @@ pub struct Slotted {
 
 /// A request that may leave: its quote is on disk, or it is free. Left by hold credits.
 #[derive(Debug)]
-pub struct Admitted {
+pub struct Admitted<R = Request<OutgoingBody>> {
     /// What will be sent.
-    pub request: Request<OutgoingBody>,
+    pub request: R,
     /// What is gathered about it.
     pub exchange: Arc<Exchange>,
     /// The rules in force.
@@ -203,7 +204,7 @@ pub enum Pledge {
     Job(JobId),
 }
 
-/// A request that carries the account's token and nothing of the client's credentials. Left by
-/// attach token.
+/// A request of which only what may go on is sent, with the account's token and nothing of the client's
+/// credentials. Left by attach token.
 #[derive(Debug)]
-pub struct Sealed(Admitted);
+pub struct Sealed(Admitted<Outgoing>);

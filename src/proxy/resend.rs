@@ -7,11 +7,11 @@
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use http::{Request, Response};
+use http::Response;
 use hyper::body::Incoming;
 use tokio::time::Instant;
 
-use super::body::OutgoingBody;
+use super::attach_token::Outgoing;
 use super::exchange::Exchange;
 use super::upstream::{SendError, Upstream};
 
@@ -34,13 +34,13 @@ impl Patience {
     pub async fn send(
         self,
         upstream: &Upstream,
-        request: Request<OutgoingBody>,
+        request: Outgoing,
         exchange: &Exchange,
     ) -> Result<Response<Incoming>, SendError> {
         let began = Instant::now();
         let mut pause = self.pause;
         for tried in 1..self.tries.get() {
-            let why = match upstream.send(request.clone()).await {
+            let why = match upstream.send(request.request(exchange)).await {
                 Err(SendError::Unsent(why)) => why,
                 sent => return sent,
             };
@@ -52,6 +52,6 @@ impl Patience {
             tokio::time::sleep(pause).await;
             pause *= 2;
         }
-        upstream.send(request).await
+        upstream.send(request.request(exchange)).await
     }
 }

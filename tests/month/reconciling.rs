@@ -19,7 +19,7 @@ use rand::seq::IndexedRandom;
 
 use crate::month::Month;
 use crate::shape::{CALL_LASTS, OVERLAP, ROWS_LATE, TOLERANCE};
-use crate::support::no_tls;
+use crate::support::answered::no_tls;
 
 impl Month {
     pub(super) fn client(&self) -> AccountClient {
@@ -50,6 +50,7 @@ impl Month {
             overlap: OVERLAP,
             call_lasts: CALL_LASTS,
             factor: Credits::from_micros(1_000_000),
+            charges_kept: self.shape.charges_kept(),
             balance_is: generect_guard::ledger::BalanceIs::Gross,
             pull: PullSettings {
                 pause: Duration::ZERO,

@@ -5,8 +5,10 @@ use tokio::sync::{OwnedSemaphorePermit, oneshot};
 use crate::ids::JobId;
 use crate::ledger::entry::{Entry, EntryKind, HoldId};
 use crate::ledger::grant::{GrantError, Granted};
-use crate::ledger::hold::{Delivery, Made};
-use crate::ledger::request::{HoldError, LedgerError, ResolveError};
+use crate::ledger::hold::Made;
+use crate::ledger::request::{LedgerError, ResolveError};
+
+use super::answers::Reply;
 
 /// Entries waiting for the next commit. After a failure the endings stay here until they are
 /// written; new holds do not.
@@ -31,7 +33,7 @@ pub(super) struct Batch {
 pub(super) struct WaitingHold {
     pub(super) made: Made,
     pub(super) place: OwnedSemaphorePermit,
-    pub(super) reply: oneshot::Sender<Result<Delivery, HoldError>>,
+    pub(super) reply: Reply,
 }
 
 #[derive(Debug)]

@@ -5,6 +5,7 @@
 //! async function, so that a simulation can drive it; in production it has a thread of its own,
 //! because the store blocks.
 
+mod answers;
 mod archive;
 mod batch;
 mod decide;
@@ -19,6 +20,7 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
+use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 use tokio::time::{Instant, timeout};
 
@@ -28,10 +30,12 @@ use crate::clock::Clock;
 
 use super::book::Book;
 use super::entry::{Ending, HoldId};
-use super::handle::{JobState, Known, Shared};
+use super::handle::Shared;
+use super::known::{JobState, Known};
 use super::request::{Job, LedgerError, Settings};
 use super::store::Store;
 
+use answers::Answers;
 use batch::Batch;
 use keep::Keeping;
 use recovery::Unsure;
@@ -74,6 +78,7 @@ pub struct Writer {
     /// The last entry that is on disk.
     last_seq: i64,
     batch: Batch,
+    answers: Answers,
     /// A batch of which nobody knows whether it is on disk.
     unsure: Option<Unsure>,
     /// Places of jobs under way.
@@ -139,6 +144,7 @@ impl Writer {
             inbox,
             last_seq: tail.seq,
             batch: Batch::default(),
+            answers: Answers::default(),
             unsure: None,
             job_places: AHashMap::new(),
             forgot_at: now,
@@ -207,16 +213,20 @@ impl Writer {
         self.finish();
     }
 
-    /// Runs it on a thread of its own, named `ledger`.
+    /// Runs it on a thread of its own, named `ledger`. Called in a runtime, it answers its callers
+    /// through a task of that.
     ///
     /// # Errors
     /// [`LedgerError::Thread`] if the system gives no thread or no timer.
-    pub fn spawn(self) -> Result<std::thread::JoinHandle<()>, LedgerError> {
+    pub fn spawn(mut self) -> Result<std::thread::JoinHandle<()>, LedgerError> {
         let thread = |error: std::io::Error| LedgerError::Thread(error.to_string());
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_time()
             .build()
             .map_err(thread)?;
+        if let Ok(callers) = Handle::try_current() {
+            self.answers.say_in(&callers);
+        }
         std::thread::Builder::new()
             .name("ledger".into())
             .spawn(move || runtime.block_on(self.run()))

@@ -63,7 +63,8 @@ impl Writer {
         });
         for WaitingHold { made, reply, .. } in std::mem::take(&mut self.batch.holds) {
             self.book.forget(made.id);
-            drop(reply.send(Err(HoldError::Unavailable(text.clone()))));
+            self.answers
+                .add(reply, Err(HoldError::Unavailable(text.clone())));
         }
         for waiting in std::mem::take(&mut self.batch.binds) {
             self.doubt_unbound(waiting, error);
@@ -116,7 +117,10 @@ impl Writer {
                 biased;
                 () = sleep_until(deadline) => return Next::Turn,
                 request = self.inbox.requests.recv() => match request {
-                    Some(request) => self.refuse(request),
+                    Some(request) => {
+                        self.refuse(request);
+                        self.answers.say();
+                    }
                     None => return Next::End,
                 },
                 ended = self.inbox.endings.recv() => match ended {
@@ -138,7 +142,8 @@ impl Writer {
         let error = StoreError::Failed(failure.clone());
         match request {
             Request::Hold { reply, .. } => {
-                drop(reply.send(Err(HoldError::Unavailable(failure))));
+                self.answers
+                    .add(reply, Err(HoldError::Unavailable(failure)));
             }
             Request::Consider { reply, .. } => {
                 drop(reply.send(Err(HoldError::Unavailable(failure))));

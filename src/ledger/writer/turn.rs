@@ -9,8 +9,8 @@ use crate::ids::JobId;
 use crate::ledger::book::Decided;
 use crate::ledger::budget::Budget;
 use crate::ledger::entry::{Ending, Entry, EntryKind, HoldId};
-use crate::ledger::handle::JobState;
 use crate::ledger::hold::{Delivery, Hold};
+use crate::ledger::known::JobState;
 use crate::ledger::request::{HoldError, Job, LedgerError};
 use crate::ledger::store::StoreError;
 
@@ -30,6 +30,7 @@ impl Writer {
             self.take(request);
         }
         self.commit();
+        self.answers.say();
         self.keep_records();
         self.forget_old_jobs();
         if self.closing.is_empty() {
@@ -102,8 +103,7 @@ impl Writer {
                         self.batch.entries.push(entry);
                         self.batch.holds.push(WaitingHold { made, place, reply });
                     }
-                    // Nobody minds if the caller has left.
-                    Err(refused) => drop(reply.send(Err(refused))),
+                    Err(refused) => self.answers.add(reply, Err(refused)),
                 }
             }
             Request::Consider { request, reply } => {
@@ -257,7 +257,7 @@ impl Writer {
         }
     }
 
-    fn deliver(&self, holds: Vec<WaitingHold>) {
+    fn deliver(&mut self, holds: Vec<WaitingHold>) {
         if holds.is_empty() {
             return;
         }
@@ -266,7 +266,7 @@ impl Writer {
             // Without a handle there is nobody to answer; the next start finds the hold open.
             if let Some(shared) = &shared {
                 let hold = Hold::new(made, Arc::clone(shared), place);
-                drop(reply.send(Ok(Delivery::new(hold))));
+                self.answers.add(reply, Ok(Delivery::new(hold)));
             }
         }
     }
@@ -315,7 +315,7 @@ impl Writer {
         self.inbox.requests.close();
         while let Ok(request) = self.inbox.requests.try_recv() {
             match request {
-                Request::Hold { reply, .. } => drop(reply.send(Err(HoldError::Closed))),
+                Request::Hold { reply, .. } => self.answers.add(reply, Err(HoldError::Closed)),
                 Request::Close { reply } => self.closing.push(reply),
                 Request::Bind { .. } => self.take(request),
                 Request::Consider { .. }
@@ -346,6 +346,7 @@ impl Writer {
         };
         let writable = outcome.is_ok();
         self.inbox.known.writable.store(writable, Ordering::Release);
+        self.answers.say();
         for reply in self.closing.drain(..) {
             drop(reply.send(outcome.clone()));
         }
