@@ -192,6 +192,7 @@ fn main() {
             let (started, before) = (Instant::now(), processor_time());
             let question = Question {
                 charges: &history.charges,
+                rowless: &[],
                 doubts: &history.doubts,
                 live: &[],
                 operations: &operations,

@@ -15,7 +15,7 @@ use generect_guard::credits::Credits;
 use generect_guard::ledger::{
     Evidence, HoldRequest, Ledger, Settings, SqliteStore, StoreError, open_reader,
 };
-use generect_guard::reconciliation::{Depth, Reconciler, ReconcilerSettings};
+use generect_guard::reconciliation::{CHARGES_KEPT, Depth, Reconciler, ReconcilerSettings};
 use generect_guard::simulator::LIVE_TOKEN;
 use generect_guard::transaction::TransactionSource;
 use jiff::SignedDuration;
@@ -132,6 +132,7 @@ pub(crate) async fn show() {
         overlap: SignedDuration::from_hours(2),
         call_lasts: SignedDuration::from_mins(5),
         factor: Credits::from_micros(1_000_000),
+        charges_kept: CHARGES_KEPT,
         balance_is: generect_guard::ledger::BalanceIs::Gross,
         pull: PullSettings {
             pause: Duration::ZERO,

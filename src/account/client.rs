@@ -5,9 +5,11 @@
 //! (`job`). All of them are free.
 
 use std::fmt;
+use std::sync::Arc;
 
 use super::error::ClientBuildError;
 use super::transport::{AccountClientSettings, Transport};
+use super::way::Carrier;
 use crate::clock::Clock;
 
 /// Asks for the account's pages. Clones share one pool of connections.
@@ -36,6 +38,20 @@ impl AccountClient {
         clock: Clock,
     ) -> Result<Self, ClientBuildError> {
         let transport = Transport::new(settings, token, clock)?;
+        Ok(Self { transport })
+    }
+
+    /// A client that asks the account at `base_url` with `token`, over the links of `carrier`.
+    ///
+    /// # Errors
+    /// [`ClientBuildError`]: the URL or the token cannot be used.
+    pub fn over(
+        carrier: Arc<dyn Carrier>,
+        base_url: &str,
+        token: &str,
+        clock: Clock,
+    ) -> Result<Self, ClientBuildError> {
+        let transport = Transport::over(carrier, base_url, token, clock)?;
         Ok(Self { transport })
     }
 }

@@ -18,6 +18,7 @@ mod transactions;
 mod transport;
 mod usage;
 mod watcher;
+mod way;
 
 pub use client::AccountClient;
 pub use error::{AccountError, ClientBuildError};
@@ -33,3 +34,4 @@ pub use transactions::{
 pub use transport::{AccountClientSettings, in_the_clear};
 pub use usage::{Spent, Sums, Usage, read_spent, read_usage};
 pub use watcher::{FundsGone, Nudge, Watcher};
+pub use way::{Carried, Carrier};

@@ -3,18 +3,19 @@
 //! Every page of the account is asked here: with the token, without following redirects, without
 //! repeating. None of the errors carries the token or anything of the answer's body.
 
-use std::error::Error;
 use std::io::Read;
+use std::sync::Arc;
 use std::time::Duration;
 
 use flate2::read::MultiGzDecoder;
 use http::header::{ACCEPT, ACCEPT_ENCODING, AUTHORIZATION, CONTENT_ENCODING, DATE};
-use http::{HeaderMap, HeaderValue, StatusCode};
+use http::{HeaderMap, HeaderValue};
 use jiff::Timestamp;
 use jiff::fmt::rfc2822::DateTimeParser;
-use reqwest::{Client, Proxy, Response, Url, redirect};
+use reqwest::{Client, Proxy, Url, redirect};
 
 use super::error::{AccountError, ClientBuildError};
+use super::way::{Carrier, Way};
 use crate::clock::Clock;
 
 /// How to reach the account.
@@ -37,7 +38,7 @@ const IDLE_CONNECTIONS_MAX: usize = 3;
 /// Asks. Clones share one pool of connections.
 #[derive(Clone)]
 pub(super) struct Transport {
-    client: Client,
+    way: Way,
     base: Url,
     authorization: HeaderValue,
     clock: Clock,
@@ -81,9 +82,24 @@ impl Transport {
             let proxy = Proxy::all(proxy).map_err(|_| ClientBuildError::EgressProxy)?;
             builder = builder.proxy(proxy);
         }
+        let client = builder.build().map_err(|_| ClientBuildError::Tls)?;
         Ok(Self {
-            client: builder.build().map_err(|_| ClientBuildError::Tls)?,
+            way: Way::Network(client),
             base,
+            authorization: authorization(token)?,
+            clock,
+        })
+    }
+
+    pub(super) fn over(
+        carrier: Arc<dyn Carrier>,
+        base_url: &str,
+        token: &str,
+        clock: Clock,
+    ) -> Result<Self, ClientBuildError> {
+        Ok(Self {
+            way: Way::Given(carrier),
+            base: base(base_url).ok_or(ClientBuildError::BaseUrl)?,
             authorization: authorization(token)?,
             clock,
         })
@@ -107,19 +123,16 @@ impl Transport {
         if !query.is_empty() {
             url.query_pairs_mut().extend_pairs(query);
         }
+        let headers = [
+            (AUTHORIZATION, self.authorization.clone()),
+            (ACCEPT, HeaderValue::from_static("application/json")),
+            (ACCEPT_ENCODING, HeaderValue::from_static("identity")),
+        ];
         let started_at = self.clock.now();
-        let response = self
-            .client
-            .get(url)
-            .header(AUTHORIZATION, self.authorization.clone())
-            .header(ACCEPT, HeaderValue::from_static("application/json"))
-            .header(ACCEPT_ENCODING, HeaderValue::from_static("identity"))
-            .send()
-            .await
-            .map_err(|error| not_answered(&error))?;
-        check_status(response.status())?;
-        let headers = response.headers().clone();
-        let body = read_bounded(response, bytes_max).await?;
+        let (headers, body) = self
+            .way
+            .ask(url, headers.into_iter().collect(), bytes_max)
+            .await?;
         let finished_at = self.clock.now();
         Ok(Answered {
             body: in_the_clear(&headers, body, bytes_max)?,
@@ -157,34 +170,6 @@ fn authorization(token: &str) -> Result<HeaderValue, ClientBuildError> {
     Ok(value)
 }
 
-fn check_status(status: StatusCode) -> Result<(), AccountError> {
-    match status {
-        StatusCode::OK => Ok(()),
-        StatusCode::UNAUTHORIZED => Err(AccountError::TokenRefused),
-        StatusCode::TOO_MANY_REQUESTS => Err(AccountError::Throttled),
-        status if status.is_redirection() => Err(AccountError::Redirected(status.as_u16())),
-        status => Err(AccountError::Status(status.as_u16())),
-    }
-}
-
-async fn read_bounded(mut response: Response, bytes_max: usize) -> Result<Vec<u8>, AccountError> {
-    let broken = |error: reqwest::Error| {
-        if error.is_timeout() {
-            AccountError::Silent
-        } else {
-            AccountError::Cut(root_of(&error))
-        }
-    };
-    let mut body = Vec::new();
-    while let Some(chunk) = response.chunk().await.map_err(broken)? {
-        if body.len() + chunk.len() > bytes_max {
-            return Err(AccountError::TooLarge);
-        }
-        body.extend_from_slice(&chunk);
-    }
-    Ok(body)
-}
-
 /// Identity was asked for. Gzip that comes all the same is unpacked, any other coding is refused.
 /// `bytes_max`: bytes of the clear text at most.
 ///
@@ -214,29 +199,6 @@ pub fn in_the_clear(
             Ok(clear)
         }
         _ => Err(AccountError::Coded),
-    }
-}
-
-fn not_answered(error: &reqwest::Error) -> AccountError {
-    if error.is_timeout() {
-        AccountError::Silent
-    } else if error.is_connect() {
-        AccountError::Unreachable(root_of(error))
-    } else {
-        AccountError::Cut(root_of(error))
-    }
-}
-
-/// The innermost cause, which is what an operator can act on ("connection refused"). The outer
-/// texts repeat the URL.
-fn root_of(error: &reqwest::Error) -> String {
-    let mut cause: &dyn Error = error;
-    while let Some(inner) = cause.source() {
-        cause = inner;
-    }
-    match cause.downcast_ref::<reqwest::Error>() {
-        Some(_) => "no further cause given".to_owned(),
-        None => cause.to_string(),
     }
 }
 

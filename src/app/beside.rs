@@ -191,7 +191,7 @@ async fn clear_archived(ledger: Ledger, ended: CancellationToken) {
 }
 
 /// Who stops the calls of teams and keys, by the names in force.
-fn pausing(stack: &StackSettings) -> Pausing {
+pub fn pausing(stack: &StackSettings) -> Pausing {
     let policy = Arc::clone(&stack.policy);
     let names = move || {
         let policy = policy.load();

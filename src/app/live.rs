@@ -30,20 +30,27 @@ use crate::reconciliation::record_of_prices;
 pub type LoadConfig = Arc<dyn Fn() -> Result<Config, ConfigErrors> + Send + Sync>;
 
 /// The parts that a reload changes, and the settings in force.
-pub(super) struct Live {
-    pub(super) config: Config,
+pub struct Live {
+    /// The settings in force.
+    pub config: Config,
     /// `None`: this guard was not started from a file.
-    pub(super) load: Option<LoadConfig>,
-    pub(super) tls: rustls::ClientConfig,
-    pub(super) clock: Clock,
-    pub(super) ledger: Ledger,
-    pub(super) policy: Arc<ArcSwap<Policy>>,
+    pub load: Option<LoadConfig>,
+    /// What alerts are sent by.
+    pub tls: rustls::ClientConfig,
+    /// What changes are dated by.
+    pub clock: Clock,
+    /// The books, which count by budgets.
+    pub ledger: Ledger,
+    /// What new calls go by.
+    pub policy: Arc<ArcSwap<Policy>>,
     /// Whose caps are settings.
-    pub(super) slots: Arc<Slots>,
+    pub slots: Arc<Slots>,
     /// The account's own prices, which stay over those of any file.
-    pub(super) tier: watch::Receiver<Option<Arc<TierPrices>>>,
-    pub(super) near: Near,
-    pub(super) alerts: mpsc::Sender<Alerts>,
+    pub tier: watch::Receiver<Option<Arc<TierPrices>>>,
+    /// The floors near which the account is asked faster.
+    pub near: Near,
+    /// Who takes over other alerts.
+    pub alerts: mpsc::Sender<Alerts>,
 }
 
 /// Settings that were read, and everything made from them that could have failed.
@@ -55,7 +62,7 @@ struct Ready {
 
 impl Live {
     /// Answers, one at a time, until `ended`.
-    pub(super) async fn run(mut self, mut asked: mpsc::Receiver<Reload>, ended: CancellationToken) {
+    pub async fn run(mut self, mut asked: mpsc::Receiver<Reload>, ended: CancellationToken) {
         while let Some(Some(Reload { asker, reply })) =
             ended.run_until_cancelled(asked.recv()).await
         {

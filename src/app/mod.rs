@@ -42,10 +42,11 @@ use crate::proxy::upstream::{Upstream, UpstreamSettings};
 use crate::reconciliation::ReconcileNow;
 
 use beside::Beside;
+pub use beside::pausing;
 pub use listening::Sockets;
 use listening::{announce, first_reading, idle_at_end, local, refusing};
-pub use live::LoadConfig;
-pub use reconcile::{AloneError, reconcile_alone};
+pub use live::{Live, LoadConfig};
+pub use reconcile::{AloneError, reconcile_alone, reconciler_settings};
 pub use stack::{StackParts, stack_settings};
 
 /// Why the guard does not start. Each says what to look at.

@@ -14,7 +14,8 @@ use crate::ledger::store::open_locked;
 use crate::ledger::{Ledger, StoreError, open_reader};
 use crate::proxy::policy::Policy;
 use crate::reconciliation::{
-    Depth, InForce, ReconcileError, Reconciler, ReconcilerSettings, Summary,
+    CHARGES_KEPT, Depth, InForce, OpenReader, ReconcileError, Reconciler, ReconcilerSettings,
+    Summary,
 };
 
 /// Why a command could not reconcile.
@@ -45,18 +46,31 @@ pub(super) fn reconciler(
         let policy = policy.load();
         (Arc::clone(&policy.catalogue), Arc::clone(&policy.prices))
     };
-    let settings = settings(config, Arc::new(in_force), Arc::new(move || tier.nudge()))?;
+    let open = reader_of(config);
+    let settings = reconciler_settings(
+        config,
+        open,
+        Arc::new(in_force),
+        Arc::new(move || tier.nudge()),
+    )?;
     let (client, ledger) = (client.clone(), ledger.clone());
     Some(Reconciler::new(settings, client, ledger, clock.clone()))
 }
 
-fn settings(
+/// Readers of the ledger's file, beside its writer.
+fn reader_of(config: &Config) -> OpenReader {
+    let path = config.ledger.path.clone();
+    Arc::new(move || open_reader(&path).map_err(|error| StoreError::Failed(error.to_string())))
+}
+
+/// What a reconciler is built from. `None` if the settings want none.
+pub fn reconciler_settings(
     config: &Config,
+    open_reader: OpenReader,
     in_force: InForce,
     prices_departed: Arc<dyn Fn() + Send + Sync>,
 ) -> Option<ReconcilerSettings> {
     let wanted = &config.reconciliation;
-    let path = config.ledger.path.clone();
     let lasts = SignedDuration::try_from(config.upstream.response_timeout);
     Some(ReconcilerSettings {
         source: wanted.source?,
@@ -66,10 +80,9 @@ fn settings(
         call_lasts: lasts.unwrap_or(SignedDuration::MAX),
         factor: wanted.factor,
         balance_is: config.account.rule.balance_is,
+        charges_kept: CHARGES_KEPT,
         pull: PullSettings::default(),
-        open_reader: Arc::new(move || {
-            open_reader(&path).map_err(|error| StoreError::Failed(error.to_string()))
-        }),
+        open_reader,
         in_force,
         prices_departed,
     })
@@ -89,7 +102,8 @@ pub async fn reconcile_alone(
     let client = account::client(config, &tls, clock)?;
     let (catalogue, prices) = own_prices(config, &client).await;
     let in_force = move || (Arc::clone(&catalogue), Arc::clone(&prices));
-    let settings = settings(config, Arc::new(in_force), Arc::new(|| {}));
+    let open = reader_of(config);
+    let settings = reconciler_settings(config, open, Arc::new(in_force), Arc::new(|| {}));
     let settings = settings.ok_or(AloneError::NoSource)?;
     let (_lock, store) = open_locked(&config.ledger.path, clock.now()).map_err(StartError::from)?;
     let (ledger, writer) = Ledger::open(Box::new(store), ledger_settings(config), clock.clone())

@@ -60,5 +60,10 @@ fn tell(path: &str, report: &VerifyReport, out: &mut dyn Write) -> anyhow::Resul
     if report.untold > 0 {
         writeln!(out, "and {} more mismatches", report.untold)?;
     }
+    writeln!(
+        out,
+        "What to do: stop the guard, move the file with its -wal and -shm away and keep them, then put a backup of \
+         before in its place with `restore` and start again (the README says what is not in it)."
+    )?;
     Ok(ExitCode::FAILURE)
 }

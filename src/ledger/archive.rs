@@ -15,13 +15,13 @@ use std::path::Path;
 
 use jiff::tz::TimeZone;
 use jiff::{Timestamp, ToSpan};
-use sha2::{Digest as _, Sha256};
 use tokio::sync::oneshot;
 
-use super::entry::{Entry, HoldId, Origin};
+use super::digest::EntriesDigest;
+use super::entry::{Entry, HoldId};
 use super::handle::Ledger;
 use super::request::LedgerError;
-use super::store::{Reader, StoreError, SumRow, open_archive};
+use super::store::{Reader, StoreError, open_archive};
 use super::window::quarter_of;
 use super::writer::Request;
 
@@ -303,74 +303,4 @@ pub(super) fn sums_digest(reader: &dyn Reader, span: &ArchiveSpan) -> Result<Str
     let mut digest = EntriesDigest::default();
     reader.each_sum(first, quarter_of(span.before), &mut |sum| digest.sum(&sum))?;
     Ok(digest.finish())
-}
-
-/// A digest of entries, or of sums, in their order, with everything that they say.
-#[derive(Default)]
-pub(super) struct EntriesDigest {
-    hasher: Sha256,
-    bytes: Vec<u8>,
-}
-
-impl EntriesDigest {
-    pub(super) fn entry(&mut self, entry: &Entry) {
-        self.bytes.clear();
-        for number in [
-            entry.seq,
-            entry.kind.number(),
-            entry.hold.get(),
-            entry.began_at.as_microsecond(),
-            entry.recorded_at.as_microsecond(),
-            entry.amount.micros(),
-        ] {
-            self.number(number);
-        }
-        let print = entry.fingerprint.map(|print| print.0.to_string());
-        let note = entry.evidence.as_ref();
-        self.number(note.map_or(0, |note| note.kind.number()));
-        for text in [
-            Some(entry.team.as_str()),
-            Some(entry.key.as_str()),
-            Some(entry.operation.as_str()),
-            entry.job.as_ref().map(|job| job.as_str()),
-            entry.budget.as_ref().map(|budget| budget.as_str()),
-            print.as_deref(),
-            note.map(|note| note.text.as_str()),
-        ] {
-            self.text(text);
-        }
-        self.hasher.update(&self.bytes);
-    }
-
-    pub(super) fn sum(&mut self, sum: &SumRow) {
-        self.bytes.clear();
-        for number in [sum.began, sum.recorded, sum.calls, sum.settled.micros()] {
-            self.number(number);
-        }
-        let Origin {
-            team,
-            key,
-            operation,
-        } = &sum.origin;
-        for text in [team.as_str(), key.as_str(), operation.as_str()] {
-            self.text(Some(text));
-        }
-        self.hasher.update(&self.bytes);
-    }
-
-    pub(super) fn finish(self) -> String {
-        hex::encode(self.hasher.finalize())
-    }
-
-    fn number(&mut self, number: i64) {
-        self.bytes.extend_from_slice(&number.to_le_bytes());
-    }
-
-    /// With its length in front, so that no two texts can be taken for two others.
-    fn text(&mut self, text: Option<&str>) {
-        let length = text.map_or(-1, |text| i64::try_from(text.len()).unwrap_or(i64::MAX));
-        self.number(length);
-        self.bytes
-            .extend_from_slice(text.unwrap_or_default().as_bytes());
-    }
 }

@@ -53,6 +53,7 @@ mod archive;
 mod book;
 mod budget;
 mod change;
+mod digest;
 mod entry;
 mod exhausted;
 mod grant;
@@ -73,6 +74,7 @@ pub use archive::{
 };
 pub use budget::{Budget, BudgetStatus, Filter, Mode};
 pub use change::{Change, ChangeKind, KeptChange, SavedBy, Saving};
+pub use digest::Digested;
 pub use entry::{Ending, Entry, EntryKind, Evidence, Fingerprint, HoldId, Note, NoteKind, Origin};
 pub use grant::{Grant, GrantError, Granted};
 pub use handle::Ledger;

@@ -18,7 +18,7 @@ const WITNESSES_MIN: u32 = 3;
 /// Readings kept whose movements have not been looked at.
 const READINGS_MAX: usize = 1_000;
 /// Movements kept that no reading has seen yet.
-const MOVEMENTS_MAX: usize = 100_000;
+pub(super) const MOVEMENTS_MAX: usize = 100_000;
 
 /// What our books say moved the balance at one moment, under either meaning, in micro-credits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,9 +82,9 @@ impl BalanceKind {
     }
 
     /// The books were looked at, and say that this moved since the last time.
-    pub fn catch_up(&mut self, movements: &[Movement]) {
+    pub fn catch_up(&mut self, movements: impl IntoIterator<Item = Movement>) {
         for movement in movements {
-            self.moved(*movement);
+            self.moved(movement);
         }
         for (started_at, balance) in std::mem::take(&mut self.readings) {
             self.read(started_at, balance);

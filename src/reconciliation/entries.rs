@@ -1,13 +1,16 @@
 //! Our side: what the entries since the last run say.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet, VecDeque};
+use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::balance_kind::Movement;
+use super::balance_kind::{MOVEMENTS_MAX, Movement};
 use super::judge;
 use super::keeping::Judged;
 use super::open::{ABSENT, Open, OpenCharge};
+use super::prices::Expected;
+use super::setting_aside::RowTimes;
 use crate::credits::Credits;
 use crate::ids::{OperationName, TeamId};
 use crate::ledger::store::Reader;
@@ -17,17 +20,37 @@ use crate::transaction::{Transaction, TransactionId};
 /// Entries read at a time.
 const PAGE: usize = 10_000;
 
+/// What new entries are held against.
+#[derive(Debug)]
+pub(super) struct Sought {
+    /// The rows that belong to no call.
+    pub(super) rows: RowTimes,
+    /// The calls that were open before.
+    pub(super) calls: HashSet<HoldId>,
+    /// What charges are expected.
+    pub(super) expected: Expected,
+}
+
 /// What new entries say, beside what stays open.
 #[derive(Debug, Default)]
 pub(super) struct News {
     /// Matches that a crash left out.
     pub(super) left_out: Vec<Judged>,
-    /// What moved the balance.
-    pub(super) movements: Vec<Movement>,
-    /// Charges that answers stated.
-    pub(super) stated: Vec<StatedCharge>,
-    /// Holds that have ended.
+    /// What moved the balance last: no more of it is ever looked at.
+    pub(super) movements: VecDeque<Movement>,
+    /// What was found of charges at prices that nobody expected, by its name.
+    pub(super) unexpected: BTreeMap<Arc<str>, Finding>,
+    /// Those of the open calls that have ended.
     pub(super) ended: HashSet<HoldId>,
+}
+
+impl News {
+    fn moved(&mut self, movement: Movement) {
+        if self.movements.len() == MOVEMENTS_MAX {
+            self.movements.pop_front();
+        }
+        self.movements.push_back(movement);
+    }
 }
 
 /// A charge that an answer stated.
@@ -61,7 +84,11 @@ fn is_end(entry: &Entry) -> bool {
 
 impl Open {
     /// Looks at the entries since the last time.
-    pub(super) fn read_entries(&mut self, reader: &dyn Reader) -> Result<News, StoreError> {
+    pub(super) fn read_entries(
+        &mut self,
+        reader: &dyn Reader,
+        sought: &Sought,
+    ) -> Result<News, StoreError> {
         let mut news = News::default();
         let restored_from = self.restored_from.take().unwrap_or(0);
         loop {
@@ -80,8 +107,9 @@ impl Open {
                 if kind == Some(NoteKind::Transaction) {
                     self.take_evidence(&entry, reader, &mut news)?;
                 }
-                self.take_entry(&entry, &mut news);
+                self.take_entry(&entry, sought, &mut news);
             }
+            self.set_aside(&sought.rows);
         }
     }
 
@@ -97,8 +125,8 @@ impl Open {
         Ok(())
     }
 
-    fn take_entry(&mut self, entry: &Entry, news: &mut News) {
-        if is_end(entry) {
+    fn take_entry(&mut self, entry: &Entry, sought: &Sought, news: &mut News) {
+        if is_end(entry) && sought.calls.contains(&entry.hold) {
             news.ended.insert(entry.hold);
         }
         match entry.kind {
@@ -107,10 +135,9 @@ impl Open {
             }
             EntryKind::Bound => {
                 self.jobs.insert(entry.hold, entry.amount);
-                let began = Movement::job_began(entry.recorded_at, entry.amount);
-                news.movements.push(began);
+                news.moved(Movement::job_began(entry.recorded_at, entry.amount));
             }
-            EntryKind::Settled => self.take_charge(entry, news),
+            EntryKind::Settled => self.take_charge(entry, sought, news),
             EntryKind::Released => {
                 self.quotes.remove(&entry.hold);
                 if is_given_up(entry) && !self.explained.contains(&entry.hold) {
@@ -118,20 +145,20 @@ impl Open {
                     let call = OpenCharge::of(entry, is_job);
                     self.given_up.entry(entry.hold).or_insert(call);
                 }
-                let quote = self.jobs.remove(&entry.hold);
-                news.movements.extend(
-                    quote.map(|quote| Movement::job_ended(entry.recorded_at, quote, Credits::ZERO)),
-                );
+                if let Some(quote) = self.jobs.remove(&entry.hold) {
+                    let ended = Movement::job_ended(entry.recorded_at, quote, Credits::ZERO);
+                    news.moved(ended);
+                }
             }
             EntryKind::Doubted | EntryKind::Corrected | EntryKind::Granted => {}
         }
     }
 
-    fn take_charge(&mut self, entry: &Entry, news: &mut News) {
+    fn take_charge(&mut self, entry: &Entry, sought: &Sought, news: &mut News) {
         let kind = entry.evidence.as_ref().map(|note| note.kind);
         let is_job = self.is_job(entry.hold, &entry.operation);
         let quote = self.quotes.remove(&entry.hold);
-        news.movements.push(match self.jobs.remove(&entry.hold) {
+        news.moved(match self.jobs.remove(&entry.hold) {
             Some(quote) => Movement::job_ended(entry.recorded_at, quote, entry.amount),
             None => Movement::charged(entry.recorded_at, entry.amount),
         });
@@ -139,7 +166,8 @@ impl Open {
             return;
         }
         if kind == Some(NoteKind::Stated) && entry.seq > self.priced {
-            news.stated.push(StatedCharge::of(entry, quote));
+            let stated = StatedCharge::of(entry, quote);
+            sought.expected.check(&stated, &mut news.unexpected);
         }
         if !self.explained.contains(&entry.hold) {
             let charge = OpenCharge::of(entry, is_job);

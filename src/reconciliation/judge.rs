@@ -11,13 +11,17 @@ use jiff::Timestamp;
 use super::keeping::Judged;
 use super::kinds::Kinds;
 use super::matching::{Answer, Differing, LeftBecause};
-use super::open::{Open, OpenCharge, Seen, changed};
+use super::open::{FoundOf, Open, OpenCharge, Seen, changed};
 use super::question::Asked;
 use super::unit::{self, Pair};
 use crate::credits::Credits;
 use crate::ledger::{Finding, FindingKind, HoldId, Match, MatchedBy, Record};
 use crate::transaction::{Transaction, TransactionId, TransactionStatus};
 
+/// What the names of charges without a row begin with.
+pub(super) const OURS_ONLY: &str = "ours_only:";
+/// The same of rows that are nobody's.
+pub(super) const THEIRS_ONLY: &str = "theirs_only:";
 /// The words that findings about given money are named by.
 const REFUND: &str = "refund";
 const TOP_UP: &str = "top_up";
@@ -25,9 +29,15 @@ const TOP_UP: &str = "top_up";
 /// What a matching left, judged.
 #[derive(Debug, Default)]
 pub(super) struct Left {
-    pub(super) judged: Vec<Judged>,
+    /// What belongs together but for its amount.
+    pub(super) differing: Vec<Judged>,
     /// Rows that came late: their findings, and the calls they belong to.
     pub(super) late: Vec<Late>,
+    /// The places of rows that are nobody's. What is found of them is put into words as it is kept: there
+    /// may be a million.
+    pub(super) theirs: Vec<usize>,
+    /// Holds whose charges have no row.
+    pub(super) ours: Vec<HoldId>,
 }
 
 /// What a matching said, and what it was asked.
@@ -52,18 +62,20 @@ pub(super) fn left(open: &mut Open, matched: Matched<'_>, now: Timestamp) -> Lef
         left.differs(open, matched, pair, now);
     }
     for row in &answer.rows_left {
+        let place = row.row;
         if row.because == LeftBecause::Unexplained
-            && let Some(row) = asked.rows.get(row.row)
+            && let Some(row) = asked.rows.get(place)
             && matched.is_nobodys(row)
+            && left.is_theirs(open, row, matched.kinds, now)
         {
-            left.theirs(open, row, matched.kinds, now);
+            left.theirs.push(place);
         }
     }
     for charge in &answer.charges_left {
         if charge.because == LeftBecause::Unexplained
             && let Some(charge) = asked.charges.get(charge.charge)
         {
-            left.ours(open, charge.hold, now);
+            left.ours(open, charge.hold);
         }
     }
     left
@@ -120,60 +132,75 @@ impl Left {
             transaction: Some(first.id.clone()),
             detail: format!("the account took {their}, the answer to hold {hold} stated {our}"),
         });
-        self.judged.push(judged);
+        self.differing.push(judged);
     }
 
     /// A row that nothing of ours explains: somebody used the account around the guard, or a call
-    /// that was given up has been charged after all.
-    fn theirs(&mut self, open: &mut Open, row: &Transaction, kinds: Kinds<'_>, now: Timestamp) {
-        let Some(left) = open.rows.get(&row.id) else {
-            return;
-        };
-        if left.finding.is_some() {
-            return;
+    /// that was given up has been charged after all. Says whether it is the first, and new.
+    fn is_theirs(
+        &mut self,
+        open: &mut Open,
+        row: &Transaction,
+        kinds: Kinds<'_>,
+        now: Timestamp,
+    ) -> bool {
+        let left = open.rows.get(&row.id);
+        if left.is_none_or(|left| left.finding.is_some()) {
+            return false;
         }
         if let Some(late) = Late::find(open, row, kinds, now) {
             open.found_late(&late.finding);
             self.late.push(late);
-            return;
+            return false;
         }
-        let finding = theirs_only(row, now);
         if let Some(left) = open.rows.get_mut(&row.id) {
-            left.finding = Some(finding.clone());
+            left.finding = Some(FoundOf::Theirs);
         }
-        self.judged.push(Judged::found(finding));
+        true
     }
 
-    fn ours(&mut self, open: &mut Open, hold: HoldId, now: Timestamp) {
-        let Some(charge) = open.charges.get_mut(&hold) else {
-            return;
-        };
-        if charge.finding.is_some() {
-            return;
+    fn ours(&mut self, open: &mut Open, hold: HoldId) {
+        if let Some(charge) = open.charges.get_mut(&hold)
+            && !charge.is_found
+        {
+            charge.is_found = true;
+            self.ours.push(hold);
         }
-        let name: Arc<str> = format!("ours_only:{hold}").into();
-        self.judged.push(Judged::found(Finding {
-            name: Arc::clone(&name),
-            kind: FindingKind::OursOnly,
-            found_at: now,
-            at: charge.began_at,
-            operation: Some(charge.operation.clone()),
-            team: Some(charge.team.clone()),
-            drift: Credits::ZERO.saturating_sub(charge.amount),
-            hold: Some(hold),
-            transaction: None,
-            detail: format!(
-                "hold {hold} was settled at {}, and the account's list is complete for its time without a row for it",
-                charge.amount
-            ),
-        }));
-        charge.finding = Some(name);
     }
+}
+
+/// The name of the finding that a hold's charge has no row.
+pub(super) fn ours_only_name(hold: HoldId) -> Arc<str> {
+    format!("{OURS_ONLY}{hold}").into()
+}
+
+/// What is said of a charge that has no row.
+pub(super) fn ours_only(hold: HoldId, charge: &OpenCharge, now: Timestamp) -> Finding {
+    Finding {
+        name: ours_only_name(hold),
+        kind: FindingKind::OursOnly,
+        found_at: now,
+        at: charge.began_at,
+        operation: Some(charge.operation.clone()),
+        team: Some(charge.team.clone()),
+        drift: Credits::ZERO.saturating_sub(charge.amount),
+        hold: Some(hold),
+        transaction: None,
+        detail: format!(
+            "hold {hold} was settled at {}, and the account's list is complete for its time without a row for it",
+            charge.amount
+        ),
+    }
+}
+
+/// The name of the finding that a row is nobody's.
+pub(super) fn theirs_only_name(row: &TransactionId) -> Arc<str> {
+    format!("{THEIRS_ONLY}{row}").into()
 }
 
 pub(super) fn theirs_only(row: &Transaction, now: Timestamp) -> Finding {
     Finding {
-        name: format!("theirs_only:{}", row.id).into(),
+        name: theirs_only_name(&row.id),
         kind: FindingKind::TheirsOnly,
         found_at: now,
         at: row.at,
@@ -213,7 +240,7 @@ impl Late {
                 && kinds.may_be(&row.kind, &call.operation)
         };
         let fitting = || open.given_up.iter().filter(|(_, call)| fits(call));
-        let free = fitting().filter(|(_, call)| call.finding.is_none());
+        let free = fitting().filter(|(_, call)| !call.is_found);
         let distance = |call: &OpenCharge| row.at.duration_since(call.began_at).abs();
         let (hold, call) = free.min_by_key(|(hold, call)| (distance(call), **hold))?;
         let payers = || fitting().map(|(_, call)| (&call.team, &call.key, &call.operation));
@@ -228,19 +255,20 @@ impl Late {
 }
 
 /// What was found of a row that takes another amount now.
-pub(super) fn again(row: &Transaction, found: &Finding, now: Timestamp) -> Finding {
-    if found.kind != FindingKind::Late {
-        return theirs_only(row, now);
-    }
-    let detail = match found.hold {
+pub(super) fn again(row: &Transaction, found: FoundOf, now: Timestamp) -> Finding {
+    let late = match found {
+        FoundOf::Theirs => return theirs_only(row, now),
+        FoundOf::Late(late) => *late,
+    };
+    let detail = match late.hold {
         Some(hold) => came_late(hold, row.charge()),
-        None => found.detail.clone(),
+        None => late.detail,
     };
     Finding {
         found_at: now,
         drift: row.charge(),
         detail,
-        ..found.clone()
+        ..late
     }
 }
 
@@ -280,11 +308,11 @@ pub(super) fn seen(seen: &Seen, is_operation: bool, now: Timestamp) -> Judged {
         records: vec![Record::Transaction(row.clone())],
         ..Judged::default()
     };
-    let gone = seen.explained.iter().map(|gone| Arc::clone(&gone.name));
+    let gone = seen.explained.iter().map(Arc::clone);
     judged
         .closed
         .extend(gone.map(|name| (name, "the account gave it back")));
-    judged.found.extend(seen.found.clone());
+    judged.again.extend(seen.found.clone());
     judged.given(seen, is_operation, now);
     match (seen.changed, seen.owner) {
         (Some(Credits::ZERO), _) => {

@@ -9,6 +9,7 @@
 //! Nothing here is in the way of a call: entries and rows are read beside the writer, and what is
 //! written goes through it in small pieces.
 
+mod aside;
 mod balance_kind;
 mod cross_check;
 mod ending;
@@ -27,6 +28,7 @@ mod restore;
 mod run;
 mod running;
 mod service;
+mod setting_aside;
 mod state;
 mod summary;
 mod telemetry;
@@ -38,7 +40,9 @@ pub use balance_kind::{BalanceKind, Movement};
 pub use cross_check::{CrossCheck, kept_usage};
 pub use notes::{UndecidedNote, explained_up_to, kinds, read_until, undecided, undecided_count};
 pub use prices::{is_expected, put_kept_prices, record_of_prices};
-pub use run::{Depth, InForce, OpenReader, ReconcileError, Reconciler, ReconcilerSettings};
+pub use run::{
+    CHARGES_KEPT, Depth, InForce, OpenReader, ReconcileError, Reconciler, ReconcilerSettings,
+};
 pub use service::{ReconcileNow, Service};
 pub use summary::Summary;
 pub use usage::{RowSums, operations_of, usage_key};

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::aside::Aside;
 use super::judge;
 use super::keeping::Judged;
 use super::unit::Units;
@@ -25,7 +26,16 @@ pub(super) const ABSENT: &str = "the account's list is complete for its time and
 #[derive(Debug, Default)]
 pub(super) struct Open {
     pub(super) rows: BTreeMap<TransactionId, OpenRow>,
+    /// Those that a row may be near, and as many others as are kept.
     pub(super) charges: BTreeMap<HoldId, OpenCharge>,
+    /// The other charges.
+    pub(super) aside: Aside,
+    /// So many charges are kept in memory although no row is near them.
+    pub(super) kept_max: usize,
+    /// How many charges were left when others were set aside last.
+    pub(super) left_open: usize,
+    /// How far the account's clock was ahead then.
+    pub(super) set_aside_by: SignedDuration,
     /// Calls that ended without a charge although nobody had seen their answer.
     pub(super) given_up: BTreeMap<HoldId, OpenCharge>,
     /// Holds whose entries are read again after a restart and need no look.
@@ -82,9 +92,30 @@ impl Times {
 pub(super) struct OpenRow {
     pub(super) row: Transaction,
     /// What was found of it.
-    pub(super) finding: Option<Finding>,
+    pub(super) finding: Option<FoundOf>,
     /// When it was last read; the beginning of time if that was before the last start.
     pub(super) asked_at: Timestamp,
+    /// Whether no charge that is set aside was held against it yet.
+    pub(super) is_new: bool,
+}
+
+/// What was found of a row.
+#[derive(Clone, Debug)]
+pub(super) enum FoundOf {
+    /// It is nobody's.
+    Theirs,
+    /// It came late.
+    Late(Box<Finding>),
+}
+
+impl FoundOf {
+    /// The name of what was found.
+    pub(super) fn name(&self, row: &TransactionId) -> Arc<str> {
+        match self {
+            Self::Theirs => judge::theirs_only_name(row),
+            Self::Late(late) => Arc::clone(&late.name),
+        }
+    }
 }
 
 impl OpenRow {
@@ -94,6 +125,7 @@ impl OpenRow {
             row,
             finding: None,
             asked_at: Timestamp::MIN,
+            is_new: true,
         }
     }
 }
@@ -110,14 +142,16 @@ pub(super) struct OpenCharge {
     pub(super) began_at: Timestamp,
     /// When its end was recorded, or later.
     pub(super) ended_at: Timestamp,
+    /// The entry that settled it; not known for one that is restored from a finding.
+    pub(super) settled_by: Option<i64>,
     /// Whether its answer was there when it ended. Else somebody decided, at any time later.
     pub(super) is_answered: bool,
     /// Whether a person decided.
     pub(super) by_operator: bool,
     /// Whether it may have been a job, which is charged at any time up to its end.
     pub(super) is_job: bool,
-    /// The finding it is part of: that it has no row, or if it was given up, that one came late.
-    pub(super) finding: Option<Arc<str>>,
+    /// Whether it was found: that it has no row, or if it was given up, that one came late.
+    pub(super) is_found: bool,
 }
 
 impl OpenCharge {
@@ -130,10 +164,11 @@ impl OpenCharge {
             amount: entry.amount,
             began_at: entry.began_at,
             ended_at: entry.recorded_at,
+            settled_by: Some(entry.seq),
             is_answered: !matches!(kind, Some(NoteKind::Operator | NoteKind::Reason)),
             by_operator: kind == Some(NoteKind::Operator),
             is_job,
-            finding: None,
+            is_found: false,
         }
     }
 
@@ -160,9 +195,11 @@ impl Open {
         for found in rows {
             let row = self.rows.remove(&found.transaction);
             let charge = self.charges.remove(&found.hold);
+            let of_row = row.and_then(|row| row.finding);
+            let is_found = charge.is_some_and(|charge| charge.is_found);
             let findings = [
-                row.and_then(|row| row.finding).map(|found| found.name),
-                charge.and_then(|charge| charge.finding),
+                of_row.map(|of| of.name(&found.transaction)),
+                is_found.then(|| judge::ours_only_name(found.hold)),
             ];
             let findings = findings.into_iter().flatten();
             tied.closed.extend(findings.map(|name| (name, why)));
@@ -177,10 +214,10 @@ impl Open {
             return;
         };
         if let Some(row) = self.rows.get_mut(row) {
-            row.finding = Some(late.clone());
+            row.finding = Some(FoundOf::Late(Box::new(late.clone())));
         }
         if let Some(call) = self.given_up.get_mut(&hold) {
-            call.finding = Some(Arc::clone(&late.name));
+            call.is_found = true;
         }
     }
 
@@ -222,17 +259,17 @@ impl Open {
         } else {
             (None, finding)
         };
-        let found = found.map(|found| judge::again(&row, &found, now));
-        if let Some(gone) = &explained
+        if let Some(FoundOf::Late(gone)) = &explained
             && let Some(call) = gone.hold.and_then(|hold| self.given_up.get_mut(&hold))
         {
-            call.finding = None;
+            call.is_found = false;
         }
         if owner.is_none() && may_be_ours(&row) {
             let open = OpenRow {
                 row: row.clone(),
                 finding: found.clone(),
                 asked_at: now,
+                is_new: true,
             };
             self.rows.insert(row.id.clone(), open);
         }
@@ -241,11 +278,11 @@ impl Open {
             _ => None,
         };
         Some(Seen {
+            found: found.map(|found| judge::again(&row, found, now)),
+            explained: explained.map(|gone| gone.name(&row.id)),
             row,
             before,
             owner,
-            found,
-            explained,
             changed,
         })
     }
@@ -272,7 +309,8 @@ impl Open {
             waits || open.row.at >= found_before
         });
         self.charges
-            .retain(|_, charge| charge.finding.is_none() || charge.began_at >= found_before);
+            .retain(|_, charge| !charge.is_found || charge.began_at >= found_before);
+        self.aside.forget(found_before);
         self.given_up
             .retain(|_, call| call.ended_at >= found_before);
         self.changed.retain(|_, (at, _)| *at >= found_before);
@@ -282,9 +320,10 @@ impl Open {
     pub(super) fn settled_up_to(&self) -> i64 {
         let unexplained = self.charges.iter();
         let first = unexplained
-            .filter(|(_, charge)| charge.finding.is_none())
-            .map(|(hold, _)| hold.get() - 1)
-            .min();
+            .filter(|(_, charge)| !charge.is_found)
+            .map(|(hold, _)| *hold)
+            .chain(self.aside.first_unfound());
+        let first = first.map(|hold| hold.get() - 1).min();
         first.unwrap_or(self.seq).min(self.seq)
     }
 }
@@ -311,8 +350,8 @@ pub(super) struct Seen {
     pub(super) owner: Option<HoldId>,
     /// What was found of it, as the row says it now.
     pub(super) found: Option<Finding>,
-    /// The finding that its change explains.
-    pub(super) explained: Option<Finding>,
+    /// The name of the finding that its change explains.
+    pub(super) explained: Option<Arc<str>>,
     /// If its match is older than its change: how much more it takes now than it did then.
     pub(super) changed: Option<Credits>,
 }
@@ -357,7 +396,7 @@ mod tests {
             open.forget(Timestamp::from_second(1_790_000_050).unwrap());
             assert_eq!(open.rows.len(), later, "{status:?} {micros}");
             for open in open.rows.values_mut() {
-                open.finding = Some(judge::theirs_only(&open.row, Timestamp::MAX));
+                open.finding = Some(FoundOf::Theirs);
             }
             open.forget(Timestamp::from_second(1_790_000_090).unwrap());
             assert_eq!(open.rows.len(), later.min(10), "{status:?} {micros}");

@@ -49,31 +49,33 @@ pub fn put_kept_prices(reader: &dyn Reader, prices: &mut Prices) -> Result<(), S
     Ok(())
 }
 
-/// The stated charges that none of the prices `in_force` can make: one finding for an operation and
-/// day, about the first of them.
-pub(super) fn unexpected(
-    stated: &[StatedCharge],
-    catalogue: &Catalogue,
-    in_force: &[Option<&Arc<Prices>>],
-    now: Timestamp,
-) -> Vec<Finding> {
-    let mut found = BTreeMap::new();
-    for charge in stated {
-        let Some(operation) = catalogue.operation(charge.operation.as_str()) else {
-            continue;
+/// What charges are expected.
+#[derive(Clone, Debug)]
+pub(super) struct Expected {
+    pub(super) catalogue: Arc<Catalogue>,
+    /// The prices in force, and those of the run before.
+    pub(super) in_force: Vec<Arc<Prices>>,
+    pub(super) now: Timestamp,
+}
+
+impl Expected {
+    /// Finds a stated charge that none of the prices in force can make: one finding for an operation
+    /// and day, about the first of them.
+    pub(super) fn check(&self, charge: &StatedCharge, found: &mut BTreeMap<Arc<str>, Finding>) {
+        let Some(operation) = self.catalogue.operation(charge.operation.as_str()) else {
+            return;
         };
-        let mut prices = in_force.iter().flatten();
+        let mut prices = self.in_force.iter();
         let is_within = charge.quote.is_none_or(|quote| charge.charge <= quote);
         if is_within && prices.any(|prices| is_expected(operation, prices, charge.charge)) {
-            continue;
+            return;
         }
         let day = charge.began_at.to_zoned(TimeZone::UTC).date();
         let name: Arc<str> = format!("unexpected_price:{}:{day}", charge.operation).into();
         found
             .entry(Arc::clone(&name))
-            .or_insert_with(|| about(charge, name, now));
+            .or_insert_with(|| about(charge, name, self.now));
     }
-    found.into_values().collect()
 }
 
 fn about(charge: &StatedCharge, name: Arc<str>, now: Timestamp) -> Finding {

@@ -3,7 +3,7 @@
 use ahash::AHashMap;
 use jiff::{SignedDuration, Timestamp};
 
-use super::matching::{Charge, Doubt, Live};
+use super::matching::{Charge, Doubt, Live, Rowless};
 use super::notes::Notes;
 use super::open::Open;
 use std::sync::Arc;
@@ -25,6 +25,8 @@ const SILENT_NEAR: SignedDuration = SignedDuration::from_hours(6);
 #[derive(Debug, Default)]
 pub(super) struct Asked {
     pub(super) charges: Vec<Charge>,
+    /// Those that no row is near.
+    pub(super) rowless: Vec<Rowless>,
     pub(super) doubts: Vec<Doubt>,
     pub(super) live: Vec<Live>,
     /// By our clock.
@@ -60,7 +62,7 @@ impl Asked {
             row.at = row.at.checked_sub(skew).unwrap_or(row.at);
             row
         });
-        let given_up = open.given_up.values().filter(|call| call.finding.is_none());
+        let given_up = open.given_up.values().filter(|call| !call.is_found);
         let given_up = given_up.map(|call| Live {
             operation: call.operation.clone(),
             most: call.amount,
@@ -69,6 +71,7 @@ impl Asked {
         });
         let mut asked = Self {
             charges: charges.collect(),
+            rowless: open.aside.rowless(),
             rows: rows.collect(),
             given_up: given_up.collect(),
             ..Self::default()
@@ -101,17 +104,13 @@ impl Asked {
         if doubt.overdue {
             return None;
         }
-        let near = |at: Timestamp| {
-            let span = at.duration_since(doubt.from).abs();
-            span <= SILENT_NEAR
-        };
-        let mut missed = open
-            .charges
-            .values()
-            .filter(|charge| charge.finding.is_some());
-        missed
-            .any(|charge| charge.operation == doubt.operation && near(charge.began_at))
-            .then_some("the account's list lacks charges of this operation near its time")
+        let (first, last) = around(doubt.from, SILENT_NEAR);
+        let mut missed = open.charges.values().filter(|charge| charge.is_found);
+        let is_missed = missed.any(|charge| {
+            let is_near = first <= charge.began_at && charge.began_at <= last;
+            is_near && charge.operation == doubt.operation
+        }) || open.aside.lacks(&doubt.operation, first, last);
+        is_missed.then_some("the account's list lacks charges of this operation near its time")
     }
 
     fn take(
@@ -174,4 +173,12 @@ impl Asked {
         let last = call.began_at.checked_add(JOB_LASTS).ok()?;
         (last <= now).then_some(last)
     }
+}
+
+/// So long before and after a moment.
+fn around(at: Timestamp, span: SignedDuration) -> (Timestamp, Timestamp) {
+    (
+        at.checked_sub(span).unwrap_or(Timestamp::MIN),
+        at.checked_add(span).unwrap_or(Timestamp::MAX),
+    )
 }

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::entries::is_given_up;
-use super::open::{ABSENT, Open, OpenCharge, OpenRow, Times, changed, may_be_ours};
-use crate::credits::Credits;
+use super::keeping::is_known_of;
+use super::open::{ABSENT, FoundOf, Open, OpenCharge, OpenRow, Times, changed, may_be_ours};
 use crate::ids::OperationName;
 use crate::ledger::store::{KeptFinding, Reader};
 use crate::ledger::{Finding, FindingKind, KeptRow, StoreError};
@@ -27,9 +27,12 @@ pub(super) struct Beginning {
     pub(super) times: Times,
     /// Operations whose calls begin jobs.
     pub(super) submits: BTreeSet<OperationName>,
+    /// So many charges are kept in memory although no row is near them.
+    pub(super) kept_max: usize,
 }
 
-/// Findings that were told already, and the moments they are about.
+/// Findings that were told already, and the moments they are about. That a charge has no row, or a
+/// row no call, is known of these.
 pub(super) type Told = BTreeMap<Arc<str>, Timestamp>;
 
 impl Open {
@@ -46,6 +49,7 @@ impl Open {
             restored_from: Some(seq),
             times: beginning.times,
             submits: beginning.submits,
+            kept_max: beginning.kept_max,
             ..Self::default()
         };
         for row in reader.open_transactions(from)? {
@@ -67,9 +71,12 @@ impl Open {
             after = Some((last.finding.at, Arc::clone(&last.finding.name)));
             open.restore_rows(reader, &page)?;
             for kept in page.iter().filter(|kept| kept.closed.is_none()) {
-                told.insert(Arc::clone(&kept.finding.name), kept.finding.at);
+                if !is_known_of(&kept.finding.name) {
+                    told.insert(Arc::clone(&kept.finding.name), kept.finding.at);
+                }
                 open.restore_found(&kept.finding);
             }
+            open.set_found_aside();
         }
     }
 
@@ -109,34 +116,23 @@ impl Open {
     }
 
     fn restore_found(&mut self, found: &Finding) {
-        let finding = Some(Arc::clone(&found.name));
         match (found.kind, &found.transaction, found.hold) {
             (FindingKind::TheirsOnly, Some(id), _) => {
                 if let Some(row) = self.rows.get_mut(id) {
-                    row.finding = Some(found.clone());
+                    row.finding = Some(FoundOf::Theirs);
                 }
             }
             (FindingKind::Late, Some(id), Some(_)) if self.rows.contains_key(id) => {
                 self.found_late(found);
             }
-            (FindingKind::OursOnly, _, Some(hold)) => {
-                let (Some(team), Some(operation)) = (&found.team, &found.operation) else {
-                    return;
-                };
-                let charge = OpenCharge {
-                    team: team.clone(),
-                    key: None,
-                    operation: operation.clone(),
-                    amount: Credits::ZERO.saturating_sub(found.drift),
-                    began_at: found.at,
-                    ended_at: found.found_at,
-                    is_answered: false,
-                    by_operator: false,
-                    is_job: self.is_job(hold, operation),
-                    finding,
-                };
-                self.charges.insert(hold, charge);
-                self.explained.insert(hold);
+            (FindingKind::OursOnly, ..) => {
+                if let Some((hold, charge)) = self.found_charge(found) {
+                    self.charges.insert(hold, charge);
+                    // Entries before are not read again.
+                    if hold.get() > self.seq {
+                        self.explained.insert(hold);
+                    }
+                }
             }
             (FindingKind::AmountDiffers, Some(row), _) if *found.name == *changed(row) => {
                 self.changed.insert(row.clone(), (found.at, found.drift));

@@ -3,21 +3,22 @@
 //! The order matters. The list is read first and the books after it: a call is in the books before
 //! it leaves, so whatever made a row that was read is there to explain it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 use tokio::task::spawn_blocking;
 
 use super::balance_kind::BalanceKind;
-use super::entries::StatedCharge;
+use super::entries::Sought;
 use super::judge::{self, Matched};
-use super::keeping::Judged;
+use super::keeping::{AT_HAND_MAX, Judged};
 use super::kinds::Kinds;
 use super::list::AHEAD;
 use super::matching::{self, Answer, Question};
 use super::notes::{Notes, UndecidedNote};
 use super::open::{Open, REMEMBERED, Times};
+use super::prices::Expected;
 use super::question::Asked;
 use super::restore::Beginning;
 use super::running;
@@ -31,7 +32,7 @@ use crate::clock::Clock;
 use crate::credits::Credits;
 use crate::ids::OperationName;
 use crate::ledger::store::Reader;
-use crate::ledger::{BalanceIs, Ledger, LedgerError, StoreError};
+use crate::ledger::{BalanceIs, Finding, Ledger, LedgerError, StoreError};
 use crate::transaction::TransactionSource;
 
 /// How far back a run reads the list.
@@ -47,6 +48,9 @@ pub enum Depth {
 pub type OpenReader = Arc<dyn Fn() -> Result<Box<dyn Reader>, StoreError> + Send + Sync>;
 /// Tells the catalogue and the prices in force.
 pub type InForce = Arc<dyn Fn() -> (Arc<Catalogue>, Arc<Prices>) + Send + Sync>;
+
+/// So many charges without a row a guard keeps in memory: some megabytes of them.
+pub const CHARGES_KEPT: usize = 20_000;
 
 /// What a reconciler is built from.
 #[derive(Clone)]
@@ -65,6 +69,9 @@ pub struct ReconcilerSettings {
     pub factor: Credits,
     /// What the settings say a balance is while jobs run.
     pub balance_is: BalanceIs,
+    /// So many charges without a row are kept in memory although no row is near them; the others are
+    /// read again from the ledger when one comes near.
+    pub charges_kept: usize,
     /// How the list is paged.
     pub pull: PullSettings,
     /// Reads the ledger.
@@ -199,6 +206,7 @@ impl Reconciler {
                     call_lasts: settings.call_lasts,
                 },
                 submits: settings.submits(),
+                kept_max: settings.charges_kept,
             };
             let (open, told) = Open::restore(&*reader, beginning)?;
             let twins = Twins::restore(&*reader, &notes, &open, now)?;
@@ -227,6 +235,7 @@ impl Reconciler {
         let look = move || {
             let question = Question {
                 charges: &asked.charges,
+                rowless: &asked.rowless,
                 doubts: &asked.doubts,
                 live: &asked.live,
                 operations: &operations,
@@ -254,12 +263,15 @@ impl Reconciler {
             complete_until,
         };
         let left = judge::left(&mut state.open, matched, now);
-        self.take_late(state, left.late, summary).await?;
-        self.keep(state, left.judged, summary).await?;
+        self.keep_left(state, left, &asked, summary).await?;
+        if let Some(until) = complete_until {
+            self.judge_aside(state, until, summary).await?;
+        }
         let mut undecided: Vec<_> = answer.undecided.iter().map(UndecidedNote::from).collect();
         undecided.extend(kept);
         summary.undecided = undecided.len();
         state.forget(now, asked.doubts.iter().map(|doubt| doubt.from).min());
+        state.open.set_aside_at_last(state.skew);
         let looked_at = (state.open.settled_up_to(), state.open.priced);
         let notes = state.notes.after_a_run(looked_at, undecided);
         self.ledger.keep_together(notes).await?;
@@ -285,41 +297,51 @@ impl Reconciler {
         // all. Its row would be taken for somebody else's.
         let mut calls = self.ledger.open_calls().await?;
         let open_reader = Arc::clone(&self.settings.open_reader);
+        let (catalogue, prices) = (self.settings.in_force)();
+        let in_force = std::iter::once(Arc::clone(&prices)).chain(self.prices_before.clone());
+        let skew = state.skew;
         let mut open = std::mem::take(&mut state.open);
         open.submits = self.settings.submits();
+        let sought = Sought {
+            rows: open.row_times(skew),
+            calls: calls.iter().map(|call| call.hold).collect(),
+            expected: Expected {
+                catalogue,
+                in_force: in_force.collect(),
+                now: self.clock.now(),
+            },
+        };
         let read = move || {
             let reader = open_reader()?;
-            let news = open.read_entries(&*reader)?;
+            let news = open.read_entries(&*reader, &sought)?;
+            open.read_aside(&*reader, &sought.rows, skew)?;
             Ok::<_, StoreError>((open, news))
         };
         let (open, news) = spawn_blocking(read).await??;
         state.open = open;
-        self.balance.catch_up(&news.movements);
+        self.balance.catch_up(news.movements);
         self.keep(state, news.left_out, summary).await?;
-        self.check_prices(state, &news.stated, summary).await?;
+        self.keep_unexpected(state, news.unexpected, summary)
+            .await?;
+        self.prices_before = Some(prices);
         calls.retain(|call| !news.ended.contains(&call.hold));
         Ok(Asked::of(&state.open, calls, state.skew, self.clock.now()))
     }
 
-    /// Finds the charges that the prices in force cannot make.
-    async fn check_prices(
-        &mut self,
+    /// Keeps what was found of the charges that the prices in force cannot make.
+    async fn keep_unexpected(
+        &self,
         state: &mut State,
-        stated: &[StatedCharge],
+        unexpected: BTreeMap<Arc<str>, Finding>,
         summary: &mut Summary,
     ) -> Result<(), ReconcileError> {
-        let (catalogue, prices) = (self.settings.in_force)();
-        let in_force = [Some(&prices), self.prices_before.as_ref()];
-        let now = self.clock.now();
-        let unexpected = super::prices::unexpected(stated, &catalogue, &in_force, now);
         let operations = unexpected.len();
-        let judged = unexpected.into_iter().map(Judged::found).collect();
+        let judged = unexpected.into_values().map(Judged::found).collect();
         self.keep(state, judged, summary).await?;
         if operations > 0 {
             telemetry::prices_departed(operations);
             (self.settings.prices_departed)();
         }
-        self.prices_before = Some(prices);
         Ok(())
     }
 
@@ -351,6 +373,10 @@ impl Reconciler {
             tied.closed.extend(agree);
             judged.push(tied);
             summary.matched += found.len();
+            if judged.len() == AT_HAND_MAX {
+                let some = std::mem::take(&mut judged);
+                self.keep(state, some, summary).await?;
+            }
         }
         self.keep(state, judged, summary).await
     }

@@ -71,13 +71,14 @@ impl Service {
         let mut no_more_readings = false;
         loop {
             tokio::select! {
+                // A reading takes no time, and whoever asks is not kept waiting by the interval.
+                biased;
                 () = ended.cancelled() => return,
-                _ = ticks.tick() => {
-                    if ended.run_until_cancelled(self.reconcile(Depth::Quick)).await.is_none() {
-                        return;
-                    }
-                    if ended.run_until_cancelled(self.cross_check()).await.is_none() {
-                        return;
+                changed = self.readings.changed(), if !no_more_readings => {
+                    no_more_readings = changed.is_err();
+                    let reading = *self.readings.borrow_and_update();
+                    if let Some(reading) = reading {
+                        self.reconciler.observe(&reading);
                     }
                 }
                 Some(reply) = self.asked.recv() => {
@@ -89,11 +90,12 @@ impl Service {
                         return;
                     }
                 }
-                changed = self.readings.changed(), if !no_more_readings => {
-                    no_more_readings = changed.is_err();
-                    let reading = *self.readings.borrow_and_update();
-                    if let Some(reading) = reading {
-                        self.reconciler.observe(&reading);
+                _ = ticks.tick() => {
+                    if ended.run_until_cancelled(self.reconcile(Depth::Quick)).await.is_none() {
+                        return;
+                    }
+                    if ended.run_until_cancelled(self.cross_check()).await.is_none() {
+                        return;
                     }
                 }
             }

@@ -325,6 +325,11 @@ impl Account {
         books.rows.all().to_vec()
     }
 
+    /// The same as they stand, whatever the time.
+    pub(crate) fn rows_written(&self) -> Vec<Row> {
+        locked(&self.books).rows.all().to_vec()
+    }
+
     /// Takes `rows` of the day's free thin rows, if there are as many left.
     pub(crate) fn take_thin_rows(&self, rows: u64, daily: u64, now: Timestamp) -> bool {
         let books = &mut *locked(&self.books);

@@ -58,7 +58,7 @@ pub use prices::Prices;
 pub use routes::documented_paths;
 pub use settings::{LIVE_TOKEN, SimulatorSettings, TEST_TOKEN};
 pub use slots::Scope;
-pub use truth::{Charged, RequestSeen, Truth};
+pub use truth::{Charged, RequestSeen, RowWritten, Truth};
 
 /// A running pretend Generect.
 pub struct Simulator {
@@ -213,6 +213,11 @@ impl Unconnected {
     /// Adds money, with a transaction of its own.
     pub fn top_up(&self, amount: Credits) {
         self.0.account.top_up(amount, self.0.now());
+    }
+
+    /// Takes money, around the API.
+    pub fn spend_elsewhere(&self, kind: &'static str, amount: Credits) {
+        self.0.account.spend_elsewhere(kind, amount, self.0.now());
     }
 }
 

@@ -51,6 +51,15 @@ pub(crate) struct Row {
     pub(crate) ended_at: Timestamp,
     /// Running total of the row's `balance_type`.
     pub(crate) after_balance: Credits,
+    /// The request that caused it, where one did.
+    pub(crate) request: Option<u64>,
+}
+
+impl Row {
+    /// Its name in the v1 list.
+    pub(crate) fn id(&self) -> String {
+        format!("txn_{:08}", self.number)
+    }
 }
 
 /// All rows, in order of their writing.
@@ -88,6 +97,7 @@ impl Rows {
             hidden: false,
             ended_at: Timestamp::MAX,
             after_balance: Credits::ZERO,
+            request: Some(cause.request),
         });
         if status != RowStatus::Pending {
             self.end(place, amount, status, now);
@@ -109,6 +119,7 @@ impl Rows {
             hidden: false,
             ended_at: Timestamp::MIN,
             after_balance: self.totals.get("platform").copied().unwrap_or_default(),
+            request: None,
         });
     }
 

@@ -70,6 +70,19 @@ pub struct Charged {
     pub delivered: bool,
 }
 
+/// One row of the account's list, as it stands in the account's own books.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RowWritten {
+    /// Its name in the v1 list.
+    pub id: String,
+    /// Below zero for what was taken, or is set aside as long as it is pending.
+    pub amount: Credits,
+    /// `pending`, `success` or `error`.
+    pub status: &'static str,
+    /// The request that caused it, where one did.
+    pub request: Option<u64>,
+}
+
 /// A look at what really happened, at any time.
 #[derive(Clone)]
 pub struct Truth {
@@ -113,6 +126,20 @@ impl Truth {
     /// Every request, in order of arrival. Empty when only totals are recorded.
     pub fn requests(&self) -> Vec<RequestSeen> {
         locked(&self.arrivals.seen).clone()
+    }
+
+    /// Every row of the account's list, in order of writing, but for those that are written at an end
+    /// that has not come.
+    pub fn rows(&self) -> Vec<RowWritten> {
+        let rows = self.account.rows_written().into_iter();
+        let seen = rows.filter(|row| !row.hidden);
+        seen.map(|row| RowWritten {
+            id: row.id(),
+            amount: row.amount,
+            status: row.status.name(),
+            request: row.request,
+        })
+        .collect()
     }
 
     /// The label (`X-Request-ID`) of the request with this number, if it is kept and had one.

@@ -24,6 +24,7 @@ const QUICK: PullSettings = PullSettings {
     pause: Duration::from_millis(1),
     tries: 3,
     retry_pause: Duration::from_millis(1),
+    chance: || 0,
 };
 
 const BOTH: [TransactionSource; 2] = [TransactionSource::V1, TransactionSource::Legacy];

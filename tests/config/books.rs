@@ -427,6 +427,7 @@ async fn verify_says_that_everything_agrees_or_what_does_not() {
     let ran = kept.run(&["verify"]);
     assert_eq!(ran.code, 1, "{ran:?}");
     assert!(ran.out.contains("mismatch: "), "{ran:?}");
+    assert!(ran.out.contains("`restore`"), "{ran:?}");
 }
 
 #[tokio::test]

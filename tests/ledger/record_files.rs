@@ -65,7 +65,7 @@ fn a_ledger_of_the_first_version_is_read_as_it_is_and_upgraded_by_its_next_write
     assert_eq!(version(&place), 1, "reading changes nothing");
     // Its next writer.
     let mut store = place.store();
-    assert_eq!(version(&place), 4);
+    assert_eq!(version(&place), 5);
     assert_eq!(store.reader().entries(0, 100).unwrap(), all);
     let hold = all[0].hold;
     store

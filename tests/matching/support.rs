@@ -159,6 +159,7 @@ impl Asked {
     pub fn question<'a>(&'a self, operations: &'a [OperationName]) -> Question<'a> {
         Question {
             charges: &self.charges,
+            rowless: &[],
             doubts: &self.doubts,
             live: &self.live,
             operations,

@@ -50,6 +50,7 @@ impl Month {
             overlap: OVERLAP,
             call_lasts: CALL_LASTS,
             factor: Credits::from_micros(1_000_000),
+            charges_kept: self.shape.charges_kept(),
             balance_is: generect_guard::ledger::BalanceIs::Gross,
             pull: PullSettings {
                 pause: Duration::ZERO,

@@ -1,5 +1,6 @@
 //! What a month is like: everything that the vendor leaves open, and how unlucky it is.
 
+use generect_guard::reconciliation::CHARGES_KEPT;
 use generect_guard::simulator::SimulatorSettings;
 use generect_guard::simulator::lists::{ListKinds, ListSettings};
 use generect_guard::simulator::settings::{
@@ -50,6 +51,16 @@ pub struct Shape {
 }
 
 impl Shape {
+    /// How many charges without a row are kept in memory: none in every other month, so that each is read
+    /// again from the ledger.
+    pub fn charges_kept(&self) -> usize {
+        if self.seed.is_multiple_of(2) {
+            0
+        } else {
+            CHARGES_KEPT
+        }
+    }
+
     /// The month of a seed.
     pub fn of(seed: u64) -> Self {
         let random = &mut StdRng::seed_from_u64(seed);

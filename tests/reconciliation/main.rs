@@ -6,6 +6,7 @@
     reason = "the parts of tests that are no tests themselves fail by panicking"
 )]
 
+mod aside;
 mod between;
 mod changes;
 mod clocks;
@@ -13,6 +14,7 @@ mod crashes;
 mod dying;
 mod hostile;
 mod jobs;
+mod memory;
 mod restarts;
 mod sources;
 mod support;

@@ -167,6 +167,8 @@ pub struct Books {
     pub list: List,
     pub reconciler: Reconciler,
     pub source: TransactionSource,
+    /// So many charges without a row are kept in memory: none, so that each is read again.
+    pub charges_kept: usize,
     /// How often records are kept before the process dies.
     pub keeps: Arc<AtomicI64>,
     pub gate: Arc<Gate>,
@@ -176,6 +178,10 @@ pub struct Books {
 
 impl Books {
     pub async fn new() -> Self {
+        Self::keeping(0).await
+    }
+
+    pub async fn keeping(charges_kept: usize) -> Self {
         let clock = Clock::manual("2026-05-04T12:00:00Z".parse().unwrap());
         let folder = TempDir::new().unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -186,14 +192,16 @@ impl Books {
         let gate = Arc::default();
         let ledger = open(&folder, &clock, &keeps, &gate);
         let reader = reader_of(&folder);
-        let reconciler = reconciler(&base_url, &ledger, &clock, reader, TransactionSource::V1);
+        let source = TransactionSource::V1;
+        let reconciler = reconciler(&base_url, &ledger, &clock, reader, source, charges_kept);
         let mut books = Self {
             folder,
             clock,
             ledger,
             list,
             reconciler,
-            source: TransactionSource::V1,
+            source,
+            charges_kept,
             keeps,
             gate,
             base_url,
@@ -205,7 +213,13 @@ impl Books {
 
     /// The guard ends without a word and another begins.
     pub async fn restart(&mut self) {
+        self.restart_after(|_| {}).await;
+    }
+
+    /// The same, and something is done to its file between the two.
+    pub async fn restart_after(&mut self, between: impl FnOnce(&Self)) {
         self.ledger.close().await.unwrap();
+        between(self);
         self.keeps.store(i64::MAX, Ordering::Relaxed);
         self.ledger = open(&self.folder, &self.clock, &self.keeps, &self.gate);
         self.begin_anew();
@@ -220,7 +234,8 @@ impl Books {
     /// A reconciler that reads the ledger by `open_reader`.
     pub fn reconcile_by(&mut self, open_reader: OpenReader) {
         let (ledger, clock) = (&self.ledger, &self.clock);
-        self.reconciler = reconciler(&self.base_url, ledger, clock, open_reader, self.source);
+        let (source, kept) = (self.source, self.charges_kept);
+        self.reconciler = reconciler(&self.base_url, ledger, clock, open_reader, source, kept);
     }
 
     pub fn path(&self) -> PathBuf {
@@ -415,6 +430,7 @@ fn reconciler(
     clock: &Clock,
     open_reader: OpenReader,
     source: TransactionSource,
+    charges_kept: usize,
 ) -> Reconciler {
     let catalogue = Arc::new(Catalogue::built_in().unwrap());
     let prices = Arc::new(catalogue.prices().clone());
@@ -429,6 +445,7 @@ fn reconciler(
             pause: Duration::ZERO,
             ..PullSettings::default()
         },
+        charges_kept,
         balance_is: generect_guard::ledger::BalanceIs::Gross,
         open_reader,
         in_force: Arc::new(move || (Arc::clone(&catalogue), Arc::clone(&prices))),

@@ -206,6 +206,7 @@ impl Actor {
             .note(&[5, i64::from(status), i64::try_from(got.body.len()).unwrap()]);
         let reason = text("guard-refusal").unwrap_or("answer");
         *(shadow.outcomes.entry(format!("{status} {reason}"))).or_default() += 1;
+        shadow.is_stopped(label, reason);
         for fault in faults {
             shadow.breaks("9 every no explains itself", &format!("{label}: {fault}"));
         }

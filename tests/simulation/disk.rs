@@ -112,7 +112,11 @@ impl Store for SimStore {
     }
 
     fn keep(&mut self, records: &[Record]) -> Result<(), StoreError> {
-        self.commit(|disk| disk.kept.keep(records))
+        self.commit(|disk| {
+            disk.kept.keep(records)?;
+            disk.shadow.lock().unwrap().keeps(records);
+            Ok(())
+        })
     }
 
     fn reread(&mut self) -> Result<Tail, StoreError> {
@@ -132,5 +136,13 @@ impl Store for SimStore {
 impl Disk {
     pub fn reader(&self) -> Box<dyn Reader> {
         Box::new(self.kept.clone())
+    }
+
+    /// The same for who reads while the guard lives.
+    pub fn read(&self) -> Result<Box<dyn Reader>, StoreError> {
+        if self.state().health.blind {
+            return failed("nothing can be read");
+        }
+        Ok(self.reader())
     }
 }

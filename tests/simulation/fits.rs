@@ -2,21 +2,28 @@
 
 use generect_guard::ledger::Entry;
 
+use crate::rules::{Rules, Span};
 use crate::shadow::{Known, Shadow, Stands};
-use crate::shape::{self, Span};
+use crate::shape;
 
 impl Shadow {
-    /// Promise 1: what fits is decided with everything before it.
+    /// Promise 1: what fits is decided with everything before it, under all rules of one moment.
     pub(crate) fn keeps_limits(&mut self, hold: i64, now: i64) {
-        let known = &self.calls[&self.holds[&hold].print];
-        let origin = (
-            known.team.clone(),
-            known.key.clone(),
-            known.operation.clone(),
-        );
+        let over = self.over(&self.rules, hold, now);
+        let coming = self.coming.as_ref();
+        let fits =
+            over.is_empty() || coming.is_some_and(|rules| self.over(rules, hold, now).is_empty());
+        if !fits {
+            self.breaks("1 hard cap", &over.join("; "));
+        }
+    }
+
+    /// The limits that are passed with this hold.
+    fn over(&self, rules: &Rules, hold: i64, now: i64) -> Vec<String> {
+        let asks = &self.calls[&self.holds[&hold].print];
         let mut over = Vec::new();
-        for (limit, grants) in &self.limits {
-            if !limit.covers(&origin.0, &origin.1, &origin.2) {
+        for limit in &rules.limits {
+            if !limit.covers(&asks.team, &asks.key, &asks.operation) {
                 continue;
             }
             let mut sum = 0;
@@ -31,7 +38,8 @@ impl Shadow {
                     Stands::Released => 0,
                 };
             }
-            let given = grants.iter().filter(|(at, _)| match limit.span {
+            let grants = self.grants.get(&limit.id).into_iter().flatten();
+            let given = grants.filter(|(at, _)| match limit.span {
                 // A grant goes with its whole step.
                 Span::Rolling(seconds) => *at > now - seconds * 1_020_000,
                 span => is_within(span, *at, now),
@@ -41,9 +49,7 @@ impl Shadow {
                 over.push(format!("{}: {sum} of {most} after hold {hold}", limit.id));
             }
         }
-        for how in over {
-            self.breaks("1 hard cap", &how);
-        }
+        over
     }
 
     /// Promise 11: whatever the open calls still take, the account keeps its caller's floor.
@@ -61,8 +67,8 @@ impl Shadow {
                     Stands::Released => {}
                 }
             }
-            // What of it was charged already is off the balance.
-            (open - (known.charged - settled)).max(0)
+            // What of it was charged already is off the balance. It may have been given another's row.
+            (open - (known.charged - settled).max(0)).max(0)
         };
         let coming = self.calls.values().map(coming).sum::<i64>();
         let left = self.balance + self.unforeseen - coming;
@@ -78,10 +84,8 @@ impl Shadow {
     pub(crate) fn granted(&mut self, entry: &Entry) {
         let budget = entry.budget.as_ref().map_or("", |budget| budget.as_str());
         let at = entry.recorded_at.as_microsecond();
-        let found = self.limits.iter_mut().find(|(limit, _)| limit.id == budget);
-        if let Some((_, grants)) = found {
-            grants.push((at, entry.amount.micros()));
-        }
+        let grants = self.grants.entry(budget.to_owned()).or_default();
+        grants.push((at, entry.amount.micros()));
     }
 }
 

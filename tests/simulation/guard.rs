@@ -4,17 +4,14 @@
 //! are dropped when the power goes: every task stops where it waits.
 
 use std::convert::Infallible;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use bytes::Bytes;
-use generect_guard::account::{
-    AccountError, BalanceSource, Reading, Seen, Watcher, WatcherSettings,
-};
+use generect_guard::account::{PullSettings, Reading, Watcher, WatcherSettings};
 use generect_guard::app::{StackParts, ledger_settings, server_settings, stack_settings};
 use generect_guard::clock::Clock;
-use generect_guard::config::Config;
-use generect_guard::credits::Credits;
+use generect_guard::config::{self, Config, ConfigErrors, Environment};
 use generect_guard::ledger::Ledger;
 use generect_guard::proxy::breaker_probe::BreakerProbe;
 use generect_guard::proxy::job_poller::{JobPoller, JobPollerSettings};
@@ -24,32 +21,52 @@ use generect_guard::proxy::stack::stack;
 use generect_guard::proxy::team_view::OpenReader;
 use generect_guard::proxy::upstream::{Connector, Upstream, UpstreamSettings};
 use generect_guard::simulator::LIVE_TOKEN;
-use http::{Request, Uri};
-use http_body_util::{BodyExt, Empty};
+use http::Uri;
 use hyper_util::rt::TokioIo;
 use tokio::runtime::Runtime;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::account;
+use crate::beside::Beside;
 use crate::disk::Disk;
 use crate::ends::Listener;
 use crate::net::Net;
 use crate::power::Power;
+use crate::rules::Rules;
+use crate::shape::Shape;
 use crate::wire::Side;
 
 /// What a guard is started from, again and again.
+#[derive(Clone)]
 pub struct Place {
-    pub config: Config,
+    /// Where its settings are.
+    pub file: PathBuf,
     pub net: Net,
     pub disk: Disk,
     pub clock: Clock,
+    /// How the account's list is paged through.
+    pub pull: PullSettings,
+}
+
+impl Place {
+    /// The settings that stand there now.
+    pub fn config(&self) -> Result<Config, ConfigErrors> {
+        let environment = Environment::from_iter([("SIM_TOKEN", LIVE_TOKEN)]);
+        config::load(Some(&self.file), &environment)
+    }
+
+    /// Writes other settings there.
+    pub fn write(&self, shape: &Shape, rules: &Rules) {
+        std::fs::write(&self.file, rules.toml(shape)).unwrap();
+    }
 }
 
 /// A running guard.
 pub struct Guard {
-    pub ledger: Ledger,
     pub power: Power,
+    pub beside: Beside,
     proxy: Runtime,
     writer: Runtime,
 }
@@ -74,49 +91,40 @@ impl Guard {
         let power = Power::on();
         let (proxy, writer) = (runtime(), runtime());
         let store = Box::new(place.disk.store(power.clone()));
-        let opened = Ledger::open(store, ledger_settings(&place.config), place.clock.clone());
+        let config = place.config().unwrap_or_else(|errors| panic!("{errors}"));
+        let opened = Ledger::open(store, ledger_settings(&config), place.clock.clone());
         let (ledger, loop_of_writer) = opened.ok()?;
         writer.spawn(loop_of_writer.run());
-        {
+        let beside = {
             let _inside = proxy.enter();
             place.net.guard_runs(power.clone());
-            spawn_proxy(place, &ledger);
-        }
+            spawn_proxy(place, &config, &ledger)
+        };
         Some(Self {
-            ledger,
             power,
+            beside,
             proxy,
             writer,
         })
     }
 
-    /// The proxy's part of a tick.
+    /// The part of a tick that the proxy has, and those beside it.
     pub fn live(&self, ticks: u64) {
         live(&self.proxy, ticks);
+        self.beside.live(ticks);
     }
 
     /// The writer's part of a tick.
     pub fn write(&self, ticks: u64) {
         live(&self.writer, ticks);
     }
-
-    /// Has something done beside the calls.
-    pub fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
-        self.proxy.spawn(work);
-    }
 }
 
-fn spawn_proxy(place: &Place, ledger: &Ledger) {
+fn spawn_proxy(place: &Place, config: &Config, ledger: &Ledger) -> Beside {
     let Place {
-        config,
-        net,
-        disk,
-        clock,
+        net, disk, clock, ..
     } = place;
-    let account = SimAccount {
-        net: net.clone(),
-        clock: clock.clone(),
-    };
+    let account = account::client(net, clock);
     let near = config.floors.iter().map(|floor| floor.below).collect();
     let settings = WatcherSettings::new(config.account.poll_interval, near);
     let watcher = Watcher::new(account, clock.clone(), settings).spread_by(|| 500);
@@ -133,6 +141,13 @@ fn spawn_proxy(place: &Place, ledger: &Ledger) {
         tasks: &tasks,
     };
     let settings = stack_settings(config, parts).unwrap();
+    let beside = Beside::start(
+        place,
+        config,
+        ledger,
+        &settings,
+        (watcher.near(), watcher.latest()),
+    );
     let books = ledger.clone();
     tokio::spawn(watcher.run(draining.clone(), move |read: &Reading| {
         books.observe(generect_guard::ledger::Reading {
@@ -161,6 +176,7 @@ fn spawn_proxy(place: &Place, ledger: &Ledger) {
         server_settings(&config.server, false),
         draining,
     ));
+    beside
 }
 
 fn upstream(config: &Config, net: &Net) -> Upstream {
@@ -187,58 +203,13 @@ fn upstream(config: &Config, net: &Net) -> Upstream {
 }
 
 /// Links are plain here: trust in nobody is enough.
-fn no_tls() -> rustls::ClientConfig {
+pub fn no_tls() -> rustls::ClientConfig {
     let provider = rustls::crypto::ring::default_provider();
     rustls::ClientConfig::builder_with_provider(provider.into())
         .with_safe_default_protocol_versions()
         .unwrap()
         .with_root_certificates(rustls::RootCertStore::empty())
         .with_no_client_auth()
-}
-
-/// The account's page of the balance, over the simulated network.
-struct SimAccount {
-    net: Net,
-    clock: Clock,
-}
-
-impl BalanceSource for SimAccount {
-    async fn balance(&self) -> Result<Reading, AccountError> {
-        let started_at = self.clock.now();
-        let asked = timeout(Duration::from_secs(2), ask(&self.net)).await;
-        let balance = asked.map_err(|_| AccountError::Silent)??;
-        Ok(Reading {
-            balance,
-            started_at,
-            finished_at: self.clock.now(),
-            seen: Seen::Read,
-        })
-    }
-}
-
-async fn ask(net: &Net) -> Result<Credits, AccountError> {
-    let cut = |error: hyper::Error| AccountError::Cut(error.to_string());
-    let end = net.connect(Side::Upstream).await;
-    let end = end.map_err(|error| AccountError::Unreachable(error.to_string()))?;
-    let handshake = hyper::client::conn::http1::handshake(TokioIo::new(end));
-    let (mut sender, connection) = handshake.await.map_err(cut)?;
-    tokio::spawn(async move {
-        let _ = connection.await;
-    });
-    let request = Request::get("/api/v1/accounts/me/")
-        .header("host", "upstream.test")
-        .header("authorization", format!("Token {LIVE_TOKEN}"))
-        .body(Empty::<Bytes>::new())
-        .map_err(|_| AccountError::Path)?;
-    let answer = sender.send_request(request).await.map_err(cut)?;
-    if answer.status() != 200 {
-        return Err(AccountError::Status(answer.status().as_u16()));
-    }
-    let body = answer.into_body().collect().await.map_err(cut)?.to_bytes();
-    let body: serde_json::Value =
-        serde_json::from_slice(&body).map_err(|_| AccountError::NotJson)?;
-    let text = body["data"]["credits"]["balance"].to_string();
-    text.parse().map_err(|_| AccountError::NotANumber)
 }
 
 /// The upstream's end of every link to it.

@@ -1,12 +1,16 @@
 //! The whole system under simulated time, network, disk and power, one seed a run.
 //!
 //! The guard is the real one from the first byte of a request to the last entry of its ledger: the
-//! stack, the rules, the writer, the watcher of the account, the pollers. Simulated are the links
-//! ([`wire`]), the disk ([`disk`]), its power ([`power`]), the clock, and the clients ([`clients`]);
-//! the upstream is the simulator, served over such links. Clients, guard and writer have a runtime
-//! each, whose time moves by a millisecond at a time on one thread, so that a seed always does the
-//! same. A model of its own ([`shadow`]) is told what others can see, and holds it against the
-//! promises at every step.
+//! stack, the rules, the writer, the watcher of the account, the pollers, the reconciler, and who
+//! takes commands. Simulated are the links ([`wire`]), the disk ([`disk`]), its power ([`power`]), the
+//! clock, the clients ([`clients`]), and who gives commands ([`people`]): grants, decisions, pauses,
+//! other settings. The upstream is the simulator, served over such links. Clients, calls, commands,
+//! reconciliation and writer have a runtime each, whose time moves by a millisecond at a time on one
+//! thread, so that a seed always does the same. A model of its own ([`shadow`]) is told what others
+//! can see, and holds it against the promises at every step; at the end, when days have gone by,
+//! against the account's own list and books ([`matched`]).
+//!
+//! Not simulated: rates, which go by the machine's time, and TLS.
 //!
 //! A seed that fails prints the command that repeats it. `tests/run-simulation` tries more of them.
 
@@ -17,21 +21,31 @@
     reason = "a test fails by panicking, in the functions it calls too, and says what repeats it"
 )]
 
+mod account;
+mod beside;
 mod calls;
 mod clients;
 mod disk;
 mod ends;
 mod explains;
 mod fits;
+mod gates;
 mod guard;
+mod known;
+mod list;
 mod logs;
+mod matched;
 mod misfortunes;
 mod net;
+mod people;
 mod power;
+mod quiet;
+mod rules;
 mod seen;
 mod shadow;
 mod shape;
 mod trace;
+mod truth;
 mod wire;
 mod world;
 

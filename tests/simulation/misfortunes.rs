@@ -1,21 +1,16 @@
-//! What goes wrong in a run, and what people do meanwhile.
+//! What goes wrong in a run.
 
 use std::time::Duration;
 
 use generect_guard::credits::Credits;
-use generect_guard::ledger::{Decision, Grant, HoldId, Resolution};
 use generect_guard::simulator::{Fault, MetaFault, Nonsense};
 use jiff::SignedDuration;
 use rand::RngExt;
 use rand::seq::IndexedRandom;
 
 use crate::disk::Health;
-use crate::shadow::Stands;
 use crate::wire::Side;
 use crate::world::World;
-
-/// How old a doubt is before a person decides it, in ticks: later nothing is charged any more.
-const DECIDED_AFTER: u64 = 9_000;
 
 impl World {
     /// What the upstream does wrong from here on.
@@ -77,6 +72,12 @@ impl World {
         if self.happens(self.shape.people_every) {
             self.somebody_decides();
         }
+        if self.happens(self.shape.pause_every) {
+            self.somebody_pauses();
+        }
+        if self.happens(self.shape.reload_every) {
+            self.somebody_reloads();
+        }
     }
 
     fn disk_is_ill(&mut self) {
@@ -96,63 +97,13 @@ impl World {
         let seconds = *[1, 4, 30, 90, 3_600, 90_000]
             .choose(&mut self.random)
             .unwrap();
-        let back = self.random.random_bool(0.4);
+        let back = self.random.random_bool(0.4) && self.shape.jumps_back;
         let seconds = if back {
             -i64::min(seconds, 7_200)
         } else {
             seconds
         };
         self.clock.advance(SignedDuration::from_secs(seconds));
-    }
-
-    /// A person gives room, takes it back, or decides an old doubt by what truly happened.
-    fn somebody_decides(&mut self) {
-        let Some(guard) = &self.guard else { return };
-        let ledger = guard.ledger.clone();
-        if self.random.random_bool(0.3) {
-            let limit = self.shape.limits.choose(&mut self.random).unwrap();
-            let micros = *[500_000, 2_000_000, -300_000]
-                .choose(&mut self.random)
-                .unwrap();
-            let grant = Grant {
-                budget: limit.id.as_str().into(),
-                amount: Credits::from_micros(micros),
-                who: "sim".into(),
-                reason: "a run".into(),
-            };
-            return guard.spawn(async move {
-                let _ = ledger.grant(grant).await;
-            });
-        }
-        if let Some((hold, charge)) = self.old_doubt() {
-            let decision = match charge {
-                0 => Decision::Release,
-                micros => Decision::Settle(Credits::from_micros(micros)),
-            };
-            let resolution = Resolution {
-                decision,
-                who: "sim".into(),
-                reason: "a run".into(),
-            };
-            guard.spawn(async move {
-                let _ = ledger
-                    .resolve(hold.to_string().parse::<HoldId>().unwrap(), resolution)
-                    .await;
-            });
-        }
-    }
-
-    /// A hold that is long in doubt, alone of its call, and what was truly charged for it.
-    fn old_doubt(&self) -> Option<(i64, i64)> {
-        let shadow = self.shadow.lock().unwrap();
-        let old = self.tick.saturating_sub(DECIDED_AFTER);
-        shadow.holds.iter().find_map(|(number, held)| {
-            let known = &shadow.calls[&held.print];
-            let doubted = matches!(held.stands, Stands::InDoubt(_)) && held.job.is_none();
-            let alone = known.holds.len() == 1;
-            let is_job = known.operation.ends_with("_bulk");
-            (doubted && alone && !is_job && held.at < old).then_some((*number, known.charged))
-        })
     }
 }
 

@@ -28,7 +28,7 @@ impl Shadow {
             return self.breaks("2 held before sent", &format!("nobody made {label:?}"));
         };
         let twice = attempt.sent.replace((now, life)).is_some();
-        let (print, named) = (attempt.print, attempt.named.clone());
+        let (print, named, at) = (attempt.print, attempt.named.clone(), attempt.at);
         let before = named.is_some()
             && self.attempts.values().any(|other| {
                 let same = other.print == print && other.named == named;
@@ -40,6 +40,7 @@ impl Shadow {
                 &format!("{label} was made and answered before"),
             );
         }
+        self.passes(&label, print, at);
         let Some(known) = self.calls.get_mut(&print) else {
             return;
         };

@@ -9,61 +9,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use generect_guard::ledger::{Entry, EntryKind};
 
 use crate::calls::Call;
-use crate::shape::{self, Limit, Shape};
+use crate::gates::Gates;
+pub use crate::known::{Attempt, Held, Known, Stands};
+use crate::matched::Kept;
+use crate::rules::Rules;
+use crate::shape::{self, Shape};
 use crate::trace::Trace;
-
-/// Where a hold stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Stands {
-    Live,
-    /// Since when, in micro-seconds of the ledger's time.
-    InDoubt(i64),
-    Settled(i64),
-    Released,
-}
-
-/// A hold, as its entries tell.
-#[derive(Clone, Debug)]
-pub struct Held {
-    pub print: u64,
-    pub quote: i64,
-    pub began: i64,
-    pub stands: Stands,
-    pub job: Option<String>,
-    /// The tick it was written at.
-    pub at: u64,
-}
-
-/// One time a client made a call.
-#[derive(Clone, Debug)]
-pub struct Attempt {
-    pub print: u64,
-    pub named: Option<String>,
-    /// When its bytes left for the upstream, and in which life of the guard.
-    pub sent: Option<(u64, u32)>,
-    /// What the account was charged for it.
-    pub charged: Option<i64>,
-    /// Its client has a paid answer.
-    pub answered: bool,
-}
-
-/// Everything known of one call.
-#[derive(Clone, Debug, Default)]
-pub struct Known {
-    pub team: String,
-    pub key: String,
-    pub operation: String,
-    pub sends: usize,
-    pub holds: Vec<i64>,
-    pub charged: i64,
-    /// Something of it was charged more than was held.
-    pub overrun: bool,
-}
 
 pub struct Shadow {
     pub broken: Vec<String>,
     /// Says every entry, for whoever looks for the reason of something.
-    tells: bool,
+    pub(crate) tells: bool,
     /// How often clients got what.
     pub outcomes: BTreeMap<String, usize>,
     pub trace: Trace,
@@ -77,13 +33,26 @@ pub struct Shadow {
     /// Of the account: what it has, and what nobody could foresee.
     pub balance: i64,
     pub unforeseen: i64,
-    pub(crate) limits: Vec<(Limit, Vec<(i64, i64)>)>,
+    /// The rules in force, and those that may be while they are read again.
+    pub(crate) rules: Rules,
+    pub(crate) coming: Option<Rules>,
+    pub(crate) grants: BTreeMap<String, Vec<(i64, i64)>>,
+    pub gates: Gates,
+    pub kept: Kept,
+    /// Whether rows can be told apart: see the shape.
+    pub(crate) is_clear: bool,
+    /// The clock was never set back.
+    pub(crate) is_forward: bool,
+    /// No call is made any more, and days go by.
+    pub(crate) at_rest: bool,
+    /// How a reconciliation went that was asked for.
+    pub(crate) reconciled: Option<bool>,
     pub(crate) secrets: Vec<(String, String)>,
     pub calls: BTreeMap<u64, Known>,
     pub attempts: BTreeMap<String, Attempt>,
     pub holds: BTreeMap<i64, Held>,
     jobs: BTreeMap<String, i64>,
-    dirty: BTreeSet<u64>,
+    pub(crate) dirty: BTreeSet<u64>,
     pub(crate) heads: BTreeMap<u64, Vec<u8>>,
     pub(crate) tails: BTreeMap<u64, Vec<u8>>,
     pub(crate) floors: BTreeMap<String, i64>,
@@ -107,9 +76,15 @@ impl Shadow {
             calm_from: shape.rough,
             balance: shape.balance,
             unforeseen: 0,
-            limits: (shape.limits.iter())
-                .map(|limit| (limit.clone(), Vec::new()))
-                .collect(),
+            rules: shape.rules.clone(),
+            coming: None,
+            grants: BTreeMap::new(),
+            gates: Gates::new(shape),
+            kept: Kept::default(),
+            is_clear: shape.is_clear(),
+            is_forward: !shape.jumps_back,
+            at_rest: false,
+            reconciled: None,
             secrets,
             calls: BTreeMap::new(),
             attempts: BTreeMap::new(),
@@ -138,6 +113,7 @@ impl Shadow {
         });
         let attempt = Attempt {
             print,
+            at: self.now,
             named,
             sent: None,
             charged: None,
@@ -208,6 +184,7 @@ impl Shadow {
             stands: Stands::Live,
             job: None,
             at: self.now,
+            doubted: false,
         };
         self.holds.insert(hold, held);
         self.keeps_limits(hold, began);
@@ -221,12 +198,20 @@ impl Shadow {
             return self.breaks("4 counted once", &format!("no hold for {entry:?}"));
         };
         self.dirty.insert(held.print);
+        if entry.kind == EntryKind::Corrected {
+            return self.corrected(entry);
+        }
+        self.reconciles(entry);
+        let Some(held) = self.holds.get_mut(&number) else {
+            return;
+        };
         let is_open = matches!(held.stands, Stands::Live | Stands::InDoubt(_));
         let was = held.stands;
         match entry.kind {
             EntryKind::Settled => held.stands = Stands::Settled(micros),
             EntryKind::Released => held.stands = Stands::Released,
             EntryKind::Doubted => {
+                held.doubted = true;
                 held.stands = Stands::InDoubt(entry.recorded_at.as_microsecond());
             }
             _ => {}
@@ -255,59 +240,6 @@ impl Shadow {
                 "4 counted once",
                 &format!("hold {number} gave back {micros} of {quote}"),
             );
-        }
-    }
-
-    /// The account was charged for a request that had this label.
-    pub fn charged(&mut self, label: &str, micros: i64, aside: i64) {
-        self.balance -= micros;
-        self.trace.note(&[2, micros]);
-        let Some(attempt) = self.attempts.get_mut(label) else {
-            return self.breaks("2 held before sent", &format!("nobody made {label}"));
-        };
-        *attempt.charged.get_or_insert(0) += micros;
-        let print = attempt.print;
-        self.dirty.insert(print);
-        let Some(known) = self.calls.get_mut(&print) else {
-            return;
-        };
-        known.charged += micros;
-        known.overrun |= micros > aside;
-        let forgotten = self.clock - shape::LAG_SECONDS * 1_000_000;
-        let open = known.holds.iter().filter_map(|hold| self.holds.get(hold));
-        let late = open
-            .clone()
-            .any(|held| matches!(held.stands, Stands::InDoubt(since) if since < forgotten));
-        if late || micros > aside {
-            self.unforeseen += micros;
-        }
-    }
-
-    /// Promises 3, 4 and 5, for every call of which something was heard since.
-    pub fn agrees(&mut self) {
-        for print in std::mem::take(&mut self.dirty) {
-            let Some(known) = self.calls.get(&print) else {
-                continue;
-            };
-            let (mut settled, mut open) = (0, 0);
-            for hold in &known.holds {
-                match self.holds[hold].stands {
-                    Stands::Settled(charge) => settled += charge,
-                    Stands::Live | Stands::InDoubt(_) => open += self.holds[hold].quote,
-                    Stands::Released => {}
-                }
-            }
-            let (charged, overrun) = (known.charged, known.overrun && open > 0);
-            let call = format!(
-                "{} of {}: charged {charged}, settled {settled}, open {open}, holds {:?}",
-                known.operation, known.key, known.holds
-            );
-            if settled + open < charged && !overrun {
-                self.breaks("3 nothing lost, 5 unknown is not zero", &call);
-            }
-            if settled > charged {
-                self.breaks("4 counted once", &call);
-            }
         }
     }
 
@@ -340,8 +272,10 @@ impl Shadow {
                 Stands::Live if held.job.is_none() => {
                     wrong.push(format!("hold {number} of {known:?} never ended"));
                 }
-                Stands::InDoubt(_) if held.at > calm => {
-                    wrong.push(format!("hold {number} of {known:?} is in doubt of nothing"));
+                _ if held.doubted && held.at > calm => {
+                    wrong.push(format!(
+                        "hold {number} of {known:?} was in doubt of nothing"
+                    ));
                 }
                 _ => {}
             }

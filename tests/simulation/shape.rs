@@ -1,67 +1,11 @@
 //! What a run is like: who calls, under which limits, and how unlucky it is. All of it from a seed.
 
-use std::fmt::Write as _;
-use std::path::PathBuf;
-
-use generect_guard::config::{self, Config, Environment};
-use generect_guard::identity::KeyDigest;
-use generect_guard::simulator::LIVE_TOKEN;
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;
 use rand::{RngExt, SeedableRng};
 
-/// Over which span a limit counts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Span {
-    Total,
-    Day,
-    /// So many seconds.
-    Rolling(i64),
-}
-
-/// A budget, as the shadow knows it.
-#[derive(Clone, Debug)]
-pub struct Limit {
-    pub id: String,
-    pub team: Option<String>,
-    pub key: Option<String>,
-    /// The beginning of the operations' names.
-    pub operations: Option<&'static str>,
-    pub micros: i64,
-    pub span: Span,
-}
-
-impl Limit {
-    pub fn covers(&self, team: &str, key: &str, operation: &str) -> bool {
-        self.team.as_ref().is_none_or(|own| own == team)
-            && self.key.as_ref().is_none_or(|own| own == key)
-            && (self.operations).is_none_or(|begins| operation.starts_with(begins))
-    }
-
-    fn toml(&self) -> String {
-        let mut text = format!("[[budget]]\nid = \"{}\"\n", self.id);
-        if let Some(team) = &self.team {
-            let _ = writeln!(text, "team = \"{team}\"");
-        }
-        if let Some(key) = &self.key {
-            let _ = writeln!(text, "key = \"{key}\"");
-        }
-        if let Some(begins) = self.operations {
-            let _ = writeln!(text, "operations = [\"{begins}*\"]");
-        }
-        let per = match self.span {
-            Span::Total => "\"total\"".to_owned(),
-            Span::Day => "\"day\"".to_owned(),
-            Span::Rolling(seconds) => format!("{{ rolling = \"{seconds}s\" }}"),
-        };
-        let micros = self.micros;
-        text + &format!(
-            "limit = \"{}.{:06}\"\nper = {per}\n",
-            micros / 1_000_000,
-            micros % 1_000_000
-        )
-    }
-}
+use crate::list::AccountList;
+use crate::rules::{Limit, Rules, Span};
 
 /// See the module. Times are ticks, of a millisecond each.
 #[derive(Clone, Debug)]
@@ -70,7 +14,8 @@ pub struct Shape {
     pub teams: usize,
     pub keys_each: usize,
     pub actors: usize,
-    pub limits: Vec<Limit>,
+    /// The rules that it begins with.
+    pub rules: Rules,
     pub balance: i64,
     pub latency: (u64, u64),
     /// Bytes that a link holds in each direction.
@@ -90,9 +35,14 @@ pub struct Shape {
     pub disk_every: u64,
     pub jump_every: u64,
     pub people_every: u64,
+    pub pause_every: u64,
+    pub reload_every: u64,
     pub breaker_failures: u32,
     pub slots: u32,
     pub overruns: bool,
+    pub list: AccountList,
+    /// The clock is set back too: then some rows are from before the ledger.
+    pub jumps_back: bool,
 }
 
 pub const LAG_SECONDS: i64 = 3;
@@ -110,9 +60,9 @@ impl Shape {
         let mut shape = Self {
             seed,
             teams: random.random_range(2..=5),
-            keys_each: random.random_range(1..=2),
+            keys_each: random.random_range(1..=3),
             actors: random.random_range(4..=22),
-            limits: Vec::new(),
+            rules: Rules::default(),
             balance: random.random_range(5..90) * 1_000_000,
             latency: (least, least + random.random_range(0..40)),
             room: *[400, 2_000, 64 * 1024].choose(random).unwrap(),
@@ -124,13 +74,25 @@ impl Shape {
             part_every: every(random, 0.6, 800, 5_000),
             cut_every: every(random, 0.6, 60, 1_500),
             disk_every: every(random, 0.6, 500, 4_000),
-            jump_every: every(random, 0.5, 700, 5_000),
+            jump_every: every(random, 0.35, 700, 5_000),
             people_every: every(random, 0.5, 500, 3_000),
+            pause_every: 0,
+            reload_every: 0,
             breaker_failures: *[5, 10_000].choose(random).unwrap(),
             slots: *[2, 1_000].choose(random).unwrap(),
             overruns: random.random_bool(0.2),
+            list: AccountList::default(),
+            jumps_back: false,
         };
-        shape.limits = shape.some_limits(random);
+        shape.rules.limits = shape.some_limits(random);
+        shape.list = AccountList::any(random);
+        shape.jumps_back = shape.jump_every > 0 && random.random_bool(0.5);
+        shape.pause_every = every(random, 0.5, 300, 2_500);
+        shape.reload_every = every(random, 0.5, 300, 2_500);
+        if shape.reload_every > 0 {
+            let spare = shape.spare_keys();
+            shape.rules.absent = spare.filter(|_| random.random_bool(0.2)).collect();
+        }
         shape
     }
 
@@ -173,75 +135,25 @@ impl Shape {
         limits
     }
 
+    /// Whether the account's list says whose each row is, as far as a row can: then no doubt may be
+    /// ended wrongly.
+    pub fn is_clear(&self) -> bool {
+        self.jump_every == 0 && self.list.is_clear()
+    }
+
+    /// The keys that may be missing: every team keeps one.
+    pub fn spare_keys(&self) -> impl Iterator<Item = String> {
+        let teams = 0..self.teams;
+        let keys = teams.flat_map(|team| (1..self.keys_each).map(move |key| key_id(team, key)));
+        keys.collect::<Vec<_>>().into_iter()
+    }
+
     /// The keys: team, key.
     pub fn keys(&self) -> Vec<(String, String)> {
         let teams = 0..self.teams;
         let keys = teams.flat_map(|team| (0..self.keys_each).map(move |key| (team, key)));
         keys.map(|(team, key)| (team_id(team), key_id(team, key)))
             .collect()
-    }
-
-    /// The guard's settings.
-    pub fn config(&self, folder: &tempfile::TempDir) -> Config {
-        let path: PathBuf = folder.path().join("guard.toml");
-        std::fs::write(&path, self.toml()).unwrap();
-        let environment = Environment::from_iter([("SIM_TOKEN", LIVE_TOKEN)]);
-        config::load(Some(&path), &environment).unwrap_or_else(|errors| panic!("{errors}"))
-    }
-
-    fn toml(&self) -> String {
-        let mut text = format!(
-            r#"
-[server]
-stalled_client_timeout = "3s"
-body_read_timeout = "3s"
-[upstream]
-base_url = "http://upstream.test"
-token_env = "SIM_TOKEN"
-connect_timeout = "1s"
-response_timeout = "5s"
-[upstream.breaker]
-failures = {}
-pause = "1s"
-pause_max = "3s"
-[slots]
-wait_max = "3s"
-[slots.caps]
-search_leads = {}
-[ledger]
-repeat_window = "{REPEAT_WINDOW_SECONDS}s"
-[account]
-poll_interval = "1s"
-lag = "{LAG_SECONDS}s"
-stale_after = "20s"
-job_poll_interval = "1s"
-[reconciliation]
-source = "none"
-"#,
-            self.breaker_failures, self.slots
-        );
-        for team in 0..self.teams {
-            let (id, priority) = (team_id(team), priority(team));
-            let _ = writeln!(text, "[[team]]\nid = \"{id}\"\npriority = \"{priority}\"");
-        }
-        for (team, key) in self.keys() {
-            let digest = KeyDigest::of(&secret_of(&key));
-            let _ = writeln!(
-                text,
-                "[[key]]\nid = \"{key}\"\nteam = \"{team}\"\nsha256 = \"{digest}\""
-            );
-        }
-        for limit in &self.limits {
-            text += &limit.toml();
-        }
-        for priority in ["low", "normal", "high"] {
-            let below = floor(priority) / 1_000_000;
-            let _ = writeln!(
-                text,
-                "[[floor]]\npriority = \"{priority}\"\nbelow = {below}\naction = \"refuse\""
-            );
-        }
-        text
     }
 }
 

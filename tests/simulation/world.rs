@@ -20,6 +20,7 @@ use crate::disk::{Disk, Health};
 use crate::guard::{Guard, Place, Told, runtime, serve_upstream};
 use crate::logs::Logs;
 use crate::net::Net;
+use crate::rules::Rules;
 use crate::shadow::{Shadow, Stands};
 use crate::shape::Shape;
 use crate::trace::Trace;
@@ -29,6 +30,8 @@ const REST: u64 = 9_000;
 /// See the module.
 pub(crate) struct World {
     pub(crate) shape: Shape,
+    /// What stands in the settings.
+    pub(crate) rules: Rules,
     pub(crate) random: StdRng,
     pub(crate) tick: u64,
     pub(crate) clock: Clock,
@@ -56,6 +59,10 @@ pub struct Ran {
     pub holds: usize,
     pub settled: usize,
     pub lives: u32,
+    /// So many calls were ended by rows of the account's, and by their absence.
+    pub reconciled: (usize, usize),
+    /// How many findings of each kind are open at the end.
+    pub findings: BTreeMap<&'static str, usize>,
 }
 
 /// Runs the whole of a seed.
@@ -92,6 +99,8 @@ pub fn run(seed: u64) -> Result<Ran, Vec<String>> {
     while world.tick < rough + calm + REST {
         world.step()?;
     }
+    world.shadow.lock().unwrap().ends();
+    world.rests()?;
     world.ends()
 }
 
@@ -107,7 +116,7 @@ impl World {
         let logs = Logs::new(shadow.lock().unwrap().secrets.clone());
         let net = Net::new(of_net, shape.latency, shape.room, told);
         let disk = Disk::new(of_disk, Arc::clone(&shadow));
-        let upstream = Unconnected::new(SimulatorSettings {
+        let upstream = Unconnected::new(shape.list.of(SimulatorSettings {
             balance: Credits::from_micros(shape.balance),
             latency: Duration::from_millis(shape.latency.1 * 2),
             job_pace: JobPace::Polls(2),
@@ -115,19 +124,23 @@ impl World {
             seed: shape.seed,
             clock: clock.clone(),
             ..SimulatorSettings::default()
-        });
+        }));
         let upstream = Arc::new(upstream);
         let (outside, local) = (runtime(), LocalSet::new());
         local.spawn_local(serve_upstream(net.clone(), Arc::clone(&upstream)));
         net.upstream_listens(true);
         let place = Place {
-            config: shape.config(folder),
+            file: folder.path().join("guard.toml"),
             net: net.clone(),
             disk,
             clock: clock.clone(),
+            pull: shape.list.pull(),
         };
+        let rules = shape.rules.clone();
+        place.write(&shape, &rules);
         Self {
             shape,
+            rules,
             random: own,
             tick: 0,
             clock,
@@ -161,7 +174,7 @@ impl World {
     }
 
     /// One tick.
-    fn step(&mut self) -> Result<(), Vec<String>> {
+    pub(crate) fn step(&mut self) -> Result<(), Vec<String>> {
         self.tick += 1;
         self.clock.advance(SignedDuration::from_millis(1));
         {
@@ -185,7 +198,7 @@ impl World {
     fn guard_lives(&mut self) {
         match &self.guard {
             None if self.tick >= self.starts_at => {
-                self.shadow.lock().unwrap().life += 1;
+                self.shadow.lock().unwrap().starts(&self.rules);
                 self.guard = Guard::start(&self.place);
                 self.starts_at = self.tick + 20;
             }
@@ -218,6 +231,9 @@ impl World {
             let label = truth.label_of(charge.request).unwrap_or_default();
             shadow.charged(&label, charge.amount.micros(), charge.set_aside.micros());
         }
+        if shadow.has_news() {
+            shadow.looks_at_records(&truth.rows());
+        }
         for line in self.logs.found() {
             shadow.breaks("7 the token stays here", &line);
         }
@@ -239,7 +255,7 @@ impl World {
         if !self.upstream.truth().adds_up() {
             shadow.breaks("the simulator", "its own books do not add up");
         }
-        shadow.ends();
+        shadow.is_reconciled(&self.upstream.truth().rows());
         if !shadow.broken.is_empty() {
             return Err(std::mem::take(&mut shadow.broken));
         }
@@ -247,6 +263,8 @@ impl World {
         let holds = shadow.holds.values();
         Ok(Ran {
             outcomes: std::mem::take(&mut shadow.outcomes),
+            reconciled: shadow.kept.ended,
+            findings: shadow.kept.findings(),
             trace: shadow.trace,
             attempts: shadow.attempts.len(),
             holds: shadow.holds.len(),

@@ -5,8 +5,9 @@ use generect_guard::ledger::{Entry, EntryKind, StoreError};
 use jiff::Timestamp;
 
 /// What calls and totals go by: what happened to each hold, who was charged how much in which quarter hour,
-/// each sum, each open hold. An entry has no checksum of its own: its texts, the quote of a call that was
-/// settled, and its times within their quarter hours can be altered unseen, until they are archived.
+/// each sum, each open hold; and everything that entries up to the mark say, which have digests. Of those after
+/// it, the newest hour's at most, the texts, the quote of a call that was settled, and the times within their
+/// quarter hours can be altered unseen.
 #[derive(Debug, PartialEq)]
 pub struct Told {
     pub entries: Vec<String>,
@@ -25,7 +26,11 @@ pub fn told(reader: &dyn Reader) -> Result<Told, StoreError> {
     let open = reader.open_holds()?.into_iter();
     let quotes = open.map(|open| format!("{} {:?} {}", open.hold, open.origin, open.quote));
     sums.extend(quotes);
+    let mark = reader.derived()?.mark;
     let told = |entry: Entry| {
+        if entry.seq <= mark {
+            return format!("{entry:?}");
+        }
         let (seq, kind, hold) = (entry.seq, entry.kind, entry.hold);
         let origin = entry.origin();
         let quarter = entry.recorded_at.as_second() / 900;

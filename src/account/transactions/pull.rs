@@ -67,7 +67,7 @@ impl Pull {
                         account.error = error.reason(),
                         "a page of transactions could not be read and is asked for again: {error}"
                     );
-                    tokio::time::sleep(jittered(pause, rand::random())).await;
+                    tokio::time::sleep(jittered(pause, (self.settings.chance)())).await;
                     pause = pause.saturating_mul(2).min(RETRY_PAUSE_MAX);
                 }
                 answer => return answer,

@@ -34,6 +34,8 @@ pub struct PullSettings {
     pub tries: u32,
     /// The wait after the first failed try; it doubles with each further one.
     pub retry_pause: Duration,
+    /// What spreads these waits: any number, another each time.
+    pub chance: fn() -> u32,
 }
 
 impl Default for PullSettings {
@@ -48,6 +50,7 @@ impl Default for PullSettings {
             pause: Duration::from_millis(250),
             tries: 4,
             retry_pause: Duration::from_secs(1),
+            chance: rand::random,
         }
     }
 }

@@ -32,6 +32,7 @@ use crate::ids::{JobId, KeyId, OperationName, TeamId};
 
 use super::archive::{ArchiveSpan, Archived};
 use super::budget::{Budget, BudgetStatus};
+use super::digest::Digested;
 use super::entry::{Entry, Fingerprint, HoldId, Origin};
 use super::record::Record;
 use super::verify::VerifyReport;
@@ -175,6 +176,8 @@ pub struct Derived {
     pub mark: i64,
     /// The holds that were open after entry `mark`.
     pub marked: Vec<Marked>,
+    /// The digests of the entries up to `mark`, where a store or schema has them.
+    pub digests: Option<Vec<Digested>>,
 }
 
 /// A hold in the list of those that were open at the mark.

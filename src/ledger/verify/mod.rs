@@ -1,12 +1,14 @@
 //! Works the derived figures out anew from the entries, checks each hold's life, and whether the
-//! records name what there is.
+//! records name what there is. What enters no figure is held against the digests written with it.
 //!
 //! Runs beside a writing guard: what is derived and may still change is read in one look, and the entries,
 //! which never change, are then read in short pages up to the point that look reached. The sums of
 //! past quarter hours change no more and are read as the entries come to them, so that memory does
 //! not grow with the years. What is archived is read first, where it is at hand.
 
+mod chain;
 mod life;
+mod report;
 mod sums;
 
 use std::collections::BTreeSet;
@@ -16,62 +18,22 @@ use jiff::Timestamp;
 
 use crate::credits::Credits;
 
-use super::archive::{Archived, EntriesDigest, sums_digest};
+use super::archive::{Archived, sums_digest};
+use super::digest::EntriesDigest;
 use super::entry::{Entry, EntryKind, HoldId, Origin};
 use super::store::{Derived, Marked, Reader, StoreError};
 use super::window::{quarter_of, quarter_start};
 
+use chain::ChainCheck;
 use life::Life;
 use sums::Sums;
+
+pub use report::VerifyReport;
 
 /// Entries read at a time.
 const PAGE: usize = 8_192;
 /// Entries that a start has time for: some hundredths of a second.
 const NEWEST: i64 = 16_384;
-/// Mismatches told in full; a ledger with more has one cause, and the rest is only counted.
-const TOLD_MAX: usize = 1_000;
-
-/// What a check of the whole ledger found.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct VerifyReport {
-    /// How many entries were read.
-    pub entries: i64,
-    /// How many holds they tell of.
-    pub holds: i64,
-    /// How many of them have not ended.
-    pub open: i64,
-    /// How many derived sums were compared.
-    pub sums: usize,
-    /// How many archives there are.
-    pub archives: usize,
-    /// How many entries in archives were not read, because these were not given.
-    pub unread: i64,
-    /// How many rows of the account are kept beside the entries.
-    pub transactions: i64,
-    /// How many of those belong to a hold.
-    pub matches: i64,
-    /// How many findings there are, closed ones included.
-    pub findings: i64,
-    /// Everything that does not agree, each in a sentence. Empty is what one hopes for.
-    pub mismatches: Vec<String>,
-    /// Mismatches beyond the first thousand, which are only counted.
-    pub untold: u64,
-}
-
-impl VerifyReport {
-    /// Whether everything agrees.
-    pub fn is_sound(&self) -> bool {
-        self.mismatches.is_empty()
-    }
-
-    fn tell(&mut self, mismatch: String) {
-        if self.mismatches.len() < TOLD_MAX {
-            self.mismatches.push(mismatch);
-        } else {
-            self.untold += 1;
-        }
-    }
-}
 
 /// See the module's words. `archives`: all there are, or none.
 pub(super) fn verify(
@@ -97,9 +59,9 @@ pub(super) fn books(
     progress: &mut dyn FnMut(i64, i64),
 ) -> Result<VerifyReport, StoreError> {
     let known = reader.archives()?;
-    let derived = reader.derived()?;
+    let mut derived = reader.derived()?;
     let end = derived.tail.seq;
-    let mut check = Check::new(reader, &derived);
+    let mut check = Check::new(reader, &mut derived);
     for defect in reader.defects()? {
         check.report.tell(defect);
     }
@@ -126,11 +88,14 @@ pub(super) fn newest(reader: &dyn Reader) -> Result<VerifyReport, StoreError> {
     derived.months.clear();
     derived.summed = 0;
     let end = derived.tail.seq;
-    let mut check = Check::new(reader, &derived);
+    let mut check = Check::new(reader, &mut derived);
     let base = (end - NEWEST).max(reader.archived()?.seq);
     if base > 0 {
         check.base = base;
         check.expected_seq = base + 1;
+        if let Some(chain) = &mut check.chain {
+            chain.go_on_after(base, false, &mut check.report);
+        }
         let first = reader.entries(base, 1)?.pop();
         // Of the quarter hour in which they begin there are more.
         let quarter = first.map_or(i64::MAX, |first| quarter_of(first.recorded_at) + 1);
@@ -140,6 +105,7 @@ pub(super) fn newest(reader: &dyn Reader) -> Result<VerifyReport, StoreError> {
     check
         .sums
         .compare_last(reader, &derived, &mut check.report)?;
+    check.finish_chain();
     Ok(check.report)
 }
 
@@ -170,13 +136,16 @@ struct Check<'a> {
     sums: Sums,
     mark: i64,
     open_at_mark: BTreeSet<Marked>,
+    chain: Option<ChainCheck>,
 }
 
 impl<'a> Check<'a> {
-    fn new(reader: &'a dyn Reader, derived: &Derived) -> Self {
+    fn new(reader: &'a dyn Reader, derived: &mut Derived) -> Self {
+        let mut report = VerifyReport::default();
         Self {
             reader,
-            report: VerifyReport::default(),
+            chain: ChainCheck::new(derived.digests.take(), &mut report),
+            report,
             expected_seq: 1,
             recorded_at: Timestamp::MIN,
             base: 0,
@@ -205,6 +174,9 @@ impl<'a> Check<'a> {
             self.expected_seq = span.last + 1;
             self.recorded_at = span.recorded_at;
             self.sums.go_on_from(span.before);
+        }
+        if let Some(chain) = &mut self.chain {
+            chain.go_on_after(self.base, true, &mut self.report);
         }
         Ok(())
     }
@@ -292,6 +264,9 @@ impl<'a> Check<'a> {
                 "entry {seq} has an amount below zero: {}",
                 entry.amount
             ));
+        }
+        if let Some(chain) = &mut self.chain {
+            chain.entry(entry, &mut self.report);
         }
         self.life(entry);
         self.sums.add(entry);
@@ -437,7 +412,14 @@ impl<'a> Check<'a> {
         self.reader.ending_of(hold)
     }
 
+    fn finish_chain(&mut self) {
+        if let Some(chain) = self.chain.take() {
+            chain.finish(self.mark, &mut self.report);
+        }
+    }
+
     fn compare(&mut self, derived: Derived) -> Result<(), StoreError> {
+        self.finish_chain();
         self.report.open = i64::try_from(self.open.len()).unwrap_or(i64::MAX);
         self.sums
             .compare_last(self.reader, &derived, &mut self.report)?;

@@ -50,6 +50,8 @@ pub(super) struct Board<'a> {
     pub(super) doubts: Vec<Span>,
     /// By end, begin, operation, most.
     pub(super) live: Vec<Span>,
+    /// By operation: the times and numbers of charges that no row is near.
+    rowless: Vec<Vec<(i64, i64, u64)>>,
     /// The charge that owns each row.
     pub(super) owner: Vec<u32>,
     /// Whether each charge has its rows.
@@ -68,7 +70,8 @@ impl<'a> Board<'a> {
         let of_charges = question.charges.iter().map(|charge| &charge.operation);
         let of_doubts = question.doubts.iter().map(|doubt| &doubt.operation);
         let of_live = question.live.iter().map(|live| &live.operation);
-        let all = of_charges.chain(of_doubts).chain(of_live);
+        let of_rowless = question.rowless.iter().map(|rowless| &rowless.operation);
+        let all = of_charges.chain(of_rowless).chain(of_doubts).chain(of_live);
         let operations = names(all.chain(question.operations));
         let mut board = Self {
             question,
@@ -76,6 +79,7 @@ impl<'a> Board<'a> {
             charges: charges(question, &operations),
             doubts: doubts(question, &operations),
             live: live(question, &operations),
+            rowless: rowless(question, &operations),
             kinds,
             operations,
             owner: Vec::new(),
@@ -159,7 +163,23 @@ impl<'a> Board<'a> {
         for charge in &self.charges {
             charges[charge.operation as usize] += 1;
         }
+        for (charges, rowless) in charges.iter_mut().zip(&self.rowless) {
+            *charges += rowless.iter().map(|(.., count)| count).sum::<u64>();
+        }
         (rows, charges)
+    }
+
+    /// How many charges of an operation no row is near.
+    pub(super) fn rowless(&self, operation: u32) -> u64 {
+        let of = &self.rowless[operation as usize];
+        of.iter().map(|(.., count)| count).sum()
+    }
+
+    /// The same, of those whose time touches a span.
+    pub(super) fn rowless_beside(&self, operation: u32, first: i64, last: i64) -> u64 {
+        let of = self.rowless[operation as usize].iter();
+        let touching = of.filter(|(from, to, _)| *to >= first && *from <= last);
+        touching.map(|(.., count)| count).sum()
     }
 }
 
@@ -215,6 +235,17 @@ fn charges<'a>(question: Question<'a>, names: &[&'a OperationName]) -> Vec<Span>
     let hold = |span: &Span| question.charges[span.place as usize].hold;
     spans.sort_unstable_by_key(|span| (span.to, span.from, hold(span)));
     spans
+}
+
+fn rowless(question: Question<'_>, names: &[&OperationName]) -> Vec<Vec<(i64, i64, u64)>> {
+    let numbers = numbers(names);
+    let mut all = vec![Vec::new(); names.len()];
+    for rowless in question.rowless {
+        let span = (rowless.from.as_microsecond(), rowless.to.as_microsecond());
+        let of = &mut all[numbers[&rowless.operation] as usize];
+        of.push((span.0, span.1, u64::from(rowless.count)));
+    }
+    all
 }
 
 fn doubts<'a>(question: Question<'a>, names: &[&'a OperationName]) -> Vec<Span> {

@@ -13,6 +13,10 @@ const EVIDENCE_MAX: u64 = 1_000;
 /// Charges that must speak for a kind before it stands for an operation.
 pub(super) const EVIDENCE_MIN: u64 = 3;
 
+/// Of so many kinds something is learned. They are written down after each run, and a list that has another
+/// word for each row teaches nothing.
+const KINDS_MAX: usize = 1_000;
+
 /// Kinds whose operations are documented under another name (dossier sections 2.4 and 2.8), and jobs,
 /// which are billed as the same thing done one by one (section 2.5).
 const DOCUMENTED: &[(&str, &str)] = &[
@@ -133,7 +137,9 @@ impl Known {
         if per_request == per_result {
             return;
         }
-        let known = self.kinds.entry(Arc::clone(kind)).or_default();
+        let Some(known) = self.learned_of(kind) else {
+            return;
+        };
         known.per_request = known.per_request.saturating_add(per_request);
         known.per_result = known.per_result.saturating_add(per_result);
         while known.per_request.max(known.per_result) > EVIDENCE_MAX {
@@ -144,9 +150,19 @@ impl Known {
 
     /// Rows of `kind` explained so many more charges of `operation`.
     pub(super) fn learn(&mut self, kind: &Arc<str>, operation: &OperationName, charges: u64) {
-        let known = self.kinds.entry(Arc::clone(kind)).or_default();
+        let Some(known) = self.learned_of(kind) else {
+            return;
+        };
         let count = known.stands_for.entry(operation.clone()).or_default();
         *count = count.saturating_add(charges).min(EVIDENCE_MAX);
+    }
+
+    /// What is known of a kind, or will be. `None`: enough kinds are known.
+    fn learned_of(&mut self, kind: &Arc<str>) -> Option<&mut KnownKind> {
+        if self.kinds.len() >= KINDS_MAX && !self.kinds.contains_key(kind) {
+            return None;
+        }
+        Some(self.kinds.entry(Arc::clone(kind)).or_default())
     }
 
     /// Something else explains more: what spoke for this counts half.
@@ -170,5 +186,24 @@ impl KnownKind {
         } else {
             Grain::PerRequest
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_list_with_a_word_for_each_row_is_not_learned_by_heart() {
+        let mut known = Known::default();
+        let search = OperationName::from("search_database_leads");
+        for number in 0..2 * KINDS_MAX {
+            let kind = format!("row {number}").into();
+            known.learn(&kind, &search, 1);
+            known.tried(&kind, 1, 2);
+        }
+        assert_eq!(known.kinds.len(), KINDS_MAX);
+        known.learn(&"row 0".into(), &search, 2);
+        assert_eq!(known.explained("row 0", search.as_str()), 3, "it is known");
     }
 }

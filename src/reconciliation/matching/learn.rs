@@ -79,18 +79,26 @@ fn stars(board: &mut Board, known: &mut Known, operations: &[Vec<u32>]) {
             .filter(|charge| !board.explained[*charge as usize])
             .collect();
         charges.sort_unstable();
-        star(board, known, kind, rows, &charges);
+        let rowless = operations.iter().map(|number| board.rowless(*number)).sum();
+        star(board, known, kind, (rows, &charges), rowless);
     }
 }
 
-/// Explains charges by rows of one kind, in the grain that explains more.
-fn star(board: &mut Board, known: &mut Known, kind: u32, rows: &[u32], charges: &[u32]) {
+/// Explains charges by rows of one kind, in the grain that explains more. `rowless`: so many more charges
+/// have none.
+fn star(
+    board: &mut Board,
+    known: &mut Known,
+    kind: u32,
+    (rows, charges): (&[u32], &[u32]),
+    rowless: u64,
+) {
     if rows.is_empty() || charges.is_empty() {
         return;
     }
     let name = board.kind(kind);
     let mut best = explain(board, rows, charges, Grain::PerRequest);
-    let is_everything = best.charges == charges.len() as u64;
+    let is_everything = best.charges == charges.len() as u64 + rowless;
     if !is_everything || known.grain(name) == Grain::PerResult {
         let per_result = explain(board, rows, charges, Grain::PerResult);
         known.tried(name, best.charges, per_result.charges);
@@ -164,8 +172,9 @@ fn candidates(board: &Board, known: &Known) -> (Vec<u64>, Vec<u64>, Vec<Candidat
     let rows_left: Vec<u64> = (rows.iter().zip(&all_rows))
         .map(|(left, all)| parts(left.len(), *all))
         .collect();
-    let charges_left: Vec<u64> = (charges.iter().zip(&all_charges))
-        .map(|(left, all)| parts(left.len(), *all))
+    let charges_left: Vec<u64> = (0..)
+        .zip(charges.iter().zip(&all_charges))
+        .map(|(operation, (left, all))| part(left.len() as u64 + board.rowless(operation), *all))
         .collect();
     let mut found = Vec::new();
     for (kind, rows) in (0..).zip(&rows) {
@@ -173,13 +182,15 @@ fn candidates(board: &Board, known: &Known) -> (Vec<u64>, Vec<u64>, Vec<Candidat
         for (operation, charges) in (0..).zip(&charges) {
             let name = board.operation(operation).as_str();
             let charges = beside(board, sample, charges);
+            let (first, last) = span(board, sample);
+            let seen = charges.len() as u64 + board.rowless_beside(operation, first, last);
             let is_learned = !is_documented(board.kind(kind), name);
-            if sample.is_empty() || charges.is_empty() || !is_learned {
+            if sample.is_empty() || seen == 0 || !is_learned {
                 continue;
             }
             let best = in_better_grain(board, sample, &charges);
             let rows_explained = part(best.pairs.len() as u64, sample.len() as u64);
-            let explained = part(best.charges, charges.len() as u64);
+            let explained = part(best.charges, seen);
             found.push(Candidate {
                 kind,
                 operation,
@@ -197,13 +208,18 @@ fn candidates(board: &Board, known: &Known) -> (Vec<u64>, Vec<u64>, Vec<Candidat
 
 /// The charges whose time touches that of the rows.
 fn beside(board: &Board, rows: &[u32], charges: &[u32]) -> Vec<u32> {
-    let at = |row: Option<&u32>| row.map_or(0, |row| board.rows[*row as usize].at);
-    let (first, last) = (at(rows.first()), at(rows.last()));
+    let (first, last) = span(board, rows);
     let touches = |number: &u32| {
         let span = board.charges[*number as usize];
         span.to >= first && span.from <= last
     };
     charges.iter().copied().filter(touches).collect()
+}
+
+/// The times of the first row and of the last.
+fn span(board: &Board, rows: &[u32]) -> (i64, i64) {
+    let at = |row: Option<&u32>| row.map_or(0, |row| board.rows[*row as usize].at);
+    (at(rows.first()), at(rows.last()))
 }
 
 fn part(some: u64, all: u64) -> u64 {

@@ -64,6 +64,19 @@ pub struct Charge {
     pub to: Timestamp,
 }
 
+/// Settled charges of one operation that no row is near: they stay without, and only their number counts.
+#[derive(Clone, Debug)]
+pub struct Rowless {
+    /// What was called.
+    pub operation: OperationName,
+    /// The earliest a row of theirs could have been written.
+    pub from: Timestamp,
+    /// The latest.
+    pub to: Timestamp,
+    /// How many.
+    pub count: u32,
+}
+
 /// A call that may have been charged: in doubt, or a job that has not ended.
 #[derive(Clone, Debug)]
 pub struct Doubt {
@@ -106,6 +119,8 @@ pub struct Live {
 pub struct Question<'a> {
     /// Settled and not yet matched.
     pub charges: &'a [Charge],
+    /// The same, where no row can be theirs: nothing is said of them.
+    pub rowless: &'a [Rowless],
     /// Not known whether charged.
     pub doubts: &'a [Doubt],
     /// In flight.

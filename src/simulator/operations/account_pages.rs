@@ -115,9 +115,9 @@ fn write_row(row: &Row, out: &mut String) {
     // Writing to a text cannot fail. In v1 the balance type is always the platform (section 3.3).
     let _ = write!(
         out,
-        "{{\"id\":\"txn_{:08}\",\"timestamp\":\"{}\",\"type\":\"{}\",\"credits\":{},\
+        "{{\"id\":\"{}\",\"timestamp\":\"{}\",\"type\":\"{}\",\"credits\":{},\
          \"details\":{{\"balance_type\":\"platform\",\"status\":\"{}\"}}}}",
-        row.number,
+        row.id(),
         written(row.created_at),
         row.kind,
         row.amount,

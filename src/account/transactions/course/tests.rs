@@ -17,6 +17,7 @@ const SETTINGS: PullSettings = PullSettings {
     pause: std::time::Duration::ZERO,
     tries: 1,
     retry_pause: std::time::Duration::ZERO,
+    chance: || 0,
 };
 
 /// Reads a span and gives the numbers of the rows that came, and the report.

@@ -258,6 +258,7 @@ impl Reader for MemoryStore {
             months: Vec::new(),
             mark: 0,
             marked: Vec::new(),
+            digests: None,
         };
         self.each_sum(newest, i64::MAX, &mut |sum| derived.newest.push(sum))?;
         Ok(derived)

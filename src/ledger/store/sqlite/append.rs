@@ -7,7 +7,9 @@ use crate::ledger::entry::{Entry, EntryKind};
 use crate::ledger::store::StoreError;
 use crate::ledger::window::quarter_of;
 
+use super::months::Place;
 use super::names::Numbers;
+use super::since::Since;
 
 const INSERT: &str = "INSERT INTO entries (seq, kind, hold, began_at, recorded_at, team, \"key\", \
      operation, amount, job, budget, fingerprint, evidence, detail) \
@@ -21,16 +23,15 @@ const ADD: &str = "UPDATE sums SET calls = calls + ?6, settled = settled + ?7 \
 const BEGIN: &str = "INSERT INTO sums (began_quarter, recorded_quarter, team, \"key\", operation, \
      calls, settled) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
 
-/// Began in, recorded in, team, key, operation.
-type SumKey = (i64, i64, i64, i64, i64);
-
-/// Writes the entries and adds to the sums. Called inside a transaction.
+/// Writes the entries, adds to the sums, and takes down in `since` what is written with the mark. Called
+/// inside a transaction.
 pub(super) fn write(
     connection: &Connection,
     numbers: &mut Numbers,
     batch: &[Entry],
+    since: &mut Since,
 ) -> Result<(), StoreError> {
-    let mut sums: AHashMap<SumKey, (i64, i64)> = AHashMap::new();
+    let mut sums: AHashMap<Place, (i64, i64)> = AHashMap::new();
     let mut insert = connection.prepare_cached(INSERT)?;
     for entry in batch {
         let team = numbers.of(connection, entry.team.as_str())?;
@@ -58,6 +59,7 @@ pub(super) fn write(
             note.map(|note| note.text.as_str())
                 .filter(|text| !text.is_empty()),
         ])?;
+        since.entry(entry);
         if entry.kind.charges() {
             let place = (
                 quarter_of(entry.began_at),
@@ -73,15 +75,21 @@ pub(super) fn write(
                 .ok_or_else(|| StoreError::Failed("a sum is too large to be counted".into()))?;
         }
     }
-    add(connection, sums)
+    add(connection, sums, since)
 }
 
-fn add(connection: &Connection, sums: AHashMap<SumKey, (i64, i64)>) -> Result<(), StoreError> {
+fn add(
+    connection: &Connection,
+    sums: AHashMap<Place, (i64, i64)>,
+    since: &mut Since,
+) -> Result<(), StoreError> {
     let mut add = connection.prepare_cached(ADD)?;
     // In the order of the table, so that neighbours are found on the page at hand.
     let mut sums = sums.into_iter().collect::<Vec<_>>();
     sums.sort_unstable();
-    for ((began, recorded, team, key, operation), (calls, settled)) in sums {
+    for (place, (calls, settled)) in sums {
+        since.charged(place, (calls, settled))?;
+        let (began, recorded, team, key, operation) = place;
         let row = (began, recorded, team, key, operation, calls, settled);
         if add.execute(row)? == 0 {
             connection.prepare_cached(BEGIN)?.execute(row)?;

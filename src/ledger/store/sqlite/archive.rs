@@ -12,8 +12,6 @@ use crate::ledger::window::{at_micros, quarter_of};
 
 use super::SqliteStore;
 use super::connection::{self, ARCHIVE_ID, WITH_ARCHIVES, open_reading, unusable};
-use super::mark;
-use super::months;
 use super::read::SqliteReader;
 
 /// Entries copied in one transaction, which is as long as a reader keeps the log from beginning anew.
@@ -198,9 +196,6 @@ impl SqliteStore {
         archived: &Archived,
     ) -> Result<(), StoreError> {
         let span = &archived.span;
-        // What stays must not need what goes: the mark, and the sums by month, move to the end.
-        mark::advance(connection, tail.seq)?;
-        months::advance(connection, tail.seq)?;
         let sql = "SELECT count(*) FROM open_holds WHERE hold <= ?1";
         let open: i64 = connection.query_row(sql, [span.last], |row| row.get(0))?;
         let sql = "SELECT coalesce(max(last), 0) FROM archives";

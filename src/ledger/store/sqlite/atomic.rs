@@ -8,14 +8,14 @@ use crate::ledger::store::StoreError;
 ///
 /// The statements around it are prepared once for each connection: preparing them anew was a twelfth
 /// of the work for a batch of one call, and in a calm hour most are.
-pub(super) fn atomically(
+pub(super) fn atomically<T>(
     connection: &Connection,
-    change: impl FnOnce() -> Result<(), StoreError>,
-) -> Result<(), StoreError> {
+    change: impl FnOnce() -> Result<T, StoreError>,
+) -> Result<T, StoreError> {
     connection.prepare_cached("BEGIN IMMEDIATE")?.execute([])?;
-    let changed = change().and_then(|()| {
+    let changed = change().and_then(|done| {
         connection.prepare_cached("COMMIT")?.execute([])?;
-        Ok(())
+        Ok(done)
     });
     // Some failures have rolled it back themselves.
     if changed.is_err() && !connection.is_autocommit() {

@@ -8,11 +8,12 @@ use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 use crate::ledger::store::StoreError;
 
 /// Every step of the schema, in order. A step that was released is never altered.
-const MIGRATIONS: [&str; 4] = [
+const MIGRATIONS: [&str; 5] = [
     include_str!("../migrations/0001.sql"),
     include_str!("../migrations/0002.sql"),
     include_str!("../migrations/0003.sql"),
     include_str!("../migrations/0004.sql"),
+    include_str!("../migrations/0005.sql"),
 ];
 /// The step that brought the records of reconciliation. A file that no guard has opened since is
 /// read as one that has none.
@@ -21,6 +22,8 @@ pub(super) const WITH_RECORDS: i64 = 2;
 pub(super) const WITH_CHANGES: i64 = 3;
 /// The step that brought sums by month, and archives.
 pub(super) const WITH_ARCHIVES: i64 = 4;
+/// The step that brought digests of entries.
+pub(super) const WITH_DIGESTS: i64 = 5;
 /// Any step there is.
 pub(super) const UP_TO_DATE: i64 = i64::MAX;
 /// Marks the file as ours in its header ("gGLd"), so that no other database is taken for a ledger.

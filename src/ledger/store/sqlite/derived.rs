@@ -6,7 +6,8 @@ use crate::credits::Credits;
 use crate::ledger::store::{Derived, Reader, StoreError, SumRow};
 use crate::ledger::window::quarter_of;
 
-use super::connection::WITH_ARCHIVES;
+use super::connection::{WITH_ARCHIVES, WITH_DIGESTS};
+use super::digests;
 use super::mark;
 use super::months::summed;
 use super::read::SqliteReader;
@@ -32,11 +33,15 @@ impl SqliteReader {
                 newest: Vec::new(),
                 summed: 0,
                 months: Vec::new(),
+                digests: None,
             };
             self.visit_sums(newest, i64::MAX, &mut |sum| read.newest.push(sum))?;
             if self.version() >= WITH_ARCHIVES {
                 read.summed = summed(self.connection())?;
                 self.sum_rows(MONTH_SUM, [], &mut |sum| read.months.push(sum))?;
+            }
+            if self.version() >= WITH_DIGESTS {
+                read.digests = Some(digests::read(self.connection())?);
             }
             derived = Some(read);
             Ok(())

@@ -11,6 +11,7 @@ mod codes;
 mod connection;
 mod copy;
 mod derived;
+mod digests;
 mod keep;
 mod mark;
 mod months;
@@ -18,6 +19,7 @@ mod names;
 mod of_team;
 mod read;
 mod records;
+mod since;
 mod soundness;
 mod wal;
 
@@ -34,8 +36,8 @@ use super::{LedgerLock, LockError, Reader, Store, StoreError, Tail};
 
 use atomic::atomically;
 use checkpoint::Checkpoints;
-use mark::MARK_EVERY;
 use names::Numbers;
+use since::Since;
 
 pub use archive::open_archive;
 pub use read::SqliteReader;
@@ -50,7 +52,8 @@ pub struct SqliteStore {
     numbers: Numbers,
     /// The last entry, as far as this process knows; `None` after a failure.
     last: Option<i64>,
-    mark: i64,
+    /// `None` until something is written, and after a failure.
+    since: Option<Since>,
     checkpoints: Checkpoints,
 }
 
@@ -96,13 +99,12 @@ impl SqliteStore {
     /// What is wrong with the file, by its path.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
         let connection = connection::open_writing(path)?;
-        let (mark, _) = mark::read(&connection)?;
         Ok(Self {
             path: path.to_owned(),
             reader: SqliteReader::over(connection),
             numbers: Numbers::default(),
             last: None,
-            mark,
+            since: None,
             checkpoints: Checkpoints::start(path.to_owned())?,
         })
     }
@@ -118,21 +120,26 @@ impl SqliteStore {
         }
     }
 
+    /// To be put back after a commit.
+    fn take_since(&mut self) -> Result<Since, StoreError> {
+        match self.since.take() {
+            Some(since) => Ok(since),
+            None => Since::read(&self.reader),
+        }
+    }
+
     fn write(&mut self, batch: &[Entry], last: i64) -> Result<(), StoreError> {
         let end = batch.last().map_or(last, |entry| entry.seq);
-        let moves_mark = end - self.mark >= MARK_EVERY;
+        let mut since = self.take_since()?;
         let connection = self.reader.connection();
-        atomically(connection, || {
-            append::write(connection, &mut self.numbers, batch)?;
-            if moves_mark {
-                mark::advance(connection, end)?;
-                months::advance(connection, end)?;
+        let since = atomically(connection, || {
+            append::write(connection, &mut self.numbers, batch, &mut since)?;
+            match since.is_long() {
+                true => since.put_down(connection),
+                false => Ok(since),
             }
-            Ok(())
         })?;
-        if moves_mark {
-            self.mark = end;
-        }
+        self.since = Some(since);
         self.last = Some(end);
         Ok(())
     }
@@ -173,9 +180,15 @@ impl Store for SqliteStore {
 
     fn archive(&mut self, archived: &Archived) -> Result<(), StoreError> {
         let tail = self.reader.tail()?;
+        let since = self.take_since()?;
         let connection = self.connection();
-        atomically(connection, || Self::put_archive(connection, tail, archived))?;
-        self.mark = tail.seq;
+        let since = atomically(connection, || {
+            // What stays must not need what goes: the mark, and the sums by month, move to the end.
+            let since = since.put_down(connection)?;
+            Self::put_archive(connection, tail, archived)?;
+            Ok(since)
+        })?;
+        self.since = Some(since);
         self.checkpoints.committed(self.connection());
         Ok(())
     }
@@ -190,8 +203,8 @@ impl Store for SqliteStore {
     fn reread(&mut self) -> Result<Tail, StoreError> {
         self.last = None;
         self.numbers.forget();
+        self.since = None;
         let connection = connection::open_writing(&self.path)?;
-        self.mark = mark::read(&connection)?.0;
         self.reader = SqliteReader::over(connection);
         let tail = self.reader.tail()?;
         self.last = Some(tail.seq);

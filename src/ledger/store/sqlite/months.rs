@@ -9,8 +9,7 @@ use ahash::AHashMap;
 use rusqlite::Connection;
 
 use crate::ledger::store::StoreError;
-use crate::ledger::window::at_micros;
-use crate::ledger::window::{QUARTER_MICROS, month_from, month_of, month_start, quarter_of};
+use crate::ledger::window::{QUARTER_MICROS, month_from, month_of, month_start};
 
 use super::connection::WITH_ARCHIVES;
 use super::read::SqliteReader;
@@ -19,8 +18,8 @@ use super::read::SqliteReader;
 pub(super) type Numbers = (i64, i64, i64);
 /// Calls and their charges, of each.
 pub(super) type Sums = BTreeMap<Numbers, (i64, i64)>;
-/// Began in, recorded in, team, key, operation.
-type Place = (i64, i64, i64, i64, i64);
+/// Began in, recorded in (quarter hours or months), team, key, operation.
+pub(super) type Place = (i64, i64, i64, i64, i64);
 
 const ADD: &str = "INSERT INTO month_sums (began_month, recorded_month, team, \"key\", operation, \
      calls, settled) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) \
@@ -50,45 +49,54 @@ pub(super) fn summed(connection: &Connection) -> Result<i64, StoreError> {
     Ok(statement.query_row([], |row| row.get(0))?)
 }
 
-/// Adds the charges up to entry `to`. Called inside a transaction.
-pub(super) fn advance(connection: &Connection, to: i64) -> Result<(), StoreError> {
-    let mut months = Months::default();
-    let mut sums: AHashMap<Place, (i64, i64)> = AHashMap::new();
-    let sql = "SELECT began_at, recorded_at, team, \"key\", operation, kind = 3, amount \
-         FROM entries WHERE seq > ?1 AND seq <= ?2 AND kind IN (3, 6)";
-    let mut statement = connection.prepare_cached(sql)?;
-    let mut rows = statement.query([summed(connection)?, to])?;
-    while let Some(row) = rows.next()? {
-        let (began, recorded) = (months.of(row.get(0)?), months.of(row.get(1)?));
-        let place = (began, recorded, row.get(2)?, row.get(3)?, row.get(4)?);
-        let sum = sums.entry(place).or_default();
-        add(sum, (row.get(5)?, row.get(6)?))?;
-    }
-    let mut put = connection.prepare_cached(ADD)?;
-    for ((began, recorded, team, key, operation), (calls, settled)) in sums {
-        put.execute((began, recorded, team, key, operation, calls, settled))?;
-    }
-    connection
-        .prepare_cached("UPDATE facts SET value = ?1 WHERE name = 'summed'")?
-        .execute([to])?;
-    Ok(())
+/// What was charged since the sums by month were written.
+#[derive(Debug, Default)]
+pub(super) struct Charged {
+    months: Months,
+    sums: AHashMap<Place, (i64, i64)>,
 }
 
-/// The months of moments that are mostly near one another.
-#[derive(Default)]
+impl Charged {
+    /// Adds calls and their charges, by quarter hours.
+    pub(super) fn add(
+        &mut self,
+        (began, recorded, team, key, operation): Place,
+        charged: (i64, i64),
+    ) -> Result<(), StoreError> {
+        let (began, recorded) = (self.months.of(began), self.months.of(recorded));
+        let place = (began, recorded, team, key, operation);
+        add(self.sums.entry(place).or_default(), charged)
+    }
+
+    /// Writes it into the sums, which tell of the entries up to `to` then. Called inside a transaction.
+    pub(super) fn put(self, connection: &Connection, to: i64) -> Result<(), StoreError> {
+        let mut put = connection.prepare_cached(ADD)?;
+        // In the order of the table.
+        for (place, (calls, settled)) in self.sums.into_iter().collect::<BTreeMap<_, _>>() {
+            let (began, recorded, team, key, operation) = place;
+            put.execute((began, recorded, team, key, operation, calls, settled))?;
+        }
+        connection
+            .prepare_cached("UPDATE facts SET value = ?1 WHERE name = 'summed'")?
+            .execute([to])?;
+        Ok(())
+    }
+}
+
+/// The months of quarter hours that are mostly near one another.
+#[derive(Debug, Default)]
 struct Months {
-    /// The last one found, and its span in microseconds.
+    /// The last one found, its first quarter hour, and the next one's.
     last: Option<(i64, i64, i64)>,
 }
 
 impl Months {
-    fn of(&mut self, micros: i64) -> i64 {
+    fn of(&mut self, quarter: i64) -> i64 {
         match self.last {
-            Some((month, from, to)) if (from..to).contains(&micros) => month,
+            Some((month, from, to)) if (from..to).contains(&quarter) => month,
             _ => {
-                let month = month_of(quarter_of(at_micros(micros)));
-                let start = |month| month_start(month).saturating_mul(QUARTER_MICROS);
-                self.last = Some((month, start(month), start(month + 1)));
+                let month = month_of(quarter);
+                self.last = Some((month, month_start(month), month_start(month + 1)));
                 month
             }
         }

@@ -10,6 +10,10 @@ use crate::ids::{BudgetId, KeyId, OperationName, TeamId};
 use crate::ledger::entry::Origin;
 use crate::ledger::store::StoreError;
 
+/// So many names of one sort are remembered: more than anybody configures. The words that the account has for its
+/// rows are the account's, and may be as many as there are rows.
+const REMEMBERED_MAX: usize = 65_536;
+
 /// Numbers of names, for writing. Numbers given in a transaction that failed must be forgotten.
 #[derive(Debug, Default)]
 pub(super) struct Numbers {
@@ -36,6 +40,9 @@ impl Numbers {
                 .prepare_cached("INSERT INTO names (name) VALUES (?1)")?
                 .insert([name])?,
         };
+        if self.known.len() >= REMEMBERED_MAX {
+            self.forget();
+        }
         self.known.insert(name.into(), number);
         Ok(number)
     }
@@ -86,6 +93,9 @@ fn look_up<T: Clone + From<String>>(
     connection: &Connection,
     number: i64,
 ) -> Result<T, StoreError> {
+    if known.len() >= REMEMBERED_MAX {
+        known.clear();
+    }
     match known.entry(number) {
         Place::Occupied(place) => Ok(place.get().clone()),
         Place::Vacant(place) => {
@@ -98,5 +108,27 @@ fn look_up<T: Clone + From<String>>(
                 })?;
             Ok(place.insert(T::from(name)).clone())
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_any_number_of_names_so_many_are_remembered_and_each_keeps_its_number() {
+        let connection = Connection::open_in_memory().unwrap();
+        let table =
+            "BEGIN; CREATE TABLE names (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE) STRICT;";
+        connection.execute_batch(table).unwrap();
+        let (mut numbers, mut names) = (Numbers::default(), Names::default());
+        for number in 0..REMEMBERED_MAX + 10 {
+            let given = numbers.of(&connection, &format!("kind {number}")).unwrap();
+            let name = names.kind(&connection, given).unwrap();
+            assert_eq!(*name, *format!("kind {number}"));
+        }
+        assert!(numbers.known.len() <= REMEMBERED_MAX && names.kinds.len() <= REMEMBERED_MAX);
+        assert_eq!(numbers.of(&connection, "kind 0").unwrap(), 1);
+        assert_eq!(*names.kind(&connection, 1).unwrap(), *"kind 0");
     }
 }

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use rusqlite::types::ValueRef;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use crate::credits::Credits;
@@ -81,6 +82,7 @@ impl SqliteReader {
                 kind: NoteKind::from_number(number).ok_or_else(|| damaged("evidence"))?,
                 text: row.get::<_, Option<String>>(13)?.unwrap_or_default(),
             }),
+            None if row.get_ref(13)? != ValueRef::Null => return Err(damaged("evidence")),
             None => None,
         };
         let budget = match row.get::<_, Option<i64>>(10)? {
