@@ -31,7 +31,7 @@ pub use transactions::{
     Page, Pull, PullReport, PullSettings, RowFault, Span, Stop, TransactionsQuery, UnreadableRow,
     read_rows,
 };
-pub use transport::AccountClientSettings;
+pub use transport::{AccountClientSettings, in_the_clear};
 pub use usage::{Spent, Sums, Usage, read_spent, read_usage};
 pub use watcher::{FundsGone, Nudge, Watcher};
 pub use way::{Carried, Carrier};

@@ -171,7 +171,11 @@ fn authorization(token: &str) -> Result<HeaderValue, ClientBuildError> {
 }
 
 /// Identity was asked for. Gzip that comes all the same is unpacked, any other coding is refused.
-fn in_the_clear(
+/// `bytes_max`: bytes of the clear text at most.
+///
+/// # Errors
+/// [`AccountError::Coded`] and [`AccountError::TooLarge`].
+pub fn in_the_clear(
     headers: &HeaderMap,
     body: Vec<u8>,
     bytes_max: usize,

@@ -1,5 +1,7 @@
 //! Whom the guard trusts to be the upstream.
 
+use std::fs::File;
+use std::io::Read;
 use std::path::Path;
 
 use rustls::{ClientConfig, RootCertStore};
@@ -7,6 +9,9 @@ use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
 
 use super::StartError;
+
+/// All roots that there are have a fortieth of it; some files have no end.
+const CA_BYTES_MAX: u64 = 8 << 20;
 
 /// The machine's roots and, in addition, those in `ca_file` (PEM).
 pub(super) fn client_config(ca_file: Option<&Path>) -> Result<ClientConfig, StartError> {
@@ -29,10 +34,9 @@ pub(super) fn client_config(ca_file: Option<&Path>) -> Result<ClientConfig, Star
 fn add_file(roots: &mut RootCertStore, path: &Path) -> Result<(), StartError> {
     let wrong =
         |why: String| StartError::Upstream(format!("upstream.ca_file {}: {why}", path.display()));
-    let certificates =
-        CertificateDer::pem_file_iter(path).map_err(|error| wrong(error.to_string()))?;
+    let file = File::open(path).map_err(|error| wrong(error.to_string()))?;
     let mut found = false;
-    for certificate in certificates {
+    for certificate in CertificateDer::pem_reader_iter(file.take(CA_BYTES_MAX)) {
         let certificate = certificate.map_err(|error| wrong(error.to_string()))?;
         roots
             .add(certificate)
@@ -43,5 +47,21 @@ fn add_file(roots: &mut RootCertStore, path: &Path) -> Result<(), StartError> {
         Ok(())
     } else {
         Err(wrong("has no certificate in it".into()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[cfg(unix)]
+    #[test]
+    fn a_file_without_an_end_is_not_read_to_it() {
+        let error = client_config(Some(Path::new("/dev/zero"))).unwrap_err();
+        let said = error.to_string();
+        assert!(
+            said.contains("upstream.ca_file /dev/zero: has no certificate"),
+            "{said}"
+        );
     }
 }

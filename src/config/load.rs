@@ -1,6 +1,8 @@
 //! From a path and the environment to a [`Config`], or to every mistake there is.
 
 use std::collections::BTreeSet;
+use std::fs::File;
+use std::io::{self, Read};
 use std::path::Path;
 
 use super::complaint::{Complaint, Complaints, ConfigErrors};
@@ -8,6 +10,9 @@ use super::environment::Environment;
 use super::secret_source::Fetched;
 use super::settings::{Books, Config};
 use super::{tree, validate};
+
+/// Settings of some thousand keys have a hundredth of it.
+const TEXT_BYTES_MAX: u64 = 8 << 20;
 
 /// Reads, checks and compiles the configuration: what `serve` runs, and `check` too.
 ///
@@ -84,11 +89,25 @@ fn text(path: Option<&Path>) -> Result<String, ConfigErrors> {
     let Some(path) = path else {
         return Ok(String::new());
     };
-    std::fs::read_to_string(path).map_err(|error| {
+    read_text(path).map_err(|error| {
         ConfigErrors::one(Complaint {
             path: String::new(),
             what: format!("{} cannot be read: {error}", path.display()),
             hint: "name the configuration with --config or GUARD_CONFIG".to_owned(),
         })
     })
+}
+
+/// Reads a text whole, unless it is longer than any that a person writes: some files have no end.
+pub(super) fn read_text(path: &Path) -> io::Result<String> {
+    let mut bytes = Vec::new();
+    File::open(path)?
+        .take(TEXT_BYTES_MAX + 1)
+        .read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > TEXT_BYTES_MAX {
+        let why = format!("it has more than {} MiB", TEXT_BYTES_MAX >> 20);
+        return Err(io::Error::new(io::ErrorKind::FileTooLarge, why));
+    }
+    String::from_utf8(bytes)
+        .map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "it is no text"))
 }

@@ -218,13 +218,18 @@ pub fn checked_archive(
         let why = "its entries are not those of the ledger; remove the file and archive again";
         return Err(differs(why.into()));
     }
+    let sums = sums_digest(reader, &span)?;
+    if sums_digest(&*archive, &span)? != sums {
+        let why = "its sums are not those of the ledger; remove the file and archive again";
+        return Err(differs(why.into()));
+    }
     if let Some(defect) = archive.defects()?.pop() {
         return Err(differs(defect));
     }
     Ok(Archived {
         span,
         digest: ours,
-        sums: sums_digest(reader, &span)?,
+        sums,
         path: path.display().to_string(),
     })
 }

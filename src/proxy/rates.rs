@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use governor::clock::{Clock as _, DefaultClock};
+use governor::clock::Clock as _;
 use governor::{DefaultDirectRateLimiter, DefaultKeyedRateLimiter, Quota, RateLimiter};
 
 use crate::credits::Credits;
@@ -101,7 +101,7 @@ impl Rates {
                 let over = OverRate {
                     name: Arc::clone(&rule.name),
                     rate: rule.words(),
-                    wait: full.wait_time_from(DefaultClock::default().now()),
+                    wait: full.wait_time_from(limiter.clock().now()),
                 };
                 match rule.mode {
                     Mode::Enforce => return Err(over),
@@ -227,7 +227,7 @@ impl Slowing {
                 let over = OverSlow {
                     name: Arc::clone(&floor.rule.name),
                     below: floor.rule.below,
-                    wait: full.wait_time_from(DefaultClock::default().now()),
+                    wait: full.wait_time_from(floor.teams.clock().now()),
                 };
                 match floor.rule.mode {
                     Mode::Enforce => return Err(over),

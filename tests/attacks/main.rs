@@ -10,6 +10,9 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+#[path = "../support/strict.rs"]
+mod strict;
+
 mod answers;
 mod ceiling;
 mod floods;

@@ -110,6 +110,22 @@ fn where_the_token_is_must_be_said_once() {
 }
 
 #[test]
+fn a_file_without_an_end_is_not_read_to_it() {
+    let endless = |name: &str| format!("{name} = \"/dev/zero\"");
+    let catalogue = with("catalogue", &endless("file"));
+    wrong(
+        &catalogue,
+        "catalogue.file",
+        &["/dev/zero", "more than 8 MiB"],
+    );
+    let token = instead("token_env = \"GENERECT_TOKEN\"", &endless("token_file"));
+    wrong(&token, "upstream.token_file", &["far too long"]);
+    let settings = config::load(Some(Path::new("/dev/zero")), &environment(&[])).unwrap_err();
+    let said = settings.to_string();
+    assert!(said.contains("more than 8 MiB"), "{said}");
+}
+
+#[test]
 fn a_secret_in_the_wrong_place_is_not_repeated() {
     let canary = format!("\"{CANARY}\"");
     let lines = [

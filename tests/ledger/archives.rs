@@ -340,6 +340,7 @@ async fn an_archive_that_is_not_what_the_ledger_has_removes_nothing() {
             "span",
             "UPDATE notes SET value = '3' WHERE name = 'archive.first'",
         ),
+        ("sums", "UPDATE sums SET settled = settled + 1"),
         ("ledger", "PRAGMA application_id = 1732725860"),
     ];
     for (name, sql) in spoiled {
@@ -396,6 +397,13 @@ async fn verify_holds_the_archive_against_the_sums_that_were_kept() {
         "{text}"
     );
     assert!(text.contains("the entries say"), "{text}");
+    std::fs::copy(&path, &copy).unwrap();
+    spoil(&copy, "UPDATE sums SET settled = settled + 1");
+    let text = says(&place, &opened(&[&copy]));
+    assert!(
+        text.contains("is not what it was when it was made"),
+        "{text}"
+    );
     spoil(
         &place.path(),
         "UPDATE sums SET settled = settled + 1 \

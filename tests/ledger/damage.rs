@@ -5,17 +5,16 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use generect_guard::clock::Clock;
-use generect_guard::ledger::store::{Reader, open_locked};
-use generect_guard::ledger::{
-    Entry, EntryKind, FindingKind, Ledger, MatchedBy, Record, Settings, StoreError, open_reader,
-};
-use jiff::{SignedDuration, Timestamp};
+use generect_guard::ledger::store::open_locked;
+use generect_guard::ledger::{FindingKind, Ledger, MatchedBy, Record, Settings, open_reader};
+use jiff::SignedDuration;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use rusqlite::Connection;
 use tempfile::TempDir;
 
 use crate::support::{NOON, Place, at, finding, matched, request, row, settle, with_budgets};
+use crate::told::{Told, told};
 
 /// A seed from the environment, or a new one; either way it is printed.
 #[expect(clippy::print_stdout, reason = "it repeats a run that failed")]
@@ -24,43 +23,6 @@ fn seed() -> u64 {
     let seed = given.map_or_else(rand::random, |seed| seed.parse().unwrap());
     println!("DAMAGE_SEED={seed}");
     seed
-}
-
-/// What calls and totals go by: what happened to each hold, who was charged how much in which quarter hour,
-/// each sum, each open hold; and everything that entries up to the mark say, which have digests. Of those after
-/// it, the newest hour's at most, the texts, the quote of a call that was settled, and the times within their
-/// quarter hours can be altered unseen.
-#[derive(Debug, PartialEq)]
-struct Told {
-    entries: Vec<String>,
-    sums: Vec<String>,
-}
-
-fn told(reader: &dyn Reader) -> Result<Told, StoreError> {
-    let mut sums = Vec::new();
-    reader.each_sum(i64::MIN, i64::MAX, &mut |sum| sums.push(format!("{sum:?}")))?;
-    let spent = reader.spend(Timestamp::MIN, Timestamp::MAX)?;
-    sums.extend(spent.iter().map(|spent| format!("{spent:?}")));
-    let open = reader.open_holds()?.into_iter();
-    let quotes = open.map(|open| format!("{} {:?} {}", open.hold, open.origin, open.quote));
-    sums.extend(quotes);
-    let mark = reader.derived()?.mark;
-    let told = |entry: Entry| {
-        if entry.seq <= mark {
-            return format!("{entry:?}");
-        }
-        let (seq, kind, hold) = (entry.seq, entry.kind, entry.hold);
-        let origin = entry.origin();
-        let quarter = entry.recorded_at.as_second() / 900;
-        let is_charge = matches!(kind, EntryKind::Settled | EntryKind::Corrected);
-        let charge = is_charge.then_some(entry.amount);
-        format!("{seq} {kind} {hold} {quarter} {origin:?} {charge:?}")
-    };
-    let entries = reader.entries(0, 99_999)?.into_iter().map(told);
-    Ok(Told {
-        entries: entries.collect(),
-        sums,
-    })
 }
 
 /// Calls of some days, with everything that is kept beside them.

@@ -30,3 +30,5 @@ mod schemas;
 mod shadow;
 mod stores;
 mod support;
+#[path = "../support/told.rs"]
+mod told;

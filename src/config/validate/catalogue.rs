@@ -1,9 +1,12 @@
 //! Rules of `[catalogue]`: the built-in one, or a file in its place.
 
+use std::path::Path;
+
 use super::scalars;
 use crate::catalogue::{Catalogue, CatalogueError, LegacyAmounts, Prices};
 use crate::config::complaint::Complaints;
 use crate::config::file::CatalogueFile;
+use crate::config::load::read_text;
 
 /// Reads the catalogue, and the prices as they are before the account's own are known.
 pub(super) fn catalogue(
@@ -13,7 +16,7 @@ pub(super) fn catalogue(
     const PATH: &str = "catalogue.file";
     let read = match &file.file {
         None => Catalogue::built_in(),
-        Some(path) => match std::fs::read_to_string(path) {
+        Some(path) => match read_text(Path::new(path)) {
             Ok(text) => Catalogue::parse(&text),
             Err(error) => {
                 complaints.error(

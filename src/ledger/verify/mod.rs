@@ -190,7 +190,8 @@ impl<'a> Check<'a> {
     ) -> Result<(), StoreError> {
         let mut digest = EntriesDigest::default();
         self.entries(archive, archived.span.last, Some(&mut digest), progress)?;
-        if digest.finish() != archived.digest {
+        let sums = sums_digest(archive, &archived.span)?;
+        if digest.finish() != archived.digest || sums != archived.sums {
             self.report.tell(format!(
                 "the archive of entries {} to {} is not what it was when it was made",
                 archived.span.first, archived.span.last

@@ -236,6 +236,10 @@ impl Books {
         });
         match reading.await {
             Ok(Ok(read)) => Ok(read),
+            // That no waiting mends: it must be asked for otherwise.
+            Ok(Err(error @ StoreError::Archived { .. })) => Err(Refusal::BadRequest(format!(
+                "This cannot be told: {error}."
+            ))),
             Ok(Err(error)) => Err(Refusal::LedgerUnreadable(error.to_string())),
             Err(error) => Err(Refusal::LedgerUnreadable(error.to_string())),
         }
@@ -395,5 +399,16 @@ mod tests {
         let asked = futures_util::future::join_all((0..50).map(|_| books.standing())).await;
         assert!(asked.iter().all(Result::is_ok));
         assert_eq!(readings.load(std::sync::atomic::Ordering::SeqCst), 1);
+    }
+
+    #[tokio::test]
+    async fn what_is_archived_is_told_as_that_and_not_as_a_fault_that_passes() {
+        let (books, _writer) = books(OpenReader::new(|| Ok(Box::new(MemoryStore::new()))));
+        let until: Timestamp = "2026-02-28T23:59:00Z".parse().unwrap();
+        let read = books.look(move |_| Err::<(), _>(StoreError::Archived { until }));
+        let refused = read.await.unwrap_err();
+        assert_eq!(refused.reason(), "bad_request");
+        let words = refused.detail();
+        assert!(words.contains("begin and end on a quarter hour"), "{words}");
     }
 }

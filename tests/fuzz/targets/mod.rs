@@ -4,17 +4,28 @@
 //! under libFuzzer (`../libfuzzer`).
 
 mod amount;
+mod answer;
 mod catalogue;
 mod charge;
+mod coded;
 mod config;
 mod control;
+mod files;
+mod guard;
 mod head;
+mod http;
 mod json;
+mod ledger;
 mod pages;
 mod path;
 mod quote;
 mod redact;
+#[path = "../../support/strict.rs"]
+mod strict;
+#[path = "../../support/told.rs"]
+mod told;
 mod unpack;
+mod view;
 
 use std::sync::LazyLock;
 
@@ -26,16 +37,22 @@ pub type Target = fn(&[u8]);
 /// Every target by its name, which is that of its folder in `corpus`.
 pub const TARGETS: &[(&str, Target)] = &[
     ("amount", amount::run),
+    ("answer", answer::run),
     ("catalogue", catalogue::run),
     ("charge", charge::run),
+    ("coded", coded::run),
     ("config", config::run),
     ("control", control::run),
+    ("files", files::run),
     ("head", head::run),
+    ("http", http::run),
+    ("ledger", ledger::run),
     ("pages", pages::run),
     ("path", path::run),
     ("quote", quote::run),
     ("redact", redact::run),
     ("unpack", unpack::run),
+    ("view", view::run),
 ];
 
 /// The built-in catalogue, read once.
