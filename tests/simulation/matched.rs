@@ -8,7 +8,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use generect_guard::ledger::{Entry, EntryKind, Finding, FindingKind, HoldId, Match, MatchedBy};
+use generect_guard::ledger::{Entry, EntryKind, Finding, FindingKind, Match, MatchedBy};
 use generect_guard::ledger::{NoteKind, Record};
 use generect_guard::simulator::RowWritten;
 use generect_guard::transaction::{Transaction, TransactionStatus};
@@ -220,18 +220,18 @@ impl Shadow {
 
     /// Where the list says enough, each doubt was ended by what is true of it.
     fn groups_agree(&mut self, groups: &BTreeSet<Group>) {
-        let named: Vec<_> = self
-            .kept
-            .findings
-            .values()
-            .filter_map(|found| found.hold)
-            .collect();
-        let named: BTreeSet<_> = named
-            .iter()
-            .filter_map(|hold: &HoldId| self.holds.get(&hold.get()))
-            .map(|held| self.group(held.print))
-            .collect();
-        for group in groups.difference(&named) {
+        let named = self.kept.findings.values().filter_map(|found| {
+            let held = self.holds.get(&found.hold?.get())?;
+            Some((found.kind, self.group(held.print)))
+        });
+        let named: Vec<_> = named.collect();
+        let is_named = |group: &Group| {
+            let mut named = named.iter();
+            // A row that was allocated to one may be missed by any other that has its word.
+            named
+                .any(|(kind, of)| of == group || *kind == FindingKind::Allocated && of.1 == group.1)
+        };
+        for group in groups.iter().filter(|group| !is_named(group)) {
             let (charged, settled, _) = self.sums_of(group);
             if charged != settled && !self.has_overrun(group) {
                 let how = format!("{group:?} was charged {charged}, and settled is {settled}");
