@@ -108,7 +108,7 @@ impl AccountList {
     pub fn pull(&self) -> PullSettings {
         PullSettings {
             page_rows: self.page_rows,
-            overlap_rows: self.page_rows / 4,
+            overlap_rows: self.page_rows.min(self.page_max) / 4,
             pause: std::time::Duration::from_millis(20),
             retry_pause: std::time::Duration::from_millis(200),
             chance: || 500,

@@ -8,15 +8,19 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use generect_guard::ledger::{Entry, EntryKind, Finding, FindingKind, HoldId, Match, MatchedBy};
+use generect_guard::ledger::{Entry, EntryKind, Finding, FindingKind, Match, MatchedBy};
 use generect_guard::ledger::{NoteKind, Record};
 use generect_guard::simulator::RowWritten;
 use generect_guard::transaction::{Transaction, TransactionStatus};
 
 use crate::shadow::{Shadow, Stands};
 
-/// A key and an operation.
+/// A key, and operations that the list has one word for: `email_find` is the bulk one's too.
 pub type Group = (String, String);
+
+fn word_of(operation: &str) -> &str {
+    operation.trim_end_matches("_bulk")
+}
 
 /// What is on disk beside the entries.
 #[derive(Debug, Default)]
@@ -114,7 +118,7 @@ impl Shadow {
 
     pub(crate) fn group(&self, print: u64) -> Group {
         let known = &self.calls[&print];
-        (known.key.clone(), known.operation.clone())
+        (known.key.clone(), word_of(&known.operation).to_owned())
     }
 
     /// An entry that rests on the account's list.
@@ -127,7 +131,8 @@ impl Shadow {
         if by_row || by_absence {
             self.kept.ended.0 += usize::from(by_row);
             self.kept.ended.1 += usize::from(by_absence);
-            let group = (entry.key.to_string(), entry.operation.to_string());
+            let word = word_of(entry.operation.as_str()).to_owned();
+            let group = (entry.key.to_string(), word);
             self.kept.groups.insert(group);
         }
     }
@@ -135,7 +140,8 @@ impl Shadow {
     /// What a group was charged, what is settled of it and what is still open.
     pub(crate) fn sums_of(&self, group: &Group) -> (i64, i64, i64) {
         let calls = self.calls.values();
-        let calls = calls.filter(|known| known.key == group.0 && known.operation == group.1);
+        let calls =
+            calls.filter(|known| known.key == group.0 && word_of(&known.operation) == group.1);
         let (mut charged, mut settled, mut open) = (0, 0, 0);
         for known in calls {
             charged += known.charged;
@@ -160,7 +166,9 @@ impl Shadow {
 
     pub(crate) fn has_overrun(&self, group: &Group) -> bool {
         let mut calls = self.calls.values();
-        calls.any(|known| known.overrun && known.key == group.0 && known.operation == group.1)
+        calls.any(|known| {
+            known.overrun && known.key == group.0 && word_of(&known.operation) == group.1
+        })
     }
 
     /// Everything was read and judged: the account's list, the books and the findings are one sum.
@@ -212,18 +220,18 @@ impl Shadow {
 
     /// Where the list says enough, each doubt was ended by what is true of it.
     fn groups_agree(&mut self, groups: &BTreeSet<Group>) {
-        let named: Vec<_> = self
-            .kept
-            .findings
-            .values()
-            .filter_map(|found| found.hold)
-            .collect();
-        let named: BTreeSet<_> = named
-            .iter()
-            .filter_map(|hold: &HoldId| self.holds.get(&hold.get()))
-            .map(|held| self.group(held.print))
-            .collect();
-        for group in groups.difference(&named) {
+        let named = self.kept.findings.values().filter_map(|found| {
+            let held = self.holds.get(&found.hold?.get())?;
+            Some((found.kind, self.group(held.print)))
+        });
+        let named: Vec<_> = named.collect();
+        let is_named = |group: &Group| {
+            let mut named = named.iter();
+            // A row that was allocated to one may be missed by any other that has its word.
+            named
+                .any(|(kind, of)| of == group || *kind == FindingKind::Allocated && of.1 == group.1)
+        };
+        for group in groups.iter().filter(|group| !is_named(group)) {
             let (charged, settled, _) = self.sums_of(group);
             if charged != settled && !self.has_overrun(group) {
                 let how = format!("{group:?} was charged {charged}, and settled is {settled}");
