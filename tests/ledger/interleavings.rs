@@ -1,6 +1,7 @@
 //! Orders of events that are rare and still happen: twins in doubt, a clock that jumps there and
 //! back, a writer that breaks down.
 
+use std::sync::mpsc::channel;
 use std::time::Duration;
 
 use generect_guard::clock::Clock;
@@ -84,35 +85,42 @@ async fn a_reading_from_a_clock_that_was_set_back_hides_no_charge() {
     ledger.close().await.unwrap();
 }
 
-/// A store whose writing breaks the writer's thread.
-struct Breaking(Box<dyn Store>);
+/// A store where something happens before each writing.
+struct Before {
+    store: Box<dyn Store>,
+    happens: Box<dyn FnMut() + Send>,
+}
 
-impl Store for Breaking {
+impl Store for Before {
     fn reader(&self) -> &dyn Reader {
-        self.0.reader()
+        self.store.reader()
     }
 
-    fn append(&mut self, _: &[Entry]) -> Result<(), StoreError> {
-        panic!("a defect, on purpose")
+    fn append(&mut self, batch: &[Entry]) -> Result<(), StoreError> {
+        (self.happens)();
+        self.store.append(batch)
     }
 
     fn keep(&mut self, records: &[Record]) -> Result<(), StoreError> {
-        self.0.keep(records)
+        self.store.keep(records)
     }
 
     fn reread(&mut self) -> Result<Tail, StoreError> {
-        self.0.reread()
+        self.store.reread()
     }
 
     fn probe(&mut self) -> Result<(), StoreError> {
-        self.0.probe()
+        self.store.probe()
     }
 }
 
 #[tokio::test]
 async fn when_the_writer_breaks_down_nobody_waits_and_nobody_is_told_that_all_is_well() {
     let place = Place::memory();
-    let store = Box::new(Breaking(place.store()));
+    let store = Box::new(Before {
+        store: place.store(),
+        happens: Box::new(|| panic!("a defect, on purpose")),
+    });
     let ledger = start(store, Settings::default(), &Clock::manual(at(NOON)));
     let asked = async {
         let first = ledger.hold(request("growth", 1)).await.unwrap_err();
@@ -306,4 +314,41 @@ async fn a_caller_that_leaves_while_the_ledger_closes_leaves_no_doubt() {
         let kinds: Vec<_> = entries.iter().map(|entry| entry.kind).collect();
         assert_eq!(kinds, [EntryKind::Held, EntryKind::Released]);
     }
+}
+
+/// A disk may take seconds for one sync. Who is refused has nothing on it, and hears so at once.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_no_does_not_wait_for_the_disk_that_a_yes_waits_for() {
+    let place = Place::memory();
+    let (begun, begins) = channel();
+    let (go_on, may_go_on) = channel::<()>();
+    let store = Box::new(Before {
+        store: place.store(),
+        happens: Box::new(move || {
+            let _ = begun.send(());
+            let _ = may_go_on.recv();
+        }),
+    });
+    let settings = with_budgets(vec![budget("all", 10, WindowRule::Total)]);
+    let ledger = start(store, settings, &Clock::manual(at(NOON)));
+    let first = tokio::spawn({
+        let ledger = ledger.clone();
+        async move { ledger.hold(request("growth", 4)).await }
+    });
+    begins.recv().unwrap();
+    // Both wait until the first is written, so that one turn decides both.
+    let refused = async {
+        let refused = ledger.hold(request("growth", 7));
+        let heard = tokio::time::timeout(Duration::from_secs(60), refused).await;
+        go_on.send(()).unwrap();
+        heard.expect("it is heard while the other is not on disk")
+    };
+    let both_ask = async { go_on.send(()).unwrap() };
+    let second = ledger.hold(request("growth", 6));
+    let (second, refused, ()) = tokio::join!(second, refused, both_ask);
+    assert_eq!(no(&refused.unwrap_err()), "busy");
+    drop(go_on);
+    settle(first.await.unwrap().unwrap(), 4);
+    settle(second.unwrap(), 6);
+    ledger.close().await.unwrap();
 }

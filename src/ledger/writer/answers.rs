@@ -1,8 +1,8 @@
 //! How callers hear what became of their holds.
 //!
 //! Callers wait in a runtime, and waking one of its tasks from another thread is a system call: at
-//! full load, one a call. So all who are answered by one turn are answered by one message, to a task
-//! of that runtime, which wakes them from within.
+//! full load, one a call. So all who are refused by a turn are answered by one message, and all who are
+//! let through by another, to a task of that runtime, which wakes them from within.
 
 use std::time::Duration;
 
@@ -35,7 +35,7 @@ impl Answer {
     }
 }
 
-/// The answers of a turn.
+/// The answers of a turn: first those that say no, then those that are on disk.
 #[derive(Debug, Default)]
 pub(super) struct Answers {
     unsaid: Vec<Answer>,
@@ -51,7 +51,7 @@ impl Answers {
         self.task = Some(task);
     }
 
-    /// To be said at the end of the turn.
+    /// To be said with the others of the turn.
     pub(super) fn add(&mut self, reply: Reply, made: Result<Delivery, HoldError>) {
         self.unsaid.push(Answer { reply, made });
     }
