@@ -213,6 +213,10 @@ impl Writer {
                 break;
             }
         }
+        // Whoever asked for the end waits for it, in the callers' runtime.
+        if !self.closing.is_empty() {
+            self.answers.all_said().await;
+        }
         self.finish();
     }
 
