@@ -163,4 +163,16 @@ async fn archived_months_are_exported_to_the_same_bytes_beside_a_guard_and_witho
     output(&home, &["verify", "--archive", moved]);
     let without = output(&home, &["verify", "--without-archives"]);
     assert!(!without.contains("; 0 entries"), "{without}");
+
+    // One that was altered is told of, and that it is the archive which is to be replaced.
+    let file = rusqlite::Connection::open(moved).unwrap();
+    file.execute("UPDATE sums SET settled = settled + 1", [])
+        .unwrap();
+    let altered = block_in_place(|| home.run(&["verify", "--archive", moved]));
+    let altered = String::from_utf8(altered.stdout).unwrap();
+    assert!(
+        altered.contains("is not what it was when it was made")
+            && altered.contains("If it is an archive that differs"),
+        "{altered}"
+    );
 }
