@@ -94,6 +94,20 @@ fn totals(home: &Home) -> String {
     format!("{:?}\n{}", stands.collect::<Vec<_>>(), report["spend"])
 }
 
+/// What is altered is the archive, and so it is that which is to be replaced.
+fn an_altered_one_is_told_of(home: &Home, archive: &str) {
+    let file = rusqlite::Connection::open(archive).unwrap();
+    file.execute("UPDATE sums SET settled = settled + 1", [])
+        .unwrap();
+    let altered = block_in_place(|| home.run(&["verify", "--archive", archive]));
+    let altered = String::from_utf8(altered.stdout).unwrap();
+    assert!(
+        altered.contains("is not what it was when it was made")
+            && altered.contains("If it is an archive that differs"),
+        "{altered}"
+    );
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn archived_months_are_exported_to_the_same_bytes_beside_a_guard_and_without_one() {
     let plan = Plan::one_team("100").budget("all-time", "limit = 10000\nper = \"total\"");
@@ -163,16 +177,5 @@ async fn archived_months_are_exported_to_the_same_bytes_beside_a_guard_and_witho
     output(&home, &["verify", "--archive", moved]);
     let without = output(&home, &["verify", "--without-archives"]);
     assert!(!without.contains("; 0 entries"), "{without}");
-
-    // One that was altered is told of, and that it is the archive which is to be replaced.
-    let file = rusqlite::Connection::open(moved).unwrap();
-    file.execute("UPDATE sums SET settled = settled + 1", [])
-        .unwrap();
-    let altered = block_in_place(|| home.run(&["verify", "--archive", moved]));
-    let altered = String::from_utf8(altered.stdout).unwrap();
-    assert!(
-        altered.contains("is not what it was when it was made")
-            && altered.contains("If it is an archive that differs"),
-        "{altered}"
-    );
+    an_altered_one_is_told_of(&home, moved);
 }
