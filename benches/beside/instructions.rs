@@ -3,7 +3,8 @@
 //!
 //! One call at a time: each hold is then a batch of its own, the dearest there is, and the count
 //! does not depend on how many calls happened to share one. What the guard does unasked, by the
-//! clock, is counted while nobody calls, and taken off. A refusal that is said again without
+//! clock, is counted while nobody calls, and taken off; the look through the ledger after a start is over
+//! before anything is counted. A refusal that is said again without
 //! asking the ledger is so for a tenth of a second, fewer calls than at full speed.
 
 use std::fs;

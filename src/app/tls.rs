@@ -1,7 +1,5 @@
 //! Whom the guard trusts to be the upstream.
 
-use std::fs::File;
-use std::io::Read;
 use std::path::Path;
 
 use rustls::{ClientConfig, RootCertStore};
@@ -9,9 +7,7 @@ use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
 
 use super::StartError;
-
-/// All roots that there are have a fortieth of it; some files have no end.
-const CA_BYTES_MAX: u64 = 8 << 20;
+use crate::config;
 
 /// The machine's roots and, in addition, those in `ca_file` (PEM).
 pub(super) fn client_config(ca_file: Option<&Path>) -> Result<ClientConfig, StartError> {
@@ -34,9 +30,9 @@ pub(super) fn client_config(ca_file: Option<&Path>) -> Result<ClientConfig, Star
 fn add_file(roots: &mut RootCertStore, path: &Path) -> Result<(), StartError> {
     let wrong =
         |why: String| StartError::Upstream(format!("upstream.ca_file {}: {why}", path.display()));
-    let file = File::open(path).map_err(|error| wrong(error.to_string()))?;
+    let bytes = config::read_file(path).map_err(|error| wrong(error.to_string()))?;
     let mut found = false;
-    for certificate in CertificateDer::pem_reader_iter(file.take(CA_BYTES_MAX)) {
+    for certificate in CertificateDer::pem_slice_iter(&bytes) {
         let certificate = certificate.map_err(|error| wrong(error.to_string()))?;
         roots
             .add(certificate)
@@ -60,7 +56,7 @@ mod tests {
         let error = client_config(Some(Path::new("/dev/zero"))).unwrap_err();
         let said = error.to_string();
         assert!(
-            said.contains("upstream.ca_file /dev/zero: has no certificate"),
+            said.contains("upstream.ca_file /dev/zero: it has more than 8 MiB"),
             "{said}"
         );
     }

@@ -65,5 +65,12 @@ fn tell(path: &str, report: &VerifyReport, out: &mut dyn Write) -> anyhow::Resul
         "What to do: stop the guard, move the file with its -wal and -shm away and keep them, then put a backup of \
          before in its place with `restore` and start again (the README says what is not in it)."
     )?;
+    if report.archives > 0 {
+        writeln!(
+            out,
+            "If it is an archive that differs, put a copy of that in its place, or name one with --archive, and \
+             verify again first."
+        )?;
+    }
     Ok(ExitCode::FAILURE)
 }

@@ -11,8 +11,8 @@ use super::secret_source::Fetched;
 use super::settings::{Books, Config};
 use super::{tree, validate};
 
-/// Settings of some thousand keys have a hundredth of it.
-const TEXT_BYTES_MAX: u64 = 8 << 20;
+/// Settings of some thousand keys have a hundredth of it, and all the roots that there are a fortieth.
+const FILE_BYTES_MAX: u64 = 8 << 20;
 
 /// Reads, checks and compiles the configuration: what `serve` runs, and `check` too.
 ///
@@ -98,16 +98,21 @@ fn text(path: Option<&Path>) -> Result<String, ConfigErrors> {
     })
 }
 
-/// Reads a text whole, unless it is longer than any that a person writes: some files have no end.
+/// Reads a text whole, as [`read_file`] does.
 pub(super) fn read_text(path: &Path) -> io::Result<String> {
+    String::from_utf8(read_file(path)?)
+        .map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "it is no text"))
+}
+
+/// Reads a file that settings name, unless it is longer than any that a person means: some have no end.
+pub(crate) fn read_file(path: &Path) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     File::open(path)?
-        .take(TEXT_BYTES_MAX + 1)
+        .take(FILE_BYTES_MAX + 1)
         .read_to_end(&mut bytes)?;
-    if bytes.len() as u64 > TEXT_BYTES_MAX {
-        let why = format!("it has more than {} MiB", TEXT_BYTES_MAX >> 20);
+    if bytes.len() as u64 > FILE_BYTES_MAX {
+        let why = format!("it has more than {} MiB", FILE_BYTES_MAX >> 20);
         return Err(io::Error::new(io::ErrorKind::FileTooLarge, why));
     }
-    String::from_utf8(bytes)
-        .map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "it is no text"))
+    Ok(bytes)
 }

@@ -19,6 +19,7 @@ mod values;
 
 pub use complaint::{Complaint, ConfigErrors};
 pub use environment::Environment;
+pub(crate) use load::read_file;
 pub use load::{Declared, compile, declared, load, load_books};
 pub use settings::{
     Account, Books, Breaker, Config, Floor, FloorAction, KeptAnswers, LedgerFile, Pace, Rate,

@@ -35,7 +35,7 @@ pub(super) struct Known {
 }
 
 impl Known {
-    /// Nothing yet: what can be written.
+    /// Nothing is known yet, but that the ledger can be written.
     pub(super) fn new(settings: &Settings) -> Self {
         let places = settings.live_holds_max.clamp(1, Semaphore::MAX_PERMITS);
         Self {

@@ -40,6 +40,9 @@
 //! ([`Ledger::decide`], [`Ledger::correct`]), who changed what while the guard ran ([`Change`]), and
 //! what calls did not take ([`Saving`]); no sum is taken from them.
 //!
+//! **Digests** ([`Digested`]) of the entries, each chained to the one before, show what was altered behind
+//! the guard's back: all of it up to a mark that follows the writer by an hour at most.
+//!
 //! **One writer** decides everything ([`Writer`]): it takes what is waiting, decides each by the pure
 //! rules of `book/`, writes the batch in one transaction, and answers all. Everybody else has a
 //! [`Ledger`], which asks it, and readers of their own ([`open_reader`]), which never disturb it.

@@ -121,6 +121,9 @@ fn parse_filter(text: &str) -> Result<EnvFilter, LoggingError> {
 
 /// What stands in a line where a secret stood.
 const REDACTED: &str = "[token]";
+/// So often a text may have been written by `Debug` before it comes into a line: by an error, and by what
+/// holds that.
+const DEBUG_DEPTH: usize = 2;
 
 /// The texts that no line may show, each ready to be searched for. Clones share them.
 #[derive(Clone, Default)]
@@ -138,13 +141,17 @@ impl Secrets {
         if secret.is_empty() {
             return;
         }
-        let debug = format!("{secret:?}");
-        let json = serde_json::Value::from(secret).to_string();
-        // Both forms come in quotes, which are not part of the secret.
-        let unquoted = [&debug, &json].map(|quoted| &quoted[1..quoted.len() - 1]);
+        // Values are written by `Debug`, in one another, and those of a JSON line are escaped once more.
+        let mut forms = vec![secret.to_owned()];
+        for _ in 0..DEBUG_DEPTH {
+            let inner = forms.last().map(|inner| unquoted(format!("{inner:?}")));
+            forms.extend(inner);
+        }
+        let json = |form: &String| unquoted(serde_json::Value::from(form.as_str()).to_string());
+        forms.extend(forms.iter().map(json).collect::<Vec<_>>());
         self.0.rcu(|known| {
             let mut all = Vec::clone(known);
-            for form in unquoted.into_iter().chain([secret]) {
+            for form in &forms {
                 all.push(Finder::new(form).into_owned());
             }
             // The longest first: of two secrets, one may begin with the other.
@@ -168,6 +175,11 @@ impl Secrets {
         }
         redacted
     }
+}
+
+/// What stands between the quotes of a text that was written with them.
+fn unquoted(quoted: String) -> String {
+    quoted[1..quoted.len() - 1].to_owned()
 }
 
 fn replaced(line: &[u8], secret: &Finder<'_>) -> Vec<u8> {
@@ -341,6 +353,20 @@ mod tests {
         let line: Value = serde_json::from_str(&text).unwrap();
         assert_eq!(line["value"], REDACTED);
         assert!(!text.contains("b\\\\c"), "{text}");
+    }
+
+    #[test]
+    fn a_secret_that_was_written_by_debug_into_what_is_written_by_debug_is_found_too() {
+        let odd = "a\"b\\c";
+        for json in [true, false] {
+            let once = format!("bad header {odd:?}");
+            let text = written(
+                &[odd],
+                json,
+                || tracing::info!(once = %once, once.more = ?once, debug = ?odd, "x"),
+            );
+            assert_eq!(text.matches(REDACTED).count(), 3, "{text}");
+        }
     }
 
     #[test]

@@ -187,6 +187,18 @@ impl Aside {
         self.pages.remove(&place)
     }
 
+    /// Whether what was found of a hold before the last start is here.
+    pub(super) fn has_found(&self, hold: HoldId) -> bool {
+        let number = hold.get();
+        let pages = [false, true].map(|is_long| Place {
+            is_in: IsIn::Findings,
+            is_long,
+            number: number.div_euclid(PAGE),
+        });
+        let mut pages = pages.iter().filter_map(|place| self.pages.get(place));
+        pages.any(|page| page.has(number))
+    }
+
     /// The pages that rows are near. `is_near`: whether one is of this time.
     pub(super) fn near(&self, is_near: impl Fn(Timestamp, Timestamp) -> bool) -> Vec<Place> {
         let near = self

@@ -116,7 +116,8 @@ impl Open {
     /// A job or a doubt ends long after the number of its hold was passed: what was known of it then is
     /// looked up.
     fn recall(&mut self, hold: HoldId, reader: &dyn Reader) -> Result<(), StoreError> {
-        if !reader.matches_of(hold)?.is_empty() {
+        let is_found = self.charges.contains_key(&hold) || self.aside.has_found(hold);
+        if is_found || !reader.matches_of(hold)?.is_empty() {
             self.explained.insert(hold);
         }
         let held = reader.entries(hold.get() - 1, 1)?.pop();

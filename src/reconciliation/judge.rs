@@ -18,9 +18,9 @@ use crate::credits::Credits;
 use crate::ledger::{Finding, FindingKind, HoldId, Match, MatchedBy, Record};
 use crate::transaction::{Transaction, TransactionId, TransactionStatus};
 
-/// What the names of charges without a row begin with.
+/// What the names of findings about charges without a row begin with.
 pub(super) const OURS_ONLY: &str = "ours_only:";
-/// The same of rows that are nobody's.
+/// The same about rows that are nobody's.
 pub(super) const THEIRS_ONLY: &str = "theirs_only:";
 /// The words that findings about given money are named by.
 const REFUND: &str = "refund";

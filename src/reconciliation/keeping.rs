@@ -15,7 +15,7 @@ use crate::ledger::{Finding, HoldId, Record};
 /// Records kept in one step, unless more belong together.
 const STEP_MAX: usize = 128;
 
-/// So much is put into words at a time.
+/// So many matches or findings are put into words at a time.
 pub(super) const AT_HAND_MAX: usize = 1_024;
 
 /// What belongs together, and is kept all or none: rows, whose they are, what is found of them and what
@@ -82,9 +82,7 @@ impl Reconciler {
         }
         Ok(())
     }
-}
 
-impl Reconciler {
     /// Keeps what a matching left: there may be a million of it, and only some is put into words at a
     /// time.
     pub(super) async fn keep_left(
@@ -114,7 +112,8 @@ impl Reconciler {
     }
 }
 
-/// Whether it is known of the charge, or the row, that this was found: they are found once, and told of then.
+/// Whether a finding of this name is told of as it is kept: the charge, or the row, that it is about
+/// remembers that it was found.
 pub(super) fn is_known_of(name: &str) -> bool {
     name.starts_with(OURS_ONLY) || name.starts_with(THEIRS_ONLY)
 }

@@ -31,8 +31,8 @@ pub(super) struct Beginning {
     pub(super) kept_max: usize,
 }
 
-/// Findings that were told already, and the moments they are about. That a charge has no row, or a
-/// row no call, is known of these.
+/// Findings that were told already, and the moments they are about. Those of charges without a row and
+/// of rows without a call are not here: these remember it themselves.
 pub(super) type Told = BTreeMap<Arc<str>, Timestamp>;
 
 impl Open {

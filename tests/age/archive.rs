@@ -94,6 +94,37 @@ fn totals(home: &Home) -> String {
     format!("{:?}\n{}", stands.collect::<Vec<_>>(), report["spend"])
 }
 
+/// An archive that was moved is asked for. Where it is now.
+fn moved_is_asked_for(home: &Home, first: &str, exported: &[String]) -> String {
+    let moved = home.path().join("elsewhere.db");
+    std::fs::rename(first, &moved).unwrap();
+    let lost = refused(home, &["verify"]);
+    assert!(
+        lost.contains("first.db: say where with --archive FILE"),
+        "{lost}"
+    );
+    let moved = moved.to_str().unwrap().to_owned();
+    assert_eq!(months_exported(home, &["--archive", &moved]), *exported);
+    output(home, &["verify", "--archive", &moved]);
+    let without = output(home, &["verify", "--without-archives"]);
+    assert!(!without.contains("; 0 entries"), "{without}");
+    moved
+}
+
+/// One that was altered is told of, and that it is the archive which is to be replaced.
+fn altered_is_told_of(home: &Home, moved: &str) {
+    let file = rusqlite::Connection::open(moved).unwrap();
+    file.execute("UPDATE sums SET settled = settled + 1", [])
+        .unwrap();
+    let altered = block_in_place(|| home.run(&["verify", "--archive", moved]));
+    let altered = String::from_utf8(altered.stdout).unwrap();
+    assert!(
+        altered.contains("is not what it was when it was made")
+            && altered.contains("If it is an archive that differs"),
+        "{altered}"
+    );
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn archived_months_are_exported_to_the_same_bytes_beside_a_guard_and_without_one() {
     let plan = Plan::one_team("100").budget("all-time", "limit = 10000\nper = \"total\"");
@@ -150,17 +181,6 @@ async fn archived_months_are_exported_to_the_same_bytes_beside_a_guard_and_witho
         "{changes}"
     );
 
-    // One that was moved is asked for.
-    let moved = home.path().join("elsewhere.db");
-    std::fs::rename(first, &moved).unwrap();
-    let lost = refused(&home, &["verify"]);
-    assert!(
-        lost.contains("first.db: say where with --archive FILE"),
-        "{lost}"
-    );
-    let moved = moved.to_str().unwrap();
-    assert_eq!(months_exported(&home, &["--archive", moved]), exported);
-    output(&home, &["verify", "--archive", moved]);
-    let without = output(&home, &["verify", "--without-archives"]);
-    assert!(!without.contains("; 0 entries"), "{without}");
+    let moved = moved_is_asked_for(&home, first, &exported);
+    altered_is_told_of(&home, &moved);
 }

@@ -179,7 +179,7 @@ fn most_memory() -> usize {
 }
 
 #[tokio::test]
-async fn a_gzip_bomb_costs_time_but_no_memory_and_states_its_charge() {
+async fn a_gzip_bomb_takes_time_but_no_memory_and_states_its_charge() {
     let hostile = Hostile::start().await;
     let world = world_before(&hostile).await;
     hostile.answers(bomb(512));

@@ -10,9 +10,10 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use serde_json::Value;
 
+use crate::support::asked::place_of_job;
 use crate::support::audit::Audit;
 use crate::support::child::Home;
-use crate::support::traffic::{Traffic, place_of_job, plan, set_up};
+use crate::support::traffic::{Traffic, plan, set_up};
 use crate::support::{credits, verify};
 
 const CLIENTS: u64 = 16;

@@ -13,7 +13,7 @@ use generect_guard::ledger;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
-use crate::support::audit::fingerprint;
+use crate::support::asked::fingerprint;
 use crate::support::traffic::plan;
 
 const SEARCH: &str = "/api/v1/search/database/leads/";

@@ -1,4 +1,4 @@
-//! Every no explains itself, costs nothing, and never reaches the upstream.
+//! Every no explains itself, takes nothing, and never reaches the upstream.
 
 use crate::support::{Plan, credits};
 

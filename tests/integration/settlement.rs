@@ -196,7 +196,7 @@ async fn legacy_answers_without_an_amount_are_estimated_and_marked() {
 }
 
 #[tokio::test]
-async fn test_mode_costs_nothing_when_token_and_answer_agree() {
+async fn test_mode_takes_nothing_when_token_and_answer_agree() {
     let world = Plan::one_team("200")
         .token(generect_guard::simulator::TEST_TOKEN)
         .start()

@@ -169,7 +169,7 @@ async fn after_a_pause_only_the_answer_to_a_free_question_lets_billable_calls_ou
     assert_eq!(
         seen(&world, SEARCH),
         2,
-        "the outage costs no more than that"
+        "the outage takes no more than that"
     );
     assert_eq!(world.metric("guard_breaker_open", &[]).await, "1");
     world.simulator.faults().clear();

@@ -7,8 +7,8 @@ use generect_guard::clock::Clock;
 use generect_guard::ids::JobId;
 use generect_guard::ledger::store::{Reader, Store, StoreError, Tail};
 use generect_guard::ledger::{
-    AccountRule, BalanceIs, Decision, Ending, Entry, HoldRequest, Reading, Record, Resolution,
-    Settings, WindowRule,
+    AccountRule, BalanceIs, Decision, Ending, Entry, EntryKind, HoldRequest, Reading, Record,
+    Resolution, Settings, WindowRule,
 };
 use jiff::SignedDuration;
 
@@ -284,5 +284,26 @@ async fn a_job_accepted_late_is_not_in_a_net_balance_read_before() {
         ledger.hold(floored).await.unwrap().release("no");
         ledger.close().await.unwrap();
         place.assert_sound();
+    }
+}
+
+/// Callers hear by a task of their own runtime. One that leaves as the ledger is closed has sent nothing, also
+/// where that task comes to it late: the next start finds no call under way.
+#[tokio::test]
+async fn a_caller_that_leaves_while_the_ledger_closes_leaves_no_doubt() {
+    for place in Place::both() {
+        let ledger = place.open(Settings::default(), &Clock::manual(at(NOON)));
+        tokio::select! {
+            biased;
+            held = ledger.hold(request("growth", 500)) => panic!("{held:?} was heard without the runtime"),
+            () = std::future::ready(()) => {}
+        }
+        // The only thread of the callers' runtime is busy for longer than the writer needs.
+        let busy = async { std::thread::sleep(Duration::from_millis(100)) };
+        let (closed, ()) = tokio::join!(ledger.close(), busy);
+        closed.unwrap();
+        let entries = place.reader().entries(0, 10).unwrap();
+        let kinds: Vec<_> = entries.iter().map(|entry| entry.kind).collect();
+        assert_eq!(kinds, [EntryKind::Held, EntryKind::Released]);
     }
 }

@@ -6,34 +6,7 @@ use generect_guard::simulator::{Fault, MetaFault};
 use rand::RngExt;
 use rand::rngs::StdRng;
 
-use crate::support::credits;
-use crate::support::traffic::place_of_job;
-
-/// Every operation that is called: its name in the books, its path, and how often of a hundred.
-const OPERATIONS: [(&str, &str, u32); 6] = [
-    (
-        "search_database_leads",
-        "/api/v1/search/database/leads/",
-        35,
-    ),
-    (
-        "search_realtime_leads",
-        "/api/v1/search/realtime/leads/",
-        20,
-    ),
-    (
-        "enrich_database_company",
-        "/api/v1/enrich/database/company/",
-        15,
-    ),
-    ("email_find", "/api/v1/email/find/", 15),
-    ("email_find_bulk", "/api/v1/email/find/bulk/", 8),
-    (
-        "enrich_database_leads_bulk",
-        "/api/v1/enrich/database/leads/bulk/",
-        7,
-    ),
-];
+use crate::support::{asked, credits};
 
 /// One call.
 #[derive(Clone, Debug)]
@@ -46,14 +19,7 @@ pub struct Call {
 impl Call {
     /// Any call, unlike every other: the `number` stands in it.
     pub fn any(number: u64, random: &mut StdRng) -> Self {
-        let mut dice = random.random_range(0..100);
-        let mut operations = OPERATIONS.iter().copied();
-        let chosen = operations.find(|(_, _, share)| {
-            let is_it = dice < *share;
-            dice = dice.saturating_sub(*share);
-            is_it
-        });
-        let (operation, path, _) = chosen.unwrap_or(OPERATIONS[0]);
+        let (operation, path) = asked::operation_of(random.random_range(0..100));
         Self {
             operation,
             path,
@@ -63,37 +29,23 @@ impl Call {
 
     /// Where its job is asked for.
     pub fn place_of_job(&self, job: &str) -> String {
-        place_of_job(self.operation, job)
+        asked::place_of_job(self.operation, job)
     }
 }
 
 fn body_of(operation: &str, number: u64, random: &mut StdRng) -> String {
     let some = random.random_range(1..5);
     let is_doomed = random.random_range(0..10) == 0;
-    let person = |index: u64| {
-        let name = if is_doomed && index == 0 && operation == "email_find_bulk" {
+    let name = |index: u64| {
+        if is_doomed && index == 0 && operation == "email_find_bulk" {
             "job-error".to_owned()
         } else {
             format!("P{index}")
-        };
-        format!(r#"{{"first_name":"{name}","last_name":"N{number}","domain":"example.com"}}"#)
+        }
     };
-    let list = |one: &dyn Fn(u64) -> String| (0..some).map(one).collect::<Vec<_>>().join(",");
-    match operation {
-        "email_find" => person(0),
-        "email_find_bulk" => format!(r#"{{"leads":[{}]}}"#, list(&person)),
-        "enrich_database_company" => format!(r#"{{"domain":"c{number}.example.com"}}"#),
-        "enrich_database_leads_bulk" => {
-            let lead = |index: u64| format!(r#"{{"id":"l{number}-{index}"}}"#);
-            format!(r#"{{"leads":[{}]}}"#, list(&lead))
-        }
-        _ => {
-            let most = some + random.random_range(0..4);
-            format!(
-                r#"{{"job_titles":["matches:{some}"],"keywords":["call {number}"],"limit_by":{most}}}"#
-            )
-        }
-    }
+    asked::body_of(operation, number, some, name, || {
+        (some, some + random.random_range(0..4))
+    })
 }
 
 /// Any misfortune of a call. The flag: whether it takes more than it was allowed to.

@@ -21,7 +21,7 @@ use rand::{RngExt, SeedableRng};
 use crate::books;
 use crate::calls::{Call, hangs, misfortune};
 use crate::shape::{self, Shape};
-use crate::support::audit::fingerprint;
+use crate::support::asked::fingerprint;
 use crate::support::{Answered, World, credits};
 
 const DAYS: i64 = 30;

@@ -19,7 +19,7 @@ use rand::seq::IndexedRandom;
 
 use crate::month::Month;
 use crate::shape::{CALL_LASTS, OVERLAP, ROWS_LATE, TOLERANCE};
-use crate::support::answered::no_tls;
+use crate::support::no_tls::no_tls;
 
 impl Month {
     pub(super) fn client(&self) -> AccountClient {

@@ -1,8 +1,7 @@
 //! Charges that no row is near are set aside and read again: nothing else comes of them than if all of
 //! them were kept in memory.
 
-use generect_guard::ledger::EntryKind;
-use generect_guard::ledger::FindingKind;
+use generect_guard::ledger::{Decision, EntryKind, FindingKind, Note, NoteKind};
 use generect_guard::reconciliation::Summary;
 use jiff::SignedDuration;
 use rand::rngs::StdRng;
@@ -21,8 +20,12 @@ enum Event {
     /// Calls of one moment: what was called, and the charge.
     Calls(Vec<(&'static str, &'static str)>),
     Doubt(&'static str),
-    /// A row written so many seconds ago.
-    Row(i64, &'static str, &'static str),
+    /// A row written so many seconds ago: its kind, what it takes, its status.
+    Row(i64, &'static str, &'static str, &'static str),
+    /// The row of a number has another status now.
+    Becomes(usize, &'static str),
+    /// A person settles the doubt that has waited longest at its most.
+    Decide,
     Pass(SignedDuration),
     Run,
     Restart,
@@ -33,7 +36,7 @@ enum Event {
 const CHARGES: [&str; 4] = ["0.02", "0.04", "0.06", "0.5"];
 
 fn story(random: &mut StdRng) -> Vec<Event> {
-    let mut events = Vec::new();
+    let (mut events, mut rows) = (Vec::new(), 0);
     for _ in 0..50 {
         let mut calls = Vec::new();
         for _ in 0..random.random_range(0..12) {
@@ -47,13 +50,23 @@ fn story(random: &mut StdRng) -> Vec<Event> {
             if random.random_bool(0.3) {
                 let kinds = [operation, operation, operation, STRANGE];
                 let ago = [0, 0, 1, 60, 600].choose(random).unwrap();
-                let row = Event::Row(*ago, kinds.choose(random).unwrap(), charge);
+                let status = ["success", "success", "success", "pending", "error"];
+                let status = *status.choose(random).unwrap();
+                rows += 1;
+                let row = Event::Row(*ago, kinds.choose(random).unwrap(), charge, status);
                 events.push(row);
             }
         }
         events.push(Event::Calls(calls));
         if random.random_bool(0.1) {
             events.push(Event::Doubt(CHARGES.choose(random).unwrap()));
+        }
+        if random.random_bool(0.1) {
+            events.push(Event::Decide);
+        }
+        if rows > 0 && random.random_bool(0.3) {
+            let status = *["success", "success", "error"].choose(random).unwrap();
+            events.push(Event::Becomes(random.random_range(1..=rows), status));
         }
         let seconds = *[1, 7, 61, 400].choose(random).unwrap();
         events.push(Event::Pass(SignedDuration::from_secs(seconds)));
@@ -95,6 +108,23 @@ impl Told {
     }
 }
 
+async fn decide(books: &Books) {
+    let open = books.ledger.open_calls().await.unwrap();
+    let Some(doubt) = open.iter().min_by_key(|call| call.hold) else {
+        return;
+    };
+    let note = Note {
+        kind: NoteKind::Operator,
+        text: "seen in the bill".into(),
+    };
+    let settled = Decision::Settle(doubt.quote);
+    books
+        .ledger
+        .decide(doubt.hold, settled, note)
+        .await
+        .unwrap();
+}
+
 async fn tell(events: &[Event], charges_kept: usize) -> Told {
     let mut books = Books::keeping(charges_kept).await;
     let (mut runs, mut rows) = (Vec::new(), 0);
@@ -108,16 +138,21 @@ async fn tell(events: &[Event], charges_kept: usize) -> Told {
                 books.written().await;
             }
             Event::Doubt(quote) => books.doubt(quote).await,
-            Event::Row(ago, kind, credits) => {
+            Event::Row(ago, kind, credits, status) => {
                 rows += 1;
                 books.list.put(Row {
                     id: format!("txn_{rows}"),
                     at: books.list.now() - SignedDuration::from_secs(*ago),
                     kind: (*kind).to_owned(),
                     credits: format!("-{credits}"),
-                    status: "success",
+                    status,
                 });
             }
+            Event::Becomes(number, status) => {
+                let id = format!("txn_{number}");
+                books.list.change(&id, |row| row.status = status);
+            }
+            Event::Decide => decide(&books).await,
             Event::Pass(span) => books.pass(*span),
             Event::Run => runs.push(books.run().await),
             Event::Restart => books.restart().await,

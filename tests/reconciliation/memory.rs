@@ -1,4 +1,4 @@
-//! What a list that stays empty costs: hardly any memory, for a hundred thousand charges.
+//! What memory a list that stays empty takes: hardly any, for a hundred thousand charges.
 
 use generect_guard::credits::Credits;
 use generect_guard::ledger::store::Store;

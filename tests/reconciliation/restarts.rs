@@ -3,7 +3,7 @@
 use generect_guard::ledger::{Decision, EntryKind, FindingKind, Note, NoteKind};
 use jiff::SignedDuration;
 
-use crate::support::{Books, LONG_ENOUGH, credits};
+use crate::support::{Books, LONG_ENOUGH, credits, settle};
 
 /// A doubt was settled by a row, and the process died before the row was tied to it.
 #[tokio::test]
@@ -105,4 +105,39 @@ async fn charges_before_a_restart_are_held_against_the_prices_once() {
     let summary = books.run().await;
     assert!(summary.findings.is_empty(), "{summary}");
     assert_eq!(note(&books), priced);
+}
+
+/// A person settled a doubt of an hour ago, the list has no row for it, and that was found and told. The next
+/// process reads its end again, because a call beside it is not explained yet.
+#[tokio::test]
+async fn what_was_found_of_a_doubt_that_was_settled_late_is_not_told_again_after_a_restart() {
+    for charges_kept in [0, usize::MAX] {
+        let mut books = Books::keeping(charges_kept).await;
+        books.doubt("0.04").await;
+        let hold = books.ledger.open_calls().await.unwrap()[0].hold;
+        books.pass(LONG_ENOUGH);
+        let beside = books.hold("0.02").await;
+        let note = Note {
+            kind: NoteKind::Operator,
+            text: "the vendor says so".into(),
+        };
+        let settled = Decision::Settle(credits("0.04"));
+        books.ledger.decide(hold, settled, note).await.unwrap();
+        settle(beside, "0.02");
+        books.written().await;
+        let told = books.run().await.findings;
+        assert_eq!(told.keys().collect::<Vec<_>>(), [&FindingKind::OursOnly]);
+        let found = books.open_findings();
+        books.restart().await;
+        let again = books.run().await.findings;
+        assert!(again.is_empty(), "{charges_kept} kept: {again:?}");
+        assert_eq!(books.open_findings(), found);
+        // It is explained as any other if its row comes after all.
+        books
+            .list
+            .took("txn_1", books.clock.now() - LONG_ENOUGH, "0.04");
+        assert_eq!(books.run().await.closed, 1, "{charges_kept} kept");
+        assert_eq!(books.open_findings(), []);
+        books.assert_sound();
+    }
 }

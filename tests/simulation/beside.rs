@@ -18,7 +18,8 @@ use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::account;
-use crate::guard::{Place, live, no_tls, runtime};
+use crate::guard::{Place, live, runtime};
+use crate::no_tls::no_tls;
 
 /// See the module.
 pub struct Beside {

@@ -33,6 +33,7 @@ use crate::beside::Beside;
 use crate::disk::Disk;
 use crate::ends::Listener;
 use crate::net::Net;
+use crate::no_tls::no_tls;
 use crate::power::Power;
 use crate::rules::Rules;
 use crate::shape::Shape;
@@ -200,16 +201,6 @@ fn upstream(config: &Config, net: &Net) -> Upstream {
         tls: no_tls(),
     };
     Upstream::over(Connector::new(tower::service_fn(connect)), &settings).unwrap()
-}
-
-/// Links are plain here: trust in nobody is enough.
-pub fn no_tls() -> rustls::ClientConfig {
-    let provider = rustls::crypto::ring::default_provider();
-    rustls::ClientConfig::builder_with_provider(provider.into())
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_root_certificates(rustls::RootCertStore::empty())
-        .with_no_client_auth()
 }
 
 /// The upstream's end of every link to it.

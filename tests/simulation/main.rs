@@ -22,6 +22,8 @@
 )]
 
 mod account;
+#[path = "../support/asked.rs"]
+mod asked;
 mod beside;
 mod calls;
 mod clients;
@@ -37,6 +39,8 @@ mod logs;
 mod matched;
 mod misfortunes;
 mod net;
+#[path = "../support/no_tls.rs"]
+mod no_tls;
 mod people;
 mod power;
 mod quiet;

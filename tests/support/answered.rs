@@ -3,6 +3,8 @@
 use reqwest::{Client, RequestBuilder};
 use serde_json::Value;
 
+use super::no_tls::no_tls;
+
 /// A client that follows nothing and repeats nothing.
 pub fn client() -> Client {
     Client::builder()
@@ -12,16 +14,6 @@ pub fn client() -> Client {
         .tls_backend_preconfigured(no_tls())
         .build()
         .unwrap()
-}
-
-/// Connections are plain here: trust in nobody is enough.
-pub fn no_tls() -> rustls::ClientConfig {
-    let provider = rustls::crypto::ring::default_provider();
-    rustls::ClientConfig::builder_with_provider(provider.into())
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_root_certificates(rustls::RootCertStore::empty())
-        .with_no_client_auth()
 }
 
 /// An answer, read to its end.

@@ -10,9 +10,9 @@ use generect_guard::credits::Credits;
 use generect_guard::ids::JobId;
 use generect_guard::ledger::{self, Entry, EntryKind, HoldId};
 use generect_guard::simulator::{Charged, Truth};
-use sha2::{Digest, Sha256};
 
-use super::traffic::{KEYS, OPERATIONS};
+use super::asked::{OPERATIONS, fingerprint};
+use super::traffic::KEYS;
 
 /// Everything that was ever said about one hold.
 #[derive(Clone, Debug)]
@@ -93,9 +93,11 @@ impl Audit {
     pub fn compare(&mut self, truth: &Truth) -> usize {
         let requests = truth.requests();
         for request in &requests[self.arrived.len()..] {
-            let calls = OPERATIONS.iter().filter(|(_, path)| *path == request.path);
+            let calls = OPERATIONS
+                .iter()
+                .filter(|(_, path, _)| *path == request.path);
             let clients = KEYS.map(|key| (key.split('-').next().unwrap(), key));
-            let prints = calls.flat_map(|(name, _)| {
+            let prints = calls.flat_map(|(name, ..)| {
                 clients.map(|(team, key)| fingerprint(team, key, name, &request.body))
             });
             self.arrived.insert(request.sequence, prints.collect());
@@ -151,16 +153,4 @@ impl Audit {
             sum.checked_add(charge.amount).unwrap()
         })
     }
-}
-
-/// What the ledger recognises a call by.
-pub fn fingerprint(team: &str, key: &str, operation: &str, body: &[u8]) -> u64 {
-    let mut digest = Sha256::new();
-    for part in [team, key, operation] {
-        digest.update(part);
-        digest.update([0]);
-    }
-    digest.update(body);
-    let bytes = digest.finalize();
-    u64::from_be_bytes(bytes[..8].try_into().unwrap())
 }

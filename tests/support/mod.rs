@@ -7,9 +7,11 @@
 #![expect(dead_code, reason = "a harness offers more than each test binary uses")]
 
 pub mod answered;
+pub mod asked;
 pub mod audit;
 pub mod child;
 pub mod crash;
+pub mod no_tls;
 pub mod pages;
 mod plan;
 pub mod raw;

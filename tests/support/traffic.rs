@@ -9,24 +9,9 @@ use rand::{RngExt, SeedableRng};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
+use super::asked::{OPERATIONS, body_of, place_of_job};
 use super::child::{Child, Home};
 use super::{Answered, Plan};
-
-/// Every billable operation that [`Traffic`] uses: its name in the books and its path.
-pub const OPERATIONS: [(&str, &str); 6] = [
-    ("search_database_leads", "/api/v1/search/database/leads/"),
-    ("search_realtime_leads", "/api/v1/search/realtime/leads/"),
-    (
-        "enrich_database_company",
-        "/api/v1/enrich/database/company/",
-    ),
-    ("email_find", "/api/v1/email/find/"),
-    ("email_find_bulk", "/api/v1/email/find/bulk/"),
-    (
-        "enrich_database_leads_bulk",
-        "/api/v1/enrich/database/leads/bulk/",
-    ),
-];
 
 /// The keys it uses.
 pub const KEYS: [&str; 2] = ["growth-crm", "research-notebook"];
@@ -142,8 +127,11 @@ impl Traffic {
         random: &mut StdRng,
     ) -> Result<Answered, reqwest::Error> {
         let number = self.calls.fetch_add(1, Ordering::SeqCst);
-        let (name, path) = OPERATIONS[random.random_range(0..OPERATIONS.len())];
-        let body = body_of(name, number, random);
+        let (name, path, _) = OPERATIONS[random.random_range(0..OPERATIONS.len())];
+        let some = random.random_range(1..6);
+        let person = |index: u64| format!("P{index}");
+        let search = || (some, some + random.random_range(0..20));
+        let body = body_of(name, number, some, person, search);
         let answer = child.post_as(key, path, &body).await?;
         if answer.status == 202 {
             let id = answer.json()["meta"]["job_id"].as_str().unwrap().to_owned();
@@ -154,37 +142,5 @@ impl Traffic {
             self.charged.fetch_add(1, Ordering::SeqCst);
         }
         Ok(answer)
-    }
-}
-
-/// Where a job that `operation` started is polled.
-pub fn place_of_job(operation: &str, job: &str) -> String {
-    match operation {
-        "email_find_bulk" => format!("/api/v1/email/find/bulk/{job}/"),
-        _ => format!("/api/v1/enrich/leads/bulk/{job}/"),
-    }
-}
-
-/// A body for `operation` like no other: the `number` stands in it.
-fn body_of(operation: &str, number: u64, random: &mut StdRng) -> String {
-    let some = random.random_range(1..6);
-    let person = |index: u64| {
-        format!(r#"{{"first_name":"P{index}","last_name":"N{number}","domain":"example.com"}}"#)
-    };
-    let list = |one: &dyn Fn(u64) -> String| (0..some).map(one).collect::<Vec<_>>().join(",");
-    match operation {
-        "email_find" => person(0),
-        "email_find_bulk" => format!(r#"{{"leads":[{}]}}"#, list(&person)),
-        "enrich_database_company" => format!(r#"{{"domain":"c{number}.example.com"}}"#),
-        "enrich_database_leads_bulk" => {
-            let lead = |index: u64| format!(r#"{{"id":"l{number}-{index}"}}"#);
-            format!(r#"{{"leads":[{}]}}"#, list(&lead))
-        }
-        _ => {
-            let most = some + random.random_range(0..20);
-            format!(
-                r#"{{"job_titles":["matches:{some}"],"keywords":["call {number}"],"limit_by":{most}}}"#
-            )
-        }
     }
 }

@@ -1,5 +1,5 @@
 //! Works the derived figures out anew from the entries, checks each hold's life, and whether the
-//! records name what there is. What enters no figure is held against the digests written with it.
+//! records name what there is. What enters no figure is held against the digests of the entries.
 //!
 //! Runs beside a writing guard: what is derived and may still change is read in one look, and the entries,
 //! which never change, are then read in short pages up to the point that look reached. The sums of
@@ -7,25 +7,23 @@
 //! not grow with the years. What is archived is read first, where it is at hand.
 
 mod chain;
+mod holds;
 mod life;
+mod marked;
 mod report;
 mod sums;
 
-use std::collections::BTreeSet;
-
-use ahash::AHashMap;
 use jiff::Timestamp;
-
-use crate::credits::Credits;
 
 use super::archive::{Archived, sums_digest};
 use super::digest::EntriesDigest;
-use super::entry::{Entry, EntryKind, HoldId, Origin};
-use super::store::{Derived, Marked, Reader, StoreError};
+use super::entry::{Entry, EntryKind};
+use super::store::{Derived, Reader, StoreError};
 use super::window::{quarter_of, quarter_start};
 
 use chain::ChainCheck;
-use life::Life;
+use holds::Holds;
+use marked::MarkCheck;
 use sums::Sums;
 
 pub use report::VerifyReport;
@@ -78,7 +76,8 @@ pub(super) fn books(
         return Err(StoreError::Failed(moved.into()));
     }
     check.compare(derived)?;
-    check.corrections(archives)?;
+    let Check { holds, report, .. } = &mut check;
+    holds.check_corrections(reader, archives, report)?;
     Ok(check.report)
 }
 
@@ -91,7 +90,7 @@ pub(super) fn newest(reader: &dyn Reader) -> Result<VerifyReport, StoreError> {
     let mut check = Check::new(reader, &mut derived);
     let base = (end - NEWEST).max(reader.archived()?.seq);
     if base > 0 {
-        check.base = base;
+        check.holds.go_on_after(base);
         check.expected_seq = base + 1;
         if let Some(chain) = &mut check.chain {
             chain.go_on_after(base, false, &mut check.report);
@@ -109,33 +108,16 @@ pub(super) fn newest(reader: &dyn Reader) -> Result<VerifyReport, StoreError> {
     Ok(check.report)
 }
 
-/// What a hold began with, and every later entry must repeat.
-#[derive(Debug)]
-struct Begun {
-    origin: Origin,
-    quote: Credits,
-    began_at: Timestamp,
-    bound: Option<i64>,
-    doubted: Option<i64>,
-}
-
 struct Check<'a> {
     reader: &'a dyn Reader,
     report: VerifyReport,
     expected_seq: i64,
     recorded_at: Timestamp,
-    /// The last entry that is not read because its archive is not at hand.
-    base: i64,
-    /// By sequence number, from the one after the base: a byte for each entry there is.
-    lives: Vec<Life>,
-    /// The same of holds up to the base, as far as they are heard of.
-    earlier: AHashMap<HoldId, Life>,
-    open: AHashMap<HoldId, Begun>,
-    /// Few: each is somebody's second look.
-    corrected: Vec<Entry>,
+    holds: Holds,
     sums: Sums,
+    marks: MarkCheck,
+    /// The last entry that must have a digest.
     mark: i64,
-    open_at_mark: BTreeSet<Marked>,
     chain: Option<ChainCheck>,
 }
 
@@ -148,19 +130,16 @@ impl<'a> Check<'a> {
             report,
             expected_seq: 1,
             recorded_at: Timestamp::MIN,
-            base: 0,
-            lives: Vec::new(),
-            earlier: AHashMap::new(),
-            open: AHashMap::new(),
-            corrected: Vec::new(),
+            holds: Holds::default(),
             sums: Sums::up_to(derived),
+            marks: MarkCheck::of(derived),
             mark: derived.mark,
-            open_at_mark: BTreeSet::new(),
         }
     }
 
     /// Goes on after what is archived. Of that only the sums are here, which must be as they were then.
     fn without(&mut self, archives: &[Archived]) -> Result<(), StoreError> {
+        let mut base = 0;
         for archived in archives {
             let span = &archived.span;
             if sums_digest(self.reader, span)? != archived.sums {
@@ -169,14 +148,15 @@ impl<'a> Check<'a> {
                     span.first, span.last
                 ));
             }
-            self.base = span.last;
+            base = span.last;
             self.report.unread += span.last - span.first + 1;
             self.expected_seq = span.last + 1;
             self.recorded_at = span.recorded_at;
             self.sums.go_on_from(span.before);
         }
+        self.holds.go_on_after(base);
         if let Some(chain) = &mut self.chain {
-            chain.go_on_after(self.base, true, &mut self.report);
+            chain.go_on_after(base, true, &mut self.report);
         }
         Ok(())
     }
@@ -242,10 +222,6 @@ impl<'a> Check<'a> {
             self.report
                 .tell(format!("entry {seq} stands where {expected} should"));
         }
-        let length = usize::try_from(seq - self.base).unwrap_or_default();
-        if self.lives.len() < length {
-            self.lives.resize(length, Life::NoHold);
-        }
         self.expected_seq = seq + 1;
         if entry.recorded_at < self.recorded_at {
             self.report.tell(format!(
@@ -268,148 +244,9 @@ impl<'a> Check<'a> {
         if let Some(chain) = &mut self.chain {
             chain.entry(entry, &mut self.report);
         }
-        self.life(entry);
+        self.holds.entry(entry, &mut self.report);
         self.sums.add(entry);
-        if seq == self.mark {
-            let marked = |(hold, begun): (&HoldId, &Begun)| Marked {
-                hold: *hold,
-                bound: begun.bound,
-                doubted: begun.doubted,
-            };
-            self.open_at_mark = self.open.iter().map(marked).collect();
-        }
-    }
-
-    fn life(&mut self, entry: &Entry) {
-        let hold = entry.hold;
-        let life = self.life_of(hold);
-        let next = match (entry.kind, life) {
-            (EntryKind::Held, Life::NoHold) if hold.get() == entry.seq => {
-                self.report.holds += 1;
-                let begun = Begun {
-                    origin: entry.origin(),
-                    quote: entry.amount,
-                    began_at: entry.began_at,
-                    bound: None,
-                    doubted: None,
-                };
-                self.open.insert(hold, begun);
-                Life::Held
-            }
-            (EntryKind::Granted, Life::NoHold) if hold.get() == entry.seq => return,
-            (EntryKind::Bound, Life::Held | Life::Doubted | Life::Unknown) => life,
-            (EntryKind::Doubted, Life::Held | Life::Unknown) => Life::Doubted,
-            (EntryKind::Settled, Life::Held | Life::Doubted | Life::Unknown) => Life::Settled,
-            (EntryKind::Released, Life::Held | Life::Doubted | Life::Unknown) => Life::Released,
-            (EntryKind::Corrected, Life::Settled | Life::Released | Life::Unknown) => {
-                self.corrected.push(entry.clone());
-                return;
-            }
-            (kind, life) => {
-                self.report.tell(format!(
-                    "entry {}: hold {hold} cannot be {kind}, {}",
-                    entry.seq,
-                    life.in_words()
-                ));
-                return;
-            }
-        };
-        self.repeats_what_began(entry);
-        if matches!(next, Life::Settled | Life::Released) {
-            self.open.remove(&hold);
-        }
-        match self.place(hold) {
-            Some(place) => self.lives[place] = next,
-            None => drop(self.earlier.insert(hold, next)),
-        }
-    }
-
-    /// Where the life of a hold stands that is not of an archive which is not at hand.
-    fn place(&self, hold: HoldId) -> Option<usize> {
-        let index = usize::try_from(hold.get() - self.base - 1).ok();
-        index.filter(|index| *index < self.lives.len())
-    }
-
-    fn life_of(&self, hold: HoldId) -> Life {
-        match self.place(hold) {
-            Some(place) => self.lives[place],
-            None if (1..=self.base).contains(&hold.get()) => {
-                self.earlier.get(&hold).copied().unwrap_or(Life::Unknown)
-            }
-            None => Life::NoHold,
-        }
-    }
-
-    fn repeats_what_began(&mut self, entry: &Entry) {
-        let Some(begun) = self.open.get_mut(&entry.hold) else {
-            return;
-        };
-        let seq = entry.seq;
-        if begun.origin != entry.origin() || begun.began_at != entry.began_at {
-            self.report.tell(another_call(entry));
-        }
-        if entry.kind != EntryKind::Settled && begun.quote != entry.amount {
-            self.report.tell(format!(
-                "entry {seq} tells another quote than its hold {}",
-                entry.hold
-            ));
-        }
-        if entry.kind == EntryKind::Doubted {
-            begun.doubted = Some(seq);
-        }
-        if entry.kind == EntryKind::Bound {
-            if entry.job.is_none() {
-                self.report.tell(format!("entry {seq} is bound to no job"));
-            }
-            if begun.bound.replace(seq).is_some() {
-                self.report
-                    .tell(format!("entry {seq}: hold {} is bound twice", entry.hold));
-            }
-        }
-    }
-
-    /// A correction is one of the same call, and takes back no more than was charged.
-    fn corrections(&mut self, archives: &[Box<dyn Reader>]) -> Result<(), StoreError> {
-        let mut charged: AHashMap<HoldId, (Entry, i128)> = AHashMap::new();
-        for entry in std::mem::take(&mut self.corrected) {
-            let hold = entry.hold;
-            if !charged.contains_key(&hold)
-                && let Some(ended) = self.ending_of(hold, archives)?
-            {
-                let settles = ended.kind == EntryKind::Settled;
-                let charge = if settles { ended.amount.micros() } else { 0 };
-                charged.insert(hold, (ended, i128::from(charge)));
-            }
-            let Some((ended, total)) = charged.get_mut(&hold) else {
-                continue; // Told already: its hold never ended.
-            };
-            *total += i128::from(entry.amount.micros());
-            if *total < 0 {
-                self.report.tell(format!(
-                    "entry {}: hold {hold} is corrected to less than nothing",
-                    entry.seq
-                ));
-            }
-            if ended.origin() != entry.origin() || ended.began_at != entry.began_at {
-                self.report.tell(another_call(&entry));
-            }
-        }
-        Ok(())
-    }
-
-    fn ending_of(
-        &self,
-        hold: HoldId,
-        archives: &[Box<dyn Reader>],
-    ) -> Result<Option<Entry>, StoreError> {
-        for archive in archives {
-            if archive.tail()?.seq >= hold.get()
-                && let Some(ended) = archive.ending_of(hold)?
-            {
-                return Ok(Some(ended));
-            }
-        }
-        self.reader.ending_of(hold)
+        self.marks.reached(seq, &self.holds);
     }
 
     fn finish_chain(&mut self) {
@@ -420,50 +257,10 @@ impl<'a> Check<'a> {
 
     fn compare(&mut self, derived: Derived) -> Result<(), StoreError> {
         self.finish_chain();
-        self.report.open = i64::try_from(self.open.len()).unwrap_or(i64::MAX);
+        self.report.open = self.holds.open();
         self.sums
             .compare_last(self.reader, &derived, &mut self.report)?;
-        if derived.mark > derived.tail.seq {
-            self.report.tell(format!(
-                "the list of open holds claims to stand at entry {}, after the last one",
-                derived.mark
-            ));
-        }
-        let marked = derived.marked.into_iter().collect::<BTreeSet<_>>();
-        let mark = self.mark;
-        for unknown in marked.difference(&self.open_at_mark) {
-            self.report.tell(format!(
-                "the list of open holds says of entry {mark}: {}; the entries do not",
-                in_words(unknown)
-            ));
-        }
-        let left_out = self
-            .open_at_mark
-            .iter()
-            .filter(|open| !marked.contains(open));
-        for open in left_out {
-            self.report.tell(format!(
-                "the entries say of entry {mark}: {}; the list of open holds does not",
-                in_words(open)
-            ));
-        }
+        self.marks.compare(derived, &mut self.report);
         Ok(())
     }
-}
-
-fn another_call(entry: &Entry) -> String {
-    format!(
-        "entry {} tells another team, key, operation or beginning than its hold {}",
-        entry.seq, entry.hold
-    )
-}
-
-fn in_words(marked: &Marked) -> String {
-    let about = |entry: Option<i64>| entry.map_or("none".to_owned(), |seq| format!("entry {seq}"));
-    format!(
-        "hold {} is open (bound: {}, in doubt: {})",
-        marked.hold,
-        about(marked.bound),
-        about(marked.doubted)
-    )
 }

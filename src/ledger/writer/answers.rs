@@ -4,13 +4,19 @@
 //! full load, one a call. So all who are answered by one turn are answered by one message, to a task
 //! of that runtime, which wakes them from within.
 
+use std::time::Duration;
+
 use tokio::runtime::Handle;
 use tokio::sync::mpsc::error::SendError;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::oneshot;
+use tokio::time::timeout;
 
 use crate::ledger::hold::Delivery;
 use crate::ledger::request::HoldError;
+
+/// So long the end waits for the callers' runtime. One that takes longer has stopped.
+const HEARD_WITHIN: Duration = Duration::from_secs(5);
 
 /// Who waits for a hold.
 pub(super) type Reply = oneshot::Sender<Result<Delivery, HoldError>>;
@@ -65,6 +71,24 @@ impl Answers {
             None => answers,
         };
         left.into_iter().for_each(Answer::say);
+    }
+
+    /// Waits until all are said, and says whatever comes from here from now on. What a caller who has left
+    /// gives back is in the queue of endings then.
+    pub(super) async fn all_said(&mut self) {
+        self.say();
+        let Some(task) = self.task.take() else {
+            return;
+        };
+        let (reply, said) = oneshot::channel();
+        let last = Answer {
+            reply,
+            made: Err(HoldError::Closed),
+        };
+        if task.send(vec![last]).is_ok() {
+            // Else its runtime has ended, or stands still.
+            let _ = timeout(HEARD_WITHIN, said).await;
+        }
     }
 }
 

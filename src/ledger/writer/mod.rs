@@ -89,6 +89,8 @@ pub struct Writer {
     keeping: Vec<Keeping>,
     /// When a call last had something to do here.
     called_at: Option<Instant>,
+    /// The last turn made holds. Their endings need not wake the thread: they ride with the next.
+    expects_endings: bool,
     /// Who asked for the ledger to be closed.
     closing: Vec<oneshot::Sender<Result<(), LedgerError>>>,
 }
@@ -152,6 +154,7 @@ impl Writer {
             waiting_endings: Vec::new(),
             keeping: Vec::new(),
             called_at: None,
+            expects_endings: false,
             closing: Vec::new(),
         };
         writer.doubt_abandoned()?;
@@ -210,6 +213,10 @@ impl Writer {
                 break;
             }
         }
+        // Whoever asked for the end waits for it, in the callers' runtime.
+        if !self.closing.is_empty() {
+            self.answers.all_said().await;
+        }
         self.finish();
     }
 
@@ -237,18 +244,28 @@ impl Writer {
     async fn gather(&mut self) -> Next {
         let requests = &mut self.waiting_requests;
         let endings = &mut self.waiting_endings;
-        let taken = tokio::select! {
-            biased;
-            taken = self.inbox.requests.recv_many(requests, REQUESTS_MAX) => taken,
-            taken = self.inbox.endings.recv_many(endings, ENDINGS_MAX) => taken,
-        };
-        if taken == 0 {
-            return Next::End;
-        }
-        if requests.is_empty() && endings.len() < ENDINGS_MAX {
-            // Nobody waits: ride with the next hold, if one comes soon.
+        if std::mem::take(&mut self.expects_endings) {
             let ride = self.inbox.requests.recv_many(requests, REQUESTS_MAX);
-            let _ = timeout(RIDE, ride).await;
+            if let Ok(0) = timeout(RIDE, ride).await {
+                return Next::End;
+            }
+        }
+        if requests.is_empty() {
+            // What came meanwhile has waited long enough.
+            let had = self.inbox.endings.len();
+            let taken = tokio::select! {
+                biased;
+                taken = self.inbox.requests.recv_many(requests, REQUESTS_MAX) => taken,
+                taken = self.inbox.endings.recv_many(endings, ENDINGS_MAX) => taken,
+            };
+            if taken == 0 {
+                return Next::End;
+            }
+            if requests.is_empty() && had == 0 && endings.len() < ENDINGS_MAX {
+                // Nobody waits: ride with the next hold, if one comes soon.
+                let ride = self.inbox.requests.recv_many(requests, REQUESTS_MAX);
+                let _ = timeout(RIDE, ride).await;
+            }
         }
         // Whoever was running when we woke may be about to ask as well. Measured on one busy
         // core: nearly twice the calls a second. On an idle core it returns at once.

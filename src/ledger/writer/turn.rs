@@ -218,6 +218,7 @@ impl Writer {
             .entries
             .last()
             .map_or(self.last_seq, |entry| entry.seq);
+        self.expects_endings = !batch.holds.is_empty();
         self.deliver(batch.holds);
         for waiting in batch.binds {
             self.publish_job(waiting.job, waiting.hold);

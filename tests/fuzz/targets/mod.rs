@@ -16,6 +16,8 @@ mod head;
 mod http;
 mod json;
 mod ledger;
+#[path = "../../support/no_tls.rs"]
+mod no_tls;
 mod pages;
 mod path;
 mod quote;

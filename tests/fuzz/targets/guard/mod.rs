@@ -27,6 +27,7 @@ use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::no_tls::no_tls;
 use super::strict::{self, Arrived, Said, Seen};
 pub use answers::{Answer, answers};
 pub use client::Client;
@@ -63,16 +64,6 @@ static CONFIG: LazyLock<Config> = LazyLock::new(|| {
     );
     let environment = Environment::from_iter([("GENERECT_TOKEN", TOKEN)]);
     compile(&text, &environment).unwrap_or_else(|mistakes| panic!("{mistakes}"))
-});
-
-/// Links are plain here: trust in nobody is enough.
-static TLS: LazyLock<rustls::ClientConfig> = LazyLock::new(|| {
-    let provider = rustls::crypto::ring::default_provider();
-    rustls::ClientConfig::builder_with_provider(provider.into())
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_root_certificates(rustls::RootCertStore::empty())
-        .with_no_client_auth()
 });
 
 /// What is left when everything has ended.
@@ -218,7 +209,7 @@ fn upstream(
         pool_idle_timeout: upstream.pool_idle_timeout,
         idle_connections_max: upstream.idle_connections_max,
         proxy: None,
-        tls: TLS.clone(),
+        tls: no_tls(),
     };
     Upstream::over(Connector::new(tower::service_fn(connect)), &settings).unwrap()
 }
