@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures_util::future::join;
 use generect_guard::account::{AccountClient, AccountError, Carried, Carrier};
 use generect_guard::clock::Clock;
 use generect_guard::simulator::LIVE_TOKEN;
@@ -50,20 +51,18 @@ impl SimCarrier {
         let end = end.map_err(|error| AccountError::Unreachable(error.to_string()))?;
         let handshake = hyper::client::conn::http1::handshake(TokioIo::new(end));
         let (mut sender, connection) = handshake.await.map_err(cut)?;
-        tokio::spawn(async move {
-            let _ = connection.await;
-        });
         let (mut head, ()) = question.into_parts();
         let path = head.uri.path_and_query().ok_or(AccountError::Path)?;
         head.uri = path.as_str().parse().map_err(|_| AccountError::Path)?;
         (head.headers).insert(HOST, HeaderValue::from_static("upstream.test"));
         let question = Request::from_parts(head, Empty::<Bytes>::new());
-        let (head, body) = sender
-            .send_request(question)
-            .await
-            .map_err(cut)?
-            .into_parts();
-        let body = body.collect().await.map_err(cut)?.to_bytes();
+        let exchange = async move {
+            let (head, body) = sender.send_request(question).await?.into_parts();
+            Ok((head, body.collect().await?.to_bytes()))
+        };
+        // Nothing of it is left over when it has ended: who blocks next has its runtime for itself.
+        let (answered, _) = join(exchange, connection).await;
+        let (head, body) = answered.map_err(cut)?;
         Ok(Response::from_parts(head, body.to_vec()))
     }
 }

@@ -1,6 +1,7 @@
-//! What stands beside the calls in one life of the guard: who takes commands, and who reconciles.
+//! What stands beside the calls in one life of the guard: who takes commands, who reads the settings
+//! again, and who reconciles.
 //!
-//! Each has a runtime of its own, for both read where that blocks: the one thing that a runtime
+//! Each has a runtime of its own, for they read where that blocks: the one thing that a runtime
 //! waits for while its time stands still. So nothing else of the guard moves meanwhile.
 
 use std::sync::Arc;
@@ -24,6 +25,7 @@ use crate::no_tls::no_tls;
 pub struct Beside {
     running: Running,
     commands: Runtime,
+    reloading: Runtime,
     reconciling: Runtime,
 }
 
@@ -49,10 +51,10 @@ impl Beside {
             near,
             alerts: mpsc::channel(1).0,
         };
-        let (commands, reconciling) = (runtime(), runtime());
+        let [commands, reloading, reconciling] = [runtime(), runtime(), runtime()];
         let (service, reconcile) = reconciles(place, config, ledger, stack, readings);
         reconciling.spawn(service.run(CancellationToken::new()));
-        commands.spawn(settings.run(asked, CancellationToken::new()));
+        reloading.spawn(settings.run(asked, CancellationToken::new()));
         let running = Running {
             ledger: ledger.clone(),
             path: config.ledger.path.clone(),
@@ -64,6 +66,7 @@ impl Beside {
         Self {
             running,
             commands,
+            reloading,
             reconciling,
         }
     }
@@ -71,6 +74,7 @@ impl Beside {
     /// Their part of a tick.
     pub fn live(&self, ticks: u64) {
         live(&self.commands, ticks);
+        live(&self.reloading, ticks);
         live(&self.reconciling, ticks);
     }
 
