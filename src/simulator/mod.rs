@@ -214,11 +214,6 @@ impl Unconnected {
     pub fn top_up(&self, amount: Credits) {
         self.0.account.top_up(amount, self.0.now());
     }
-
-    /// Takes money, around the API.
-    pub fn spend_elsewhere(&self, kind: &'static str, amount: Credits) {
-        self.0.account.spend_elsewhere(kind, amount, self.0.now());
-    }
 }
 
 fn service(settings: SimulatorSettings) -> (Arc<Service>, faults::ListeningEnds) {
