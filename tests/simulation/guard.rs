@@ -90,6 +90,8 @@ impl Guard {
     /// Starts one, unless its disk does not let it.
     pub fn start(place: &Place) -> Option<Self> {
         let power = Power::on();
+        // Those beside are made first: what they make is older than any moment of the proxy.
+        let runtimes = [runtime(), runtime(), runtime()];
         let (proxy, writer) = (runtime(), runtime());
         let store = Box::new(place.disk.store(power.clone()));
         let config = place.config().unwrap_or_else(|errors| panic!("{errors}"));
@@ -99,7 +101,7 @@ impl Guard {
         let beside = {
             let _inside = proxy.enter();
             place.net.guard_runs(power.clone());
-            spawn_proxy(place, &config, &ledger)
+            spawn_proxy(place, &config, &ledger, runtimes)
         };
         Some(Self {
             power,
@@ -121,7 +123,7 @@ impl Guard {
     }
 }
 
-fn spawn_proxy(place: &Place, config: &Config, ledger: &Ledger) -> Beside {
+fn spawn_proxy(place: &Place, config: &Config, ledger: &Ledger, runtimes: [Runtime; 3]) -> Beside {
     let Place {
         net, disk, clock, ..
     } = place;
@@ -148,6 +150,7 @@ fn spawn_proxy(place: &Place, config: &Config, ledger: &Ledger) -> Beside {
         ledger,
         &settings,
         (watcher.near(), watcher.latest()),
+        runtimes,
     );
     let books = ledger.clone();
     tokio::spawn(watcher.run(draining.clone(), move |read: &Reading| {

@@ -5,6 +5,7 @@ use rand::seq::IndexedRandom;
 use rand::{RngExt, SeedableRng};
 
 use crate::list::AccountList;
+use crate::rates::Rate;
 use crate::rules::{Limit, Rules, Span};
 
 /// See the module. Times are ticks, of a millisecond each.
@@ -92,6 +93,9 @@ impl Shape {
         if shape.reload_every > 0 {
             let spare = shape.spare_keys();
             shape.rules.absent = spare.filter(|_| random.random_bool(0.2)).collect();
+        }
+        if random.random_bool(0.4) {
+            shape.rules.rates = Rate::some(&shape, random);
         }
         shape
     }
