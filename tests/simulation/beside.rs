@@ -108,6 +108,7 @@ fn reconciles(
     );
     let settings = ReconcilerSettings {
         pull: place.pull,
+        charges_kept: place.charges_kept,
         ..settings.unwrap()
     };
     let client = account::client(&place.net, &place.clock);

@@ -53,7 +53,7 @@ impl Shadow {
     }
 
     /// Promise 11: whatever the open calls still take, the account keeps its caller's floor.
-    pub(crate) fn keeps_floor(&mut self, hold: i64, team: &str) {
+    pub(crate) fn keeps_floor(&mut self, hold: i64, print: u64, team: &str) {
         let forgotten = self.clock - shape::LAG_SECONDS * 1_000_000;
         let coming = |known: &Known| {
             let (mut open, mut settled) = (0, 0);
@@ -71,7 +71,10 @@ impl Shadow {
             (open - (known.charged - settled).max(0)).max(0)
         };
         let coming = self.calls.values().map(coming).sum::<i64>();
-        let left = self.balance + self.unforeseen - coming;
+        let made = self.calls[&print].made.iter();
+        let begun = made.map(|label| self.attempts[label].at).min();
+        let unknown = self.strangers.unknown_at(begun.unwrap_or(0));
+        let left = self.balance + self.unforeseen + unknown - coming;
         let floor = self.floors[team];
         if left < floor {
             self.breaks(

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use generect_guard::account::{PullSettings, Reading, Watcher, WatcherSettings};
+use generect_guard::account::{PullSettings, Reading, Seen, Watcher, WatcherSettings};
 use generect_guard::app::{StackParts, ledger_settings, server_settings, stack_settings};
 use generect_guard::clock::Clock;
 use generect_guard::config::{self, Config, ConfigErrors, Environment};
@@ -49,6 +49,9 @@ pub struct Place {
     pub clock: Clock,
     /// How the account's list is paged through.
     pub pull: PullSettings,
+    /// See [`ReconcilerSettings`](generect_guard::reconciliation::ReconcilerSettings).
+    pub charges_kept: usize,
+    pub told: Told,
 }
 
 impl Place {
@@ -152,8 +155,11 @@ fn spawn_proxy(place: &Place, config: &Config, ledger: &Ledger, runtimes: [Runti
         (watcher.near(), watcher.latest()),
         runtimes,
     );
-    let books = ledger.clone();
+    let (books, told) = (ledger.clone(), Arc::clone(&place.told));
     tokio::spawn(watcher.run(draining.clone(), move |read: &Reading| {
+        if read.seen == Seen::Read {
+            told.lock().unwrap().has_reading();
+        }
         books.observe(generect_guard::ledger::Reading {
             balance: read.balance,
             started_at: read.started_at,

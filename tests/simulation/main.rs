@@ -49,6 +49,7 @@ mod rules;
 mod seen;
 mod shadow;
 mod shape;
+mod strangers;
 mod trace;
 mod truth;
 mod wire;

@@ -234,7 +234,8 @@ impl Shadow {
         let rules = [Some(&self.rules), self.coming.as_ref()];
         let rates = rules.into_iter().flatten().flat_map(|rules| &rules.rates);
         let ask = &self.asks.all[number];
-        let gone = self.asks.gone.iter().filter(|(_, at)| *at >= ask.at);
+        let begun = ask.at;
+        let gone = self.asks.gone.iter().filter(|(_, at)| *at >= begun);
         let rates = gone.map(|(rate, _)| rate).chain(rates);
         let covering: Vec<_> = rates.filter(|rate| rate.covers(ask)).cloned().collect();
         let full = |rate: &Rate| self.asks.may_be_full(rate, number, self.now);
@@ -243,7 +244,7 @@ impl Shadow {
             self.breaks("who is within a rate is not refused", &how);
         }
         // Those before the last may have counted it.
-        let is_sure = self.coming.is_none() && self.asks.taken_over < ask.at;
+        let is_sure = self.coming.is_none() && self.asks.taken_over < begun;
         let last = covering.last().filter(|_| is_sure);
         let ask = &mut self.asks.all[number];
         ask.is_refused = true;

@@ -15,6 +15,7 @@ use crate::matched::Kept;
 use crate::rates::Asks;
 use crate::rules::Rules;
 use crate::shape::{self, Shape};
+use crate::strangers::Strangers;
 use crate::trace::Trace;
 
 pub struct Shadow {
@@ -41,6 +42,7 @@ pub struct Shadow {
     pub gates: Gates,
     pub asks: Asks,
     pub kept: Kept,
+    pub strangers: Strangers,
     /// Whether rows can be told apart: see the shape.
     pub(crate) is_clear: bool,
     /// The clock was never set back.
@@ -84,6 +86,7 @@ impl Shadow {
             gates: Gates::new(shape),
             asks: Asks::default(),
             kept: Kept::default(),
+            strangers: Strangers::default(),
             is_clear: shape.is_clear(),
             is_forward: !shape.jumps_back,
             at_rest: false,
@@ -194,7 +197,7 @@ impl Shadow {
         self.holds.insert(hold, held);
         self.nothing_of_refused(print);
         self.keeps_limits(hold, began);
-        self.keeps_floor(hold, entry.team.as_str());
+        self.keeps_floor(hold, print, entry.team.as_str());
     }
 
     /// An entry about a hold: it ends once, and of one that has ended nothing more is told.

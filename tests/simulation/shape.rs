@@ -1,5 +1,6 @@
 //! What a run is like: who calls, under which limits, and how unlucky it is. All of it from a seed.
 
+use generect_guard::reconciliation::CHARGES_KEPT;
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;
 use rand::{RngExt, SeedableRng};
@@ -38,10 +39,13 @@ pub struct Shape {
     pub people_every: u64,
     pub pause_every: u64,
     pub reload_every: u64,
+    pub strangers_every: u64,
     pub breaker_failures: u32,
     pub slots: u32,
     pub overruns: bool,
     pub list: AccountList,
+    /// How many charges without a row reconciliation keeps at hand.
+    pub charges_kept: usize,
     /// The clock is set back too: then some rows are from before the ledger.
     pub jumps_back: bool,
 }
@@ -79,10 +83,12 @@ impl Shape {
             people_every: every(random, 0.5, 500, 3_000),
             pause_every: 0,
             reload_every: 0,
+            strangers_every: 0,
             breaker_failures: *[5, 10_000].choose(random).unwrap(),
             slots: *[2, 1_000].choose(random).unwrap(),
             overruns: random.random_bool(0.2),
             list: AccountList::default(),
+            charges_kept: CHARGES_KEPT,
             jumps_back: false,
         };
         shape.rules.limits = shape.some_limits(random);
@@ -97,6 +103,8 @@ impl Shape {
         if random.random_bool(0.4) {
             shape.rules.rates = Rate::some(&shape, random);
         }
+        shape.strangers_every = every(random, 0.35, 300, 2_500);
+        shape.charges_kept = *[0, 5, CHARGES_KEPT].choose(random).unwrap();
         shape
     }
 
