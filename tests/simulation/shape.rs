@@ -24,6 +24,8 @@ pub struct Shape {
     pub room: usize,
     /// How long things go wrong.
     pub rough: u64,
+    /// Thousands of calls are made.
+    pub is_large: bool,
     /// Then how long everything is well and calls are still made.
     pub calm: u64,
     /// How many in a thousand calls the upstream spoils.
@@ -50,6 +52,10 @@ pub struct Shape {
     pub jumps_back: bool,
 }
 
+/// Of so many seeds, one is large: none of the ordinary run.
+const LARGE_EVERY: u64 = 50;
+/// How much more money there is then.
+const GROWTH: i64 = 40;
 pub const LAG_SECONDS: i64 = 3;
 pub const REPEAT_WINDOW_SECONDS: i64 = 600;
 
@@ -72,6 +78,7 @@ impl Shape {
             latency: (least, least + random.random_range(0..40)),
             room: *[400, 2_000, 64 * 1024].choose(random).unwrap(),
             rough: random.random_range(6_000..16_000),
+            is_large: false,
             calm: 4_000,
             spoilt: *[0, 20, 60, 200].choose(random).unwrap(),
             rude: *[0, 10, 30].choose(random).unwrap(),
@@ -91,8 +98,15 @@ impl Shape {
             charges_kept: CHARGES_KEPT,
             jumps_back: false,
         };
+        if seed % LARGE_EVERY == LARGE_EVERY - 1 {
+            shape.grow();
+        }
         shape.rules.limits = shape.some_limits(random);
         shape.list = AccountList::any(random);
+        if shape.is_large {
+            // The list of so many is not read to its end in pages of a few.
+            (shape.list.page_rows, shape.list.page_max) = (100, usize::MAX);
+        }
         shape.jumps_back = shape.jump_every > 0 && random.random_bool(0.5);
         shape.pause_every = every(random, 0.5, 300, 2_500);
         shape.reload_every = every(random, 0.5, 300, 2_500);
@@ -106,6 +120,17 @@ impl Shape {
         shape.strangers_every = every(random, 0.35, 300, 2_500);
         shape.charges_kept = *[0, 5, CHARGES_KEPT].choose(random).unwrap();
         shape
+    }
+
+    /// Many teams make thousands of calls.
+    fn grow(&mut self) {
+        self.is_large = true;
+        self.teams = 16;
+        self.keys_each = 4;
+        self.actors = 128;
+        self.balance *= GROWTH;
+        self.rough = 12_000;
+        self.slots = 1_000;
     }
 
     fn some_limits(&self, random: &mut StdRng) -> Vec<Limit> {
@@ -144,6 +169,11 @@ impl Shape {
             span: Span::Day,
             ..limits[0].clone()
         });
+        if self.is_large {
+            for limit in &mut limits {
+                limit.micros *= GROWTH;
+            }
+        }
         limits
     }
 

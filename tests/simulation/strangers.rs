@@ -84,7 +84,11 @@ impl World {
             return;
         }
         let mut kind = *FOREIGN.choose(&mut self.random).unwrap();
-        let micros = self.random.random_range(1..1_500) * 1_000;
+        // Of the prices that calls have, or of none.
+        let micros = match self.random.random_bool(0.5) {
+            true => self.random.random_range(1..8) * 20_000,
+            false => self.random.random_range(1..1_500) * 1_000,
+        };
         // Where the list says what was called, this would be anybody's.
         if !self.shape.list.is_clear() && self.random.random_bool(0.5) {
             kind = COMMON;
