@@ -180,7 +180,7 @@ async fn an_answer_that_nobody_reads_to_its_end_takes_its_connection_along() {
 }
 
 #[tokio::test]
-async fn a_connection_the_upstream_closed_at_rest_costs_no_call_anything() {
+async fn a_connection_the_upstream_closed_at_rest_is_not_noticed_by_any_call() {
     let plan = Plan::one_team("10").set("upstream", "retry = { tries = 1 }");
     let (world, relay) = counted(plan).await;
     for call in 0..20 {
