@@ -14,7 +14,7 @@ use jiff::{SignedDuration, Timestamp};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
-use crate::stores::entry;
+use crate::entries::entry;
 use crate::support::{NOON, Place, at, finding, matched, micros, note, row, row_id};
 
 fn id(number: i64) -> HoldId {
