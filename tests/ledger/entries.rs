@@ -70,3 +70,13 @@ pub fn told(place: &Place) -> Box<dyn Store> {
     }
     store
 }
+
+/// Holds 1 to `holds`, all held.
+pub fn with_holds(place: &Place, holds: i64) -> Box<dyn Store> {
+    let mut store = place.store();
+    let held = |seq| entry(seq, EntryKind::Held, seq, seq, seq, 100);
+    store
+        .append(&(1..=holds).map(held).collect::<Vec<_>>())
+        .unwrap();
+    store
+}

@@ -6,6 +6,7 @@
     reason = "the parts of tests that are no tests themselves fail by panicking"
 )]
 
+mod any_records;
 mod archives;
 mod changes;
 mod damage;
@@ -15,6 +16,7 @@ mod entries;
 mod exhausted;
 mod failures;
 mod files;
+mod findings;
 mod grants;
 mod half_a_year;
 mod histories;
