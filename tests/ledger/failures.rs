@@ -13,7 +13,8 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
 use crate::support::{
-    NOON, Place, assert_sound, at, budget, micros, no, request, settle, start, stated, with_budgets,
+    NOON, Place, assert_sound, at, budget, micros, no, one_budget, request, settle, start, stated,
+    with_budgets,
 };
 
 /// How the next appends go wrong.
@@ -111,10 +112,6 @@ pub fn failing_store(place: &Place) -> (Box<dyn Store>, Faults) {
         faults: faults.clone(),
     };
     (Box::new(store), faults)
-}
-
-pub fn one_budget() -> Settings {
-    with_budgets(vec![budget("all", 1_000, WindowRule::Total)])
 }
 
 pub async fn until_writable(ledger: &Ledger) {

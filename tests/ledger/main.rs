@@ -9,6 +9,7 @@
 mod any_records;
 mod archives;
 mod changes;
+mod corrections;
 mod damage;
 mod decisions;
 mod digests;
