@@ -9,6 +9,7 @@
 mod any_records;
 mod archives;
 mod changes;
+mod closed_months;
 mod corrections;
 mod damage;
 mod decisions;
