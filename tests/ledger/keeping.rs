@@ -5,7 +5,7 @@ use generect_guard::ledger::{
     Decision, Entry, EntryKind, LedgerError, MatchedBy, Record, ResolveError, StoreError,
 };
 
-use crate::failures::{Fault, failing, until_writable};
+use crate::failing::{Fault, failing, until_writable};
 use crate::support::{
     NOON, Place, at, evidence, matched, micros, no, note, one_budget, request, row, row_id, settle,
     with_budgets,

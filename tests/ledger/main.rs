@@ -16,6 +16,7 @@ mod decisions;
 mod digests;
 mod entries;
 mod exhausted;
+mod failing;
 mod failures;
 mod files;
 mod findings;
