@@ -160,7 +160,7 @@ const PURE: &[&str] = &[
 const FLOATS: &[(&str, &str)] = &[
     ("src/metrics/mod.rs", "gauges and buckets are floats"),
     (
-        "src/credits.rs",
+        "src/credits/mod.rs",
         "a settings file's number arrives as one and is read as its text",
     ),
 ];
