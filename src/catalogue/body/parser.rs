@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use super::{BodyError, Member, Node, Value};
-use crate::catalogue::scan::plain_length;
+use crate::catalogue::text::plain_length;
 
 /// Nesting a body may have. Documented bodies have five levels; a parser that recurses needs an
 /// end.
