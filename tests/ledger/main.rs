@@ -26,6 +26,7 @@ mod histories;
 mod interleavings;
 mod keeping;
 mod levels;
+mod naive;
 mod of_team;
 mod other_budgets;
 mod promises;
@@ -39,3 +40,4 @@ mod stores;
 mod support;
 #[path = "../support/told.rs"]
 mod told;
+mod windows;
