@@ -5,6 +5,7 @@
 //! price such as 0.0067 has no exact binary form, and a sum of a million of them would drift.
 
 mod digits;
+mod text;
 
 use std::fmt;
 use std::iter::Sum;
@@ -15,14 +16,14 @@ use serde::ser::{Serialize, Serializer};
 
 use digits::{Rounding, parse};
 
+pub use text::CreditsText;
+
 /// An amount of the account's credits, in micro-credits (1 credit = 1 000 000).
 #[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Credits(i64);
 
 /// Decimal places of a micro-credit.
 const PLACES: i64 = 6;
-/// The longest text of an amount: a sign, 13 digits, a point, 6 digits.
-const TEXT_BYTES_MAX: usize = 21;
 /// Why a text is not an amount.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ParseCreditsError {
@@ -99,6 +100,11 @@ impl Credits {
         Self(self.0.saturating_add(other.0))
     }
 
+    /// Its text, for whoever writes it down as it is.
+    pub fn text(self) -> CreditsText {
+        CreditsText::of(self)
+    }
+
     /// The difference, stopping at the ends: for limits and comparisons, never for the books.
     pub const fn saturating_sub(self, other: Self) -> Self {
         Self(self.0.saturating_sub(other.0))
@@ -135,49 +141,10 @@ impl FromStr for Credits {
     }
 }
 
-/// The last decimal digit, as a character.
-fn last_digit(number: u64) -> u8 {
-    b'0' + u8::try_from(number % 10).unwrap_or_default()
-}
-
 impl fmt::Display for Credits {
     /// The shortest exact decimal text: `200`, `0.02`, `-1.5`. Honours width and alignment.
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Written from its end, into place: every call shows half a dozen amounts.
-        let mut text = [0; TEXT_BYTES_MAX];
-        let mut at = TEXT_BYTES_MAX;
-        let mut put = |byte| {
-            at -= 1;
-            text[at] = byte;
-        };
-        let mut rest = self.0.unsigned_abs();
-        let mut shown = false;
-        for _ in 0..PLACES {
-            let digit = last_digit(rest);
-            shown |= digit != b'0';
-            if shown {
-                put(digit);
-            }
-            rest /= 10;
-        }
-        if shown {
-            put(b'.');
-        }
-        loop {
-            put(last_digit(rest));
-            rest /= 10;
-            if rest == 0 {
-                break;
-            }
-        }
-        if self.0 < 0 {
-            put(b'-');
-        }
-        let text = str::from_utf8(&text[at..]).map_err(|_| fmt::Error)?;
-        if out.width().or(out.precision()).is_some() {
-            return out.pad(text);
-        }
-        out.write_str(text)
+        self.text().fmt(out)
     }
 }
 
