@@ -109,7 +109,7 @@ pub enum Refusal {
         /// When the next call fits.
         wait: Duration,
     },
-    /// No budget covers the call any more.
+    /// No budget covers the call any more, or its key pays for another.
     RulesChanged,
     /// Holds cannot be written.
     LedgerUnavailable(String),
@@ -278,7 +278,7 @@ impl Refusal {
             Self::AccountSlowed { below, .. } => format!(
                 "The account's balance is below {below} credits and calls of this priority are slowed. Try again after the time in Retry-After."
             ),
-            Self::RulesChanged => "The guard's settings were changed while this call was under way, and no budget covers it any more. Nothing was sent. Try again: the new settings decide then.".into(),
+            Self::RulesChanged => "The guard's settings were changed while this call was under way, and no budget covers it any more, or its key is another's now. Nothing was sent. Try again: the new settings decide then.".into(),
             Self::LedgerUnavailable(_) => "The ledger cannot be written at the moment, so nothing can be held and billable calls are not sent. Free calls go on. Try again shortly.".into(),
             Self::LedgerUnreadable(_) => "The guard's books cannot be read at the moment. Calls go on as long as they can be written. Try again shortly.".into(),
             Self::Overloaded(what) => format!("The guard is at a bound of its own: {what}. Try again shortly."),

@@ -26,6 +26,7 @@ mod crash;
 mod disk;
 mod doubts;
 mod drain;
+mod ended_keys;
 mod explains;
 mod explains_shortage;
 mod hard_cap;
