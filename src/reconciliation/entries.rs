@@ -3,9 +3,10 @@
 use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::sync::Arc;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::balance_kind::{MOVEMENTS_MAX, Movement};
+use super::ending;
 use super::judge;
 use super::keeping::Judged;
 use super::open::{ABSENT, Open, OpenCharge};
@@ -34,7 +35,7 @@ pub(super) struct Sought {
 /// What new entries say, beside what stays open.
 #[derive(Debug, Default)]
 pub(super) struct News {
-    /// Matches that a crash left out.
+    /// Matches and findings that a crash left out.
     pub(super) left_out: Vec<Judged>,
     /// What moved the balance last: no more of it is ever looked at.
     pub(super) movements: VecDeque<Movement>,
@@ -106,6 +107,11 @@ impl Open {
                 let kind = entry.evidence.as_ref().map(|note| note.kind);
                 if kind == Some(NoteKind::Transaction) {
                     self.take_evidence(&entry, reader, &mut news)?;
+                }
+                if let Some(finding) = ending::allocated(&entry)
+                    && !is_kept(&finding, reader)?
+                {
+                    news.left_out.push(Judged::found(finding));
                 }
                 self.take_entry(&entry, sought, &mut news);
             }
@@ -188,6 +194,7 @@ impl Open {
         let is_known = |id: &TransactionId| known.iter().any(|known| known.transaction == *id);
         let is_job = self.is_job(entry.hold, &entry.operation);
         let how = match entry.kind {
+            _ if ending::is_allocated(entry) => MatchedBy::Allocated,
             EntryKind::Settled if is_job => MatchedBy::Job,
             _ => MatchedBy::Doubt,
         };
@@ -238,6 +245,13 @@ impl Open {
             entry.recorded_at,
         ))
     }
+}
+
+/// Whether a finding is in the ledger, explained or not.
+fn is_kept(finding: &Finding, reader: &dyn Reader) -> Result<bool, StoreError> {
+    let after = (finding.at.checked_add(SignedDuration::from_micros(1))).unwrap_or(Timestamp::MAX);
+    let kept = reader.findings(finding.at, after, false, None, PAGE)?;
+    Ok(kept.iter().any(|kept| kept.finding.name == finding.name))
 }
 
 /// Whether a call was released although nobody had seen its answer.
