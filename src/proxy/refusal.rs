@@ -28,7 +28,7 @@ const BUSY_RETRY: Duration = Duration::from_secs(2);
 const FAULT_RETRY: Duration = Duration::from_secs(5);
 
 /// A family whose slots are all taken.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct SlotsFull {
     /// Which operations share them, by the catalogue's name.
     pub family: Arc<str>,

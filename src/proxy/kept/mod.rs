@@ -8,8 +8,8 @@
 //!   the ledger has just said no to, is told so again.
 //! - Needs: [`Quoted`].
 //! - Leaves: [`Quoted`], with the place where its answer goes.
-//! - Fails: `idempotency_conflict`, `call_in_doubt`, `bad_request` (no readable idempotency key), and
-//!   what the ledger says again.
+//! - Fails: `idempotency_conflict`, `call_in_doubt`, `bad_request` (no readable idempotency key),
+//!   `slots_full` (said to the call it waited for), and what the ledger says again.
 //!
 //! `table.rs` and `group.rs` have the rules; [`connection`](super::connection) knows which answers have arrived.
 
@@ -172,6 +172,7 @@ impl KeptAnswersLayer {
                     self.note(quoted, &answer, how, waited);
                     return Ok(Found::Before(replay(&answer), claim));
                 }
+                Came::Refused(full) => return Err(Refusal::SlotsFull(full)),
                 // It took nothing, or nobody knows: then the ledger refuses it. Made again.
                 Came::Nothing => {}
                 // Nobody reads it: its client's system said that there is nobody.

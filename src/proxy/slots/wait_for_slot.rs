@@ -63,7 +63,7 @@ where
         self.inner.poll_ready(cx)
     }
 
-    fn call(&mut self, quoted: Quoted) -> Self::Future {
+    fn call(&mut self, mut quoted: Quoted) -> Self::Future {
         let family = quoted.operation.slots.as_ref();
         let room = family.map(|family| self.settings.slots.room(family));
         let slot = room.as_ref().and_then(Room::take);
@@ -77,6 +77,11 @@ where
         Either::Right(Box::pin(async move {
             let slot = settings.wait(&quoted, &room).await;
             let slot = slot.inspect_err(|refusal| {
+                if let Refusal::SlotsFull(full) = refusal
+                    && let Some(keeping) = quoted.keeping.take()
+                {
+                    keeping.refused(full);
+                }
                 if quoted.quote.is_some() {
                     settle::log_refused(&quoted, refusal);
                 }
