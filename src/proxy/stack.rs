@@ -140,6 +140,8 @@ pub fn stack(
         .layer(AskLayer {
             ledger: forward.ledger.clone(),
             breaker: Arc::clone(&forward.breaker),
+            shelf: Arc::clone(&settings.shelf),
+            slots: Arc::clone(&settings.slots),
         })
         // Behind quote, which says what the same call is; before anything is waited for or held.
         .layer(KeptAnswersLayer {

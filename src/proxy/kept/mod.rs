@@ -16,6 +16,7 @@
 mod answer;
 mod body;
 mod claim;
+mod foresee;
 mod group;
 mod shelf;
 mod table;
@@ -187,19 +188,11 @@ impl KeptAnswersLayer {
     /// A call that may have been made is not made again under its idempotency key, however long its
     /// outcome stays unknown.
     async fn wait_out(&self, mark: Mark, hold: HoldId) -> Result<(), Refusal> {
-        let open = self.ledger.open_calls().await;
-        let open = open.map_err(|error| Refusal::LedgerUnreadable(error.to_string()))?;
-        match open.iter().find(|call| call.hold == hold) {
-            Some(call) => Err(Refusal::CallInDoubt {
-                hold,
-                // Its doubt may still be on its way to the books.
-                doubted_at: call.doubted_at.unwrap_or(call.began_at),
-            }),
-            None => {
-                self.shelf.forget_doubt(mark, hold);
-                Ok(())
-            }
+        if let Some(refusal) = in_doubt(hold, &self.ledger).await? {
+            return Err(refusal);
         }
+        self.shelf.forget_doubt(mark, hold);
+        Ok(())
     }
 
     fn note(&self, quoted: &Quoted, answer: &KeptAnswer, how: SavedBy, waited: bool) {
@@ -222,6 +215,18 @@ impl KeptAnswersLayer {
         drop(facts);
         settle::log_spend(&quoted.exchange);
     }
+}
+
+/// The no to the repeat of a call whose outcome is still unknown; `None`: its doubt has ended.
+async fn in_doubt(hold: HoldId, ledger: &Ledger) -> Result<Option<Refusal>, Refusal> {
+    let open = ledger.open_calls().await;
+    let open = open.map_err(|error| Refusal::LedgerUnreadable(error.to_string()))?;
+    let call = open.iter().find(|call| call.hold == hold);
+    Ok(call.map(|call| Refusal::CallInDoubt {
+        hold,
+        // Its doubt may still be on its way to the books.
+        doubted_at: call.doubted_at.unwrap_or(call.began_at),
+    }))
 }
 
 /// Under what a call is found again.

@@ -7,7 +7,7 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::answer::KeptAnswer;
-use super::table::{Bounds, Mark, Progress, Seen, Table, Ticket};
+use super::table::{Bounds, Foreseen, Mark, Progress, Seen, Table, Ticket};
 use crate::clock::Clock;
 use crate::ledger::HoldId;
 use crate::metrics::{KEPT_ANSWERS, KEPT_BYTES};
@@ -94,6 +94,13 @@ impl Shelf {
             // A ring that is missed here is some milliseconds of waiting and no more.
             let _ = tokio::time::timeout(patience, bell.rung.notified()).await;
         }
+    }
+
+    /// What `look` would say, as far as is known now.
+    pub fn foreseen(&self, mark: Mark, digest: CallDigest) -> Foreseen {
+        let is_there = |peer: &Peer| peer.is_there();
+        let now = self.clock.now();
+        self.table().foresee(mark, digest, now, is_there)
     }
 
     /// Whether the call was made before, as far as is known.

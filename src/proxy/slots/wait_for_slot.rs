@@ -16,7 +16,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tower::{Layer, Service};
 
-use super::{Room, Slot, Slots};
+use super::{Prospect, Room, Slot, Slots, Would};
 use crate::ledger::Ledger;
 use crate::proxy::refusal::{Refusal, SlotsFull};
 use crate::proxy::{Answer, Quoted, Slotted, hold_credits, settle};
@@ -123,4 +123,16 @@ fn full(room: &Room, waited: bool) -> Refusal {
         standing: room.standing(),
         waited,
     })
+}
+
+/// Whether a call that came now could at least wait.
+pub(in crate::proxy) fn has_place(foreseen: Option<&Prospect>) -> Result<(), Refusal> {
+    match foreseen {
+        Some(full) if full.would == Would::BeRefused => Err(Refusal::SlotsFull(SlotsFull {
+            family: Arc::clone(&full.family),
+            standing: full.standing,
+            waited: false,
+        })),
+        _ => Ok(()),
+    }
 }
