@@ -91,7 +91,8 @@ impl Open {
         sought: &Sought,
     ) -> Result<News, StoreError> {
         let mut news = News::default();
-        let restored_from = self.restored_from.take().unwrap_or(0);
+        let restored = self.restored_from.take();
+        let restored_from = restored.unwrap_or(0);
         loop {
             let page = reader.entries(self.seq, PAGE)?;
             let Some(last) = page.last() else {
@@ -104,12 +105,15 @@ impl Open {
                 if is_end(&entry) && entry.hold.get() <= restored_from {
                     self.recall(entry.hold, reader)?;
                 }
+                if restored.is_some() && self.was_found(&entry, reader)? {
+                    self.explained.insert(entry.hold);
+                }
                 let kind = entry.evidence.as_ref().map(|note| note.kind);
                 if kind == Some(NoteKind::Transaction) {
                     self.take_evidence(&entry, reader, &mut news)?;
                 }
                 if let Some(finding) = ending::allocated(&entry)
-                    && !is_kept(&finding, reader)?
+                    && !is_kept(&finding.name, finding.at, reader)?
                 {
                     news.left_out.push(Judged::found(finding));
                 }
@@ -130,6 +134,14 @@ impl Open {
         let held = held.filter(|held| held.hold == hold);
         self.quotes.extend(held.map(|held| (hold, held.amount)));
         Ok(())
+    }
+
+    /// Whether a charge was found to have no row, so long ago that a start does not remember it.
+    fn was_found(&self, entry: &Entry, reader: &dyn Reader) -> Result<bool, StoreError> {
+        if entry.kind != EntryKind::Settled || entry.began_at >= self.found_from {
+            return Ok(false);
+        }
+        is_kept(&judge::ours_only_name(entry.hold), entry.began_at, reader)
     }
 
     fn take_entry(&mut self, entry: &Entry, sought: &Sought, news: &mut News) {
@@ -247,11 +259,11 @@ impl Open {
     }
 }
 
-/// Whether a finding is in the ledger, explained or not.
-fn is_kept(finding: &Finding, reader: &dyn Reader) -> Result<bool, StoreError> {
-    let after = (finding.at.checked_add(SignedDuration::from_micros(1))).unwrap_or(Timestamp::MAX);
-    let kept = reader.findings(finding.at, after, false, None, PAGE)?;
-    Ok(kept.iter().any(|kept| kept.finding.name == finding.name))
+/// Whether a finding about this moment is in the ledger, explained or not.
+fn is_kept(name: &Arc<str>, at: Timestamp, reader: &dyn Reader) -> Result<bool, StoreError> {
+    let after = at.checked_add(SignedDuration::from_micros(1));
+    let kept = reader.findings(at, after.unwrap_or(Timestamp::MAX), false, None, PAGE)?;
+    Ok(kept.iter().any(|kept| kept.finding.name == *name))
 }
 
 /// Whether a call was released although nobody had seen its answer.

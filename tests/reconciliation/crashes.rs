@@ -265,3 +265,47 @@ async fn what_was_allocated_is_a_finding_wherever_the_process_dies() {
     }
     assert!(keeps > 3, "{keeps}");
 }
+
+/// Where the list could not be read for long, the first run finds what is older than a start remembers.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_charge_of_long_ago_is_found_once_wherever_the_process_dies() {
+    let mut keeps = 0;
+    loop {
+        let mut books = Books::new().await;
+        books.show().await;
+        for _ in 0..3 {
+            books.call("0.5").await;
+            books.pass(SignedDuration::from_secs(30));
+        }
+        books.pass(SignedDuration::from_hours(8 * 24));
+        books.keeps.store(keeps, Ordering::Relaxed);
+        let (mut told, mut has_died) = (0, false);
+        loop {
+            match books.try_run().await {
+                Ok(summary) if summary.is_quiet() => break,
+                Ok(summary) => {
+                    told += summary
+                        .findings
+                        .values()
+                        .map(|(count, _)| count)
+                        .sum::<usize>()
+                }
+                Err(_) => {
+                    has_died = true;
+                    // What the run told it had kept.
+                    told = told.max(books.open_findings().len());
+                    books.restart().await;
+                }
+            }
+        }
+        let all = books.open_findings();
+        assert!(all.iter().all(|(kind, ..)| *kind == FindingKind::OursOnly));
+        assert_eq!((all.len(), told), (3, 3), "died at step {keeps}");
+        books.assert_sound();
+        keeps += 1;
+        if !has_died {
+            break;
+        }
+    }
+    assert!(keeps > 3, "{keeps}");
+}
