@@ -1,7 +1,5 @@
 //! How the account's list ends doubts and jobs, and corrects what was decided without it.
 
-use std::sync::Arc;
-
 use tokio::task::spawn_blocking;
 
 use super::judge::{self, Late};
@@ -106,8 +104,8 @@ impl Reconciler {
         charge: Credits,
         row: &TransactionId,
     ) -> Result<bool, ReconcileError> {
-        let open_reader = Arc::clone(&self.settings.open_reader);
-        let ended = spawn_blocking(move || open_reader()?.ending_of(hold)).await??;
+        let open_reader = self.settings.open_reader.clone();
+        let ended = spawn_blocking(move || open_reader.open()?.ending_of(hold)).await??;
         let Some(ended) = ended else {
             return Ok(false);
         };
