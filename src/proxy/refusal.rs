@@ -74,6 +74,8 @@ pub enum Refusal {
     UnknownOperation(String),
     /// What the call can take cannot be read from its body.
     UnreadableBody(String),
+    /// The body did not arrive whole.
+    BrokenBody(String),
     /// The body is larger than the guard takes, in bytes.
     BodyTooLarge(usize),
     /// The request's headers contradict each other or are too many.
@@ -165,7 +167,7 @@ impl Refusal {
             Self::Paused(_) => "paused",
             Self::OperationNotAllowed(_) => "operation_not_allowed",
             Self::UnknownOperation(_) => "unknown_operation",
-            Self::UnreadableBody(_) => "unreadable_body",
+            Self::UnreadableBody(_) | Self::BrokenBody(_) => "unreadable_body",
             Self::BodyTooLarge(_) => "body_too_large",
             Self::BadRequest(_) => "bad_request",
             Self::UnreadableHeader(_) => "unreadable_header",
@@ -197,6 +199,7 @@ impl Refusal {
             }
             // No 402: clients take that for an account without funds, and stop altogether.
             Self::UnreadableBody(_)
+            | Self::BrokenBody(_)
             | Self::BadRequest(_)
             | Self::UnreadableHeader(_)
             | Self::AboveMaxCharge(_) => StatusCode::BAD_REQUEST,
@@ -219,6 +222,15 @@ impl Refusal {
             | Self::UpstreamUnreadable(_) => StatusCode::BAD_GATEWAY,
             Self::UpstreamSilent | Self::CallInDoubt { .. } => StatusCode::GATEWAY_TIMEOUT,
         }
+    }
+
+    /// Whether nothing is read behind the request: what contradicts itself once may do so again, and
+    /// where a body was not read to its end nobody knows where the next request begins.
+    pub fn closes(&self) -> bool {
+        matches!(
+            self,
+            Self::BadRequest(_) | Self::BodyTooLarge(_) | Self::BrokenBody(_) | Self::NoRoom(_)
+        )
     }
 
     /// How long to wait before trying again, where trying again can help. Whole seconds, 1 to 30.
@@ -260,6 +272,7 @@ impl Refusal {
             Self::OperationNotAllowed(why)
             | Self::UnknownOperation(why)
             | Self::UnreadableBody(why)
+            | Self::BrokenBody(why)
             | Self::BadRequest(why)
             | Self::UnreadableHeader(why) => why.clone(),
             Self::AboveMaxCharge(above) => above.detail(),
