@@ -32,6 +32,7 @@ pub mod connection;
 pub mod database_twin;
 pub mod exchange;
 mod exchange_task;
+pub mod first_words;
 pub mod forward;
 pub mod framing;
 pub mod hold_credits;
