@@ -79,12 +79,6 @@ where
             let quoted = quoted(classified, OutgoingBody::Empty, None, None);
             return Box::pin(self.inner.call(quoted));
         }
-        let request = &classified.identified.request;
-        if charged && let Err(refusal) = check_head(request.uri(), request.headers()) {
-            // Not in the future: hyper must see that nobody reads the body before it writes the answer,
-            // which then says whether the connection closes.
-            return Box::pin(std::future::ready(Err(refusal)));
-        }
         // The instance that was polled ready goes into the future, its clone stays behind.
         let spare = self.inner.clone();
         let mut inner = std::mem::replace(&mut self.inner, spare);
@@ -157,6 +151,7 @@ async fn price(mut classified: Classified, settings: &QuoteBodyLayer) -> Result<
         exchange,
         ..
     } = &mut classified.identified;
+    check_head(request.uri(), request.headers())?;
     let (bytes, room) = settings.bounds.read(request, &client.team.id).await?;
     let operation = &classified.operation;
     let unbounded = policy.unbounded(&client.team.id);

@@ -90,7 +90,9 @@ async fn a_dry_run_says_what_a_call_would_hold_and_holds_and_sends_nothing() {
                  "limit": "500", "granted": "0", "headroom": "500", "window_start": null,
                  "resets_at": null},
             ],
-            "account": {"verdict": "fits"}, "slot": null, "shadow": [],
+            "account": {"verdict": "fits"}, "shadow": [],
+            "slot": {"verdict": "fits", "family": "search_leads", "cap": 50, "waiting": 0,
+                     "expected_wait_s": 0},
         })
     );
     let forms = [("guard-dry-run", "true")];

@@ -88,10 +88,7 @@ async fn a_refusal_behind_which_nothing_is_read_says_that_the_connection_closes(
         let answer = once(world.address(), bytes).await.unwrap();
         assert!(says_close(&answer, "body_too_large"), "{answer:?}");
     }
-    let never_sent = head("Content-Type: text/plain\r\nContent-Length: 4000");
-    let answer = once(world.address(), never_sent).await.unwrap();
-    assert!(says_close(&answer, "unreadable_body"), "{answer:?}");
-    // One whose body is there all the same is read past, and the next call is answered.
+    // Where nothing is wrong with where the body ends it is read past, and the next call is answered.
     let two = whole("text/plain") + &whole("application/json");
     let answers = several(world.address(), two, 2).await;
     assert!(!says_close(&answers[0], "unreadable_body"), "{answers:?}");
