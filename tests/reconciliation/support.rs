@@ -12,11 +12,11 @@ use generect_guard::credits::Credits;
 use generect_guard::ids::JobId;
 use generect_guard::ledger::store::Reader;
 use generect_guard::ledger::{
-    Entry, EntryKind, Evidence, FindingKind, Hold, HoldRequest, Ledger, Settings, SqliteStore,
-    StoreError, open_reader,
+    Entry, EntryKind, Evidence, FindingKind, Hold, HoldRequest, Ledger, OpenReader, Settings,
+    SqliteStore, open_reader,
 };
 use generect_guard::reconciliation::{
-    Depth, OpenReader, ReconcileError, Reconciler, ReconcilerSettings, Summary,
+    Depth, ReconcileError, Reconciler, ReconcilerSettings, Summary,
 };
 use generect_guard::transaction::TransactionSource;
 use jiff::{SignedDuration, Timestamp};
@@ -292,8 +292,7 @@ fn open(folder: &TempDir, clock: &Clock, keeps: &Arc<AtomicI64>, gate: &Arc<Gate
 }
 
 pub fn reader_of(folder: &TempDir) -> OpenReader {
-    let path = path(folder);
-    Arc::new(move || open_reader(&path).map_err(|error| StoreError::Failed(error.to_string())))
+    OpenReader::of_file(path(folder))
 }
 
 fn reconciler(
