@@ -2,14 +2,21 @@
 //!
 //! A rate is a filter and a pace. All calls it covers share one pace, exactly as all calls a
 //! budget covers share one limit; a rate for each key is written as a rate with that key.
+//!
+//! Paces go by the runtime's time, which no change of the machine's clock moves, and which stands still
+//! where a test has stopped it.
 
 use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use governor::clock::Clock as _;
-use governor::{DefaultDirectRateLimiter, DefaultKeyedRateLimiter, Quota, RateLimiter};
+use governor::clock::{self, Clock as _};
+use governor::middleware::NoOpMiddleware;
+use governor::state::keyed::DefaultKeyedStateStore;
+use governor::state::{InMemoryState, NotKeyed};
+use governor::{Quota, RateLimiter};
+use tokio::time::Instant;
 
 use crate::credits::Credits;
 use crate::identity::{Client, Priority};
@@ -34,6 +41,28 @@ impl Pace {
     }
 }
 
+/// How long it is made, by the runtime's time.
+#[derive(Clone, Copy, Debug)]
+struct Age(Instant);
+
+impl Age {
+    fn new() -> Self {
+        Self(Instant::now())
+    }
+}
+
+impl clock::Clock for Age {
+    type Instant = Duration;
+
+    fn now(&self) -> Duration {
+        self.0.elapsed()
+    }
+}
+
+/// What a pace has counted: of all calls, and of each team's.
+type Counted<K = NotKeyed, S = InMemoryState> = RateLimiter<K, S, Age, NoOpMiddleware<Duration>>;
+type CountedByTeam = Counted<TeamId, DefaultKeyedStateStore<TeamId>>;
+
 /// One rate as it was configured.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RateRule {
@@ -49,7 +78,7 @@ pub struct RateRule {
 
 /// All rates, each with its state.
 #[derive(Debug, Default)]
-pub struct Rates(Vec<(RateRule, Arc<DefaultDirectRateLimiter>)>);
+pub struct Rates(Vec<(RateRule, Arc<Counted>)>);
 
 /// A rate that had no room, and when it will.
 #[derive(Debug)]
@@ -78,7 +107,10 @@ impl Rates {
                 .position(|(other, _)| other.counts_like(&rule));
             let limiter = match same {
                 Some(place) => Arc::clone(&before.swap_remove(place).1),
-                None => Arc::new(RateLimiter::direct(rule.pace.allowance())),
+                None => {
+                    let allowance = rule.pace.allowance();
+                    Arc::new(RateLimiter::direct_with_clock(allowance, Age::new()))
+                }
             };
             (rule, limiter)
         };
@@ -179,7 +211,7 @@ pub struct Slowing(Vec<Arc<SlowFloor>>);
 struct SlowFloor {
     rule: SlowRule,
     active: AtomicBool,
-    teams: DefaultKeyedRateLimiter<TeamId>,
+    teams: CountedByTeam,
 }
 
 /// A slowing floor ends this share above where it began (one twentieth), so that a balance that
@@ -202,7 +234,7 @@ impl Slowing {
             match same {
                 Some(place) => Arc::clone(before.swap_remove(place)),
                 None => Arc::new(SlowFloor {
-                    teams: RateLimiter::keyed(rule.pace.allowance()),
+                    teams: RateLimiter::dashmap_with_clock(rule.pace.allowance(), Age::new()),
                     active: AtomicBool::new(false),
                     rule,
                 }),

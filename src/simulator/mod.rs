@@ -216,6 +216,13 @@ impl Unconnected {
     pub fn top_up(&self, amount: Credits) {
         self.0.account.top_up(amount, self.0.now());
     }
+
+    /// Takes money as the web application would: a transaction of this kind, but no call and no
+    /// charge in [`Truth`].
+    pub fn spend_elsewhere(&self, kind: &'static str, amount: Credits) {
+        let now = self.0.now();
+        self.0.account.spend_elsewhere(kind, amount, now);
+    }
 }
 
 fn service(settings: SimulatorSettings) -> (Arc<Service>, faults::ListeningEnds) {

@@ -18,7 +18,7 @@ use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::account;
-use crate::guard::{Place, live, runtime};
+use crate::guard::{Place, live};
 use crate::no_tls::no_tls;
 
 /// See the module.
@@ -36,6 +36,7 @@ impl Beside {
         ledger: &Ledger,
         stack: &StackSettings,
         (near, readings): (Near, watch::Receiver<Option<Reading>>),
+        [commands, reloading, reconciling]: [Runtime; 3],
     ) -> Self {
         let (reload, asked) = ReloadNow::new();
         let load = place.clone();
@@ -51,7 +52,6 @@ impl Beside {
             near,
             alerts: mpsc::channel(1).0,
         };
-        let [commands, reloading, reconciling] = [runtime(), runtime(), runtime()];
         let (service, reconcile) = reconciles(place, config, ledger, stack, readings);
         reconciling.spawn(service.run(CancellationToken::new()));
         reloading.spawn(settings.run(asked, CancellationToken::new()));
@@ -108,6 +108,7 @@ fn reconciles(
     );
     let settings = ReconcilerSettings {
         pull: place.pull,
+        charges_kept: place.charges_kept,
         ..settings.unwrap()
     };
     let client = account::client(&place.net, &place.clock);

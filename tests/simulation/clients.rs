@@ -44,6 +44,14 @@ struct Got {
     body: Bytes,
 }
 
+impl Got {
+    /// Why the guard said no; `answer`: it did not.
+    fn reason(&self) -> &str {
+        let reason = self.headers.get("guard-refusal");
+        reason.map_or("answer", |reason| reason.to_str().unwrap())
+    }
+}
+
 /// One service.
 pub struct Actor {
     net: Net,
@@ -204,9 +212,12 @@ impl Actor {
         shadow
             .trace
             .note(&[5, i64::from(status), i64::try_from(got.body.len()).unwrap()]);
-        let reason = text("guard-refusal").unwrap_or("answer");
+        let reason = got.reason();
         *(shadow.outcomes.entry(format!("{status} {reason}"))).or_default() += 1;
         shadow.is_stopped(label, reason);
+        let (ask, print) = (shadow.attempts[label].ask, shadow.attempts[label].print);
+        shadow.has_answer(ask, reason);
+        shadow.nothing_of_refused(print);
         for fault in faults {
             shadow.breaks("9 every no explains itself", &format!("{label}: {fault}"));
         }
@@ -233,7 +244,10 @@ impl Actor {
                 .header("x-api-key", secret_of(&self.key))
                 .body(body_of(""))
                 .unwrap();
-            self.exchange(request, 0).await;
+            let ask = { self.shadow.lock().unwrap() }.asks(&call.team, &call.key, call.operation);
+            if let Some(got) = self.exchange(request, 0).await {
+                { self.shadow.lock().unwrap() }.has_answer(ask, got.reason());
+            }
         }
     }
 }

@@ -21,23 +21,26 @@ impl Shadow {
     /// The limits that are passed with this hold.
     fn over(&self, rules: &Rules, hold: i64, now: i64) -> Vec<String> {
         let asks = &self.calls[&self.holds[&hold].print];
+        let limits = rules.limits.iter();
+        let covering = limits.filter(|limit| limit.covers(&asks.team, &asks.key, &asks.operation));
+        let mut sums: Vec<_> = covering.map(|limit| (limit, 0)).collect();
+        for held in self.holds.values() {
+            let counts = match held.stands {
+                Stands::Live | Stands::InDoubt(_) => held.quote,
+                Stands::Settled(charge) => charge,
+                Stands::Released => continue,
+            };
+            let known = &self.calls[&held.print];
+            for (limit, sum) in &mut sums {
+                if is_within(limit.span, held.began, now)
+                    && limit.covers(&known.team, &known.key, &known.operation)
+                {
+                    *sum += counts;
+                }
+            }
+        }
         let mut over = Vec::new();
-        for limit in &rules.limits {
-            if !limit.covers(&asks.team, &asks.key, &asks.operation) {
-                continue;
-            }
-            let mut sum = 0;
-            for held in self.holds.values() {
-                let known = &self.calls[&held.print];
-                let counts = limit.covers(&known.team, &known.key, &known.operation)
-                    && is_within(limit.span, held.began, now);
-                sum += match held.stands {
-                    _ if !counts => 0,
-                    Stands::Live | Stands::InDoubt(_) => held.quote,
-                    Stands::Settled(charge) => charge,
-                    Stands::Released => 0,
-                };
-            }
+        for (limit, sum) in sums {
             let grants = self.grants.get(&limit.id).into_iter().flatten();
             let given = grants.filter(|(at, _)| match limit.span {
                 // A grant goes with its whole step.
@@ -53,7 +56,7 @@ impl Shadow {
     }
 
     /// Promise 11: whatever the open calls still take, the account keeps its caller's floor.
-    pub(crate) fn keeps_floor(&mut self, hold: i64, team: &str) {
+    pub(crate) fn keeps_floor(&mut self, hold: i64, print: u64, team: &str) {
         let forgotten = self.clock - shape::LAG_SECONDS * 1_000_000;
         let coming = |known: &Known| {
             let (mut open, mut settled) = (0, 0);
@@ -71,7 +74,10 @@ impl Shadow {
             (open - (known.charged - settled).max(0)).max(0)
         };
         let coming = self.calls.values().map(coming).sum::<i64>();
-        let left = self.balance + self.unforeseen - coming;
+        let made = self.calls[&print].made.iter();
+        let begun = made.map(|label| self.attempts[label].at).min();
+        let unknown = self.strangers.unknown_at(begun.unwrap_or(0));
+        let left = self.balance + self.unforeseen + unknown - coming;
         let floor = self.floors[team];
         if left < floor {
             self.breaks(

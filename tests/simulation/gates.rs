@@ -109,6 +109,7 @@ impl Shadow {
         self.life += 1;
         self.gates.turning = None;
         self.coming = None;
+        self.asks.begin(self.now);
         self.takes_over(rules.clone());
     }
 
@@ -141,6 +142,7 @@ impl Shadow {
         let turning = self.gates.turning.take();
         self.gates.turned(self.now, changed);
         self.gates.turning = turning;
+        self.asks.take_over(&rules, self.now);
         self.rules = rules;
     }
 

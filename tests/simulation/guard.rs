@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use generect_guard::account::{PullSettings, Reading, Watcher, WatcherSettings};
+use generect_guard::account::{PullSettings, Reading, Seen, Watcher, WatcherSettings};
 use generect_guard::app::{StackParts, ledger_settings, server_settings, stack_settings};
 use generect_guard::clock::Clock;
 use generect_guard::config::{self, Config, ConfigErrors, Environment};
@@ -49,6 +49,9 @@ pub struct Place {
     pub clock: Clock,
     /// How the account's list is paged through.
     pub pull: PullSettings,
+    /// See [`ReconcilerSettings`](generect_guard::reconciliation::ReconcilerSettings).
+    pub charges_kept: usize,
+    pub told: Told,
 }
 
 impl Place {
@@ -90,6 +93,8 @@ impl Guard {
     /// Starts one, unless its disk does not let it.
     pub fn start(place: &Place) -> Option<Self> {
         let power = Power::on();
+        // Those beside are made first: what they make is older than any moment of the proxy.
+        let runtimes = [runtime(), runtime(), runtime()];
         let (proxy, writer) = (runtime(), runtime());
         let store = Box::new(place.disk.store(power.clone()));
         let config = place.config().unwrap_or_else(|errors| panic!("{errors}"));
@@ -99,7 +104,7 @@ impl Guard {
         let beside = {
             let _inside = proxy.enter();
             place.net.guard_runs(power.clone());
-            spawn_proxy(place, &config, &ledger)
+            spawn_proxy(place, &config, &ledger, runtimes)
         };
         Some(Self {
             power,
@@ -121,7 +126,7 @@ impl Guard {
     }
 }
 
-fn spawn_proxy(place: &Place, config: &Config, ledger: &Ledger) -> Beside {
+fn spawn_proxy(place: &Place, config: &Config, ledger: &Ledger, runtimes: [Runtime; 3]) -> Beside {
     let Place {
         net, disk, clock, ..
     } = place;
@@ -148,9 +153,13 @@ fn spawn_proxy(place: &Place, config: &Config, ledger: &Ledger) -> Beside {
         ledger,
         &settings,
         (watcher.near(), watcher.latest()),
+        runtimes,
     );
-    let books = ledger.clone();
+    let (books, told) = (ledger.clone(), Arc::clone(&place.told));
     tokio::spawn(watcher.run(draining.clone(), move |read: &Reading| {
+        if read.seen == Seen::Read {
+            told.lock().unwrap().has_reading();
+        }
         books.observe(generect_guard::ledger::Reading {
             balance: read.balance,
             started_at: read.started_at,

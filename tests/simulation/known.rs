@@ -30,6 +30,8 @@ pub struct Attempt {
     pub print: u64,
     /// The tick its client began it at.
     pub at: u64,
+    /// Its number among all that clients asked.
+    pub ask: usize,
     pub named: Option<String>,
     /// When its bytes left for the upstream, and in which life of the guard.
     pub sent: Option<(u64, u32)>,
@@ -45,6 +47,8 @@ pub struct Known {
     pub team: String,
     pub key: String,
     pub operation: String,
+    /// Each time that it was made, by its label.
+    pub made: Vec<String>,
     pub sends: usize,
     pub holds: Vec<i64>,
     pub charged: i64,

@@ -10,7 +10,7 @@
 //! can see, and holds it against the promises at every step; at the end, when days have gone by,
 //! against the account's own list and books ([`matched`]).
 //!
-//! Not simulated: rates, which go by the machine's time, and TLS.
+//! Not simulated: TLS.
 //!
 //! A seed that fails prints the command that repeats it. `tests/run-simulation` tries more of them.
 
@@ -44,10 +44,12 @@ mod no_tls;
 mod people;
 mod power;
 mod quiet;
+mod rates;
 mod rules;
 mod seen;
 mod shadow;
 mod shape;
+mod strangers;
 mod trace;
 mod truth;
 mod wire;

@@ -108,6 +108,10 @@ impl Shadow {
         if found.how != MatchedBy::Allocated {
             self.kept.shown.insert(hold);
         }
+        if self.is_clear && self.strangers.have_row(&id) {
+            let how = format!("hold {hold} has row {id}, which no call made");
+            self.breaks("8 who pays", &how);
+        }
         if let Some(other) = self.kept.owners.insert(id.clone(), hold)
             && other != hold
         {
@@ -206,9 +210,14 @@ impl Shadow {
             .values()
             .filter(|found| tells_of_sums(found));
         let drift: i64 = drifts.map(|found| found.drift.micros()).sum();
-        if settled + drift != charged {
-            let how = format!("charged {charged}, settled {settled}, found {drift}");
+        let others = self.strangers.sum();
+        if settled + drift != charged + others {
+            let how =
+                format!("charged {charged}, by others {others}, settled {settled}, found {drift}");
             wrong.push(format!("{how}: {:#?}", self.kept.findings));
+        }
+        if self.is_clear {
+            wrong.extend(self.strangers.not_found(self.kept.findings.values()));
         }
         for how in wrong {
             self.breaks("reconciliation", &how);

@@ -78,6 +78,9 @@ impl World {
         if self.happens(self.shape.reload_every) {
             self.somebody_reloads();
         }
+        if self.happens(self.shape.strangers_every) {
+            self.somebody_spends();
+        }
     }
 
     fn disk_is_ill(&mut self) {

@@ -9,6 +9,7 @@ use rand::seq::IteratorRandom;
 use rand::{RngExt, seq::IndexedMutRandom};
 
 use crate::list::{ROWS_LATE_SECONDS, TOLERANCE_SECONDS};
+use crate::rates::Rate;
 use crate::shape::{
     LAG_SECONDS, REPEAT_WINDOW_SECONDS, Shape, floor, priority, secret_of, team_id,
 };
@@ -72,6 +73,7 @@ pub struct Rules {
     pub limits: Vec<Limit>,
     /// The keys that are not there.
     pub absent: BTreeSet<String>,
+    pub rates: Vec<Rate>,
 }
 
 impl Rules {
@@ -94,6 +96,7 @@ impl Rules {
         {
             rules.absent.insert(key);
         }
+        Rate::change(&mut rules.rates, random);
         rules
     }
 
@@ -170,6 +173,9 @@ overlap = "60s"
         }
         for limit in &self.limits {
             text += &limit.toml();
+        }
+        for rate in &self.rates {
+            text += &rate.toml();
         }
         for priority in ["low", "normal", "high"] {
             let below = floor(priority) / 1_000_000;

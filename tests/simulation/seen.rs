@@ -29,6 +29,7 @@ impl Shadow {
         };
         let twice = attempt.sent.replace((now, life)).is_some();
         let (print, named, at) = (attempt.print, attempt.named.clone(), attempt.at);
+        let ask = attempt.ask;
         let before = named.is_some()
             && self.attempts.values().any(|other| {
                 let same = other.print == print && other.named == named;
@@ -41,6 +42,7 @@ impl Shadow {
             );
         }
         self.passes(&label, print, at);
+        self.passes_rates(ask);
         let Some(known) = self.calls.get_mut(&print) else {
             return;
         };
@@ -53,6 +55,7 @@ impl Shadow {
                 &format!("{label} leaves as number {sends} with {holds} holds, live: {live}"),
             );
         }
+        self.nothing_of_refused(print);
         if twice {
             self.breaks("4 counted once", &format!("{label} was sent twice"));
         }

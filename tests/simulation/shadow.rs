@@ -12,8 +12,10 @@ use crate::calls::Call;
 use crate::gates::Gates;
 pub use crate::known::{Attempt, Held, Known, Stands};
 use crate::matched::Kept;
+use crate::rates::Asks;
 use crate::rules::Rules;
 use crate::shape::{self, Shape};
+use crate::strangers::Strangers;
 use crate::trace::Trace;
 
 pub struct Shadow {
@@ -38,7 +40,9 @@ pub struct Shadow {
     pub(crate) coming: Option<Rules>,
     pub(crate) grants: BTreeMap<String, Vec<(i64, i64)>>,
     pub gates: Gates,
+    pub asks: Asks,
     pub kept: Kept,
+    pub strangers: Strangers,
     /// Whether rows can be told apart: see the shape.
     pub(crate) is_clear: bool,
     /// The clock was never set back.
@@ -80,7 +84,9 @@ impl Shadow {
             coming: None,
             grants: BTreeMap::new(),
             gates: Gates::new(shape),
+            asks: Asks::default(),
             kept: Kept::default(),
+            strangers: Strangers::default(),
             is_clear: shape.is_clear(),
             is_forward: !shape.jumps_back,
             at_rest: false,
@@ -105,15 +111,17 @@ impl Shadow {
     /// A client is about to make a call.
     pub fn attempted(&mut self, id: &str, call: &Call, named: Option<String>) {
         let print = call.fingerprint();
-        self.calls.entry(print).or_insert_with(|| Known {
+        let known = self.calls.entry(print).or_insert_with(|| Known {
             team: call.team.clone(),
             key: call.key.clone(),
             operation: call.operation.into(),
             ..Known::default()
         });
+        known.made.push(id.to_owned());
         let attempt = Attempt {
             print,
             at: self.now,
+            ask: self.asks(&call.team, &call.key, call.operation),
             named,
             sent: None,
             charged: None,
@@ -187,8 +195,9 @@ impl Shadow {
             doubted: false,
         };
         self.holds.insert(hold, held);
+        self.nothing_of_refused(print);
         self.keeps_limits(hold, began);
-        self.keeps_floor(hold, entry.team.as_str());
+        self.keeps_floor(hold, print, entry.team.as_str());
     }
 
     /// An entry about a hold: it ends once, and of one that has ended nothing more is told.

@@ -1,10 +1,12 @@
 //! What a run is like: who calls, under which limits, and how unlucky it is. All of it from a seed.
 
+use generect_guard::reconciliation::CHARGES_KEPT;
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;
 use rand::{RngExt, SeedableRng};
 
 use crate::list::AccountList;
+use crate::rates::Rate;
 use crate::rules::{Limit, Rules, Span};
 
 /// See the module. Times are ticks, of a millisecond each.
@@ -22,6 +24,8 @@ pub struct Shape {
     pub room: usize,
     /// How long things go wrong.
     pub rough: u64,
+    /// Thousands of calls are made.
+    pub is_large: bool,
     /// Then how long everything is well and calls are still made.
     pub calm: u64,
     /// How many in a thousand calls the upstream spoils.
@@ -37,14 +41,21 @@ pub struct Shape {
     pub people_every: u64,
     pub pause_every: u64,
     pub reload_every: u64,
+    pub strangers_every: u64,
     pub breaker_failures: u32,
     pub slots: u32,
     pub overruns: bool,
     pub list: AccountList,
+    /// How many charges without a row reconciliation keeps at hand.
+    pub charges_kept: usize,
     /// The clock is set back too: then some rows are from before the ledger.
     pub jumps_back: bool,
 }
 
+/// Of so many seeds, one is large: none of the ordinary run.
+const LARGE_EVERY: u64 = 50;
+/// How much more money there is then.
+const GROWTH: i64 = 40;
 pub const LAG_SECONDS: i64 = 3;
 pub const REPEAT_WINDOW_SECONDS: i64 = 600;
 
@@ -67,6 +78,7 @@ impl Shape {
             latency: (least, least + random.random_range(0..40)),
             room: *[400, 2_000, 64 * 1024].choose(random).unwrap(),
             rough: random.random_range(6_000..16_000),
+            is_large: false,
             calm: 4_000,
             spoilt: *[0, 20, 60, 200].choose(random).unwrap(),
             rude: *[0, 10, 30].choose(random).unwrap(),
@@ -78,14 +90,23 @@ impl Shape {
             people_every: every(random, 0.5, 500, 3_000),
             pause_every: 0,
             reload_every: 0,
+            strangers_every: 0,
             breaker_failures: *[5, 10_000].choose(random).unwrap(),
             slots: *[2, 1_000].choose(random).unwrap(),
             overruns: random.random_bool(0.2),
             list: AccountList::default(),
+            charges_kept: CHARGES_KEPT,
             jumps_back: false,
         };
+        if seed % LARGE_EVERY == LARGE_EVERY - 1 {
+            shape.grow();
+        }
         shape.rules.limits = shape.some_limits(random);
         shape.list = AccountList::any(random);
+        if shape.is_large {
+            // The list of so many is not read to its end in pages of a few.
+            (shape.list.page_rows, shape.list.page_max) = (100, usize::MAX);
+        }
         shape.jumps_back = shape.jump_every > 0 && random.random_bool(0.5);
         shape.pause_every = every(random, 0.5, 300, 2_500);
         shape.reload_every = every(random, 0.5, 300, 2_500);
@@ -93,7 +114,23 @@ impl Shape {
             let spare = shape.spare_keys();
             shape.rules.absent = spare.filter(|_| random.random_bool(0.2)).collect();
         }
+        if random.random_bool(0.4) {
+            shape.rules.rates = Rate::some(&shape, random);
+        }
+        shape.strangers_every = every(random, 0.35, 300, 2_500);
+        shape.charges_kept = *[0, 5, CHARGES_KEPT].choose(random).unwrap();
         shape
+    }
+
+    /// Many teams make thousands of calls.
+    fn grow(&mut self) {
+        self.is_large = true;
+        self.teams = 16;
+        self.keys_each = 4;
+        self.actors = 128;
+        self.balance *= GROWTH;
+        self.rough = 12_000;
+        self.slots = 1_000;
     }
 
     fn some_limits(&self, random: &mut StdRng) -> Vec<Limit> {
@@ -132,6 +169,11 @@ impl Shape {
             span: Span::Day,
             ..limits[0].clone()
         });
+        if self.is_large {
+            for limit in &mut limits {
+                limit.micros *= GROWTH;
+            }
+        }
         limits
     }
 

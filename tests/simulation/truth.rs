@@ -19,6 +19,7 @@ impl Shadow {
         };
         *attempt.charged.get_or_insert(0) += micros;
         let print = attempt.print;
+        self.nothing_of_refused(print);
         self.dirty.insert(print);
         let Some(known) = self.calls.get_mut(&print) else {
             return;

@@ -135,6 +135,8 @@ impl World {
             disk,
             clock: clock.clone(),
             pull: shape.list.pull(),
+            charges_kept: shape.charges_kept,
+            told: Arc::clone(&shadow),
         };
         let rules = shape.rules.clone();
         place.write(&shape, &rules);
