@@ -22,6 +22,7 @@ mod bad_upstream;
 mod bad_wire;
 mod budgets_page;
 mod clock;
+mod connections;
 mod crash;
 mod disk;
 mod doubts;
