@@ -3,7 +3,7 @@
 //! first.
 
 use config::builder::DefaultState;
-use config::{ConfigBuilder, ConfigError, FileFormat};
+use config::{ConfigBuilder, ConfigError, FileFormat, FileSourceString, Map, Source};
 use serde_json::Value;
 use serde_path_to_error::{Path, Segment};
 
@@ -51,11 +51,32 @@ fn merge(text: &str, environment: &Environment) -> Result<Value, ConfigErrors> {
         .try_parsing(true)
         .source(Some(variables));
     ConfigBuilder::<DefaultState>::default()
-        .add_source(config::File::from_str(text, FileFormat::Toml))
+        .add_source(Literal(config::File::from_str(text, FileFormat::Toml)))
         .add_source(overrides)
         .build()
         .and_then(config::Config::try_deserialize)
         .map_err(|error| ConfigErrors::one(syntax(&error)))
+}
+
+/// A file whose outermost names are names. The builder takes them for paths: `"team[4000000000]"` would
+/// have it make room for as many teams.
+#[derive(Clone, Debug)]
+struct Literal(config::File<FileSourceString, FileFormat>);
+
+impl Source for Literal {
+    fn clone_into_box(&self) -> Box<dyn Source + Send + Sync> {
+        Box::new(self.clone())
+    }
+
+    fn collect(&self) -> Result<Map<String, config::Value>, ConfigError> {
+        self.0.collect()
+    }
+
+    /// It is the first source: there is nothing to be put into.
+    fn collect_to(&self, cache: &mut config::Value) -> Result<(), ConfigError> {
+        *cache = self.collect()?.into();
+        Ok(())
+    }
 }
 
 /// What the TOML reader says, without the line it shows: a secret may stand there.
@@ -308,6 +329,24 @@ mod tests {
         assert_eq!(distance("listn", "listen"), 1);
         assert_eq!(distance("", "per"), 3);
         assert_eq!(distance("kitten", "sitting"), 3);
+    }
+
+    #[test]
+    fn an_outermost_name_is_no_path() {
+        for name in [
+            "server.listen",
+            "team[4000000000]",
+            "team[-1]",
+            "team[9223372036854775807]",
+        ] {
+            let text = format!("\"{name}\" = \"127.0.0.1:1\"");
+            let mut complaints = Complaints::default();
+            let file = read(&text, &Environment::default(), &mut complaints).unwrap();
+            assert!(file.server.listen.is_none() && file.team.is_empty());
+            let errors = complaints.finish().unwrap_err();
+            let paths: Vec<&str> = errors.complaints().iter().map(|c| &*c.path).collect();
+            assert_eq!(paths, [name]);
+        }
     }
 
     #[test]

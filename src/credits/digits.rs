@@ -2,8 +2,9 @@
 
 use super::{Credits, PLACES, ParseCreditsError};
 
-/// Exponents beyond this are refused or vanish whole; it only bounds the work of reading one.
-const EXPONENT_MAX: i64 = 400;
+/// What larger exponents are read as: no text has the digits to make up for one, so that they are refused
+/// or vanish whole.
+const EXPONENT_MAX: i64 = 1 << 40;
 
 /// What becomes of digits beyond the last place.
 #[derive(Clone, Copy)]
@@ -124,6 +125,15 @@ mod tests {
         assert_eq!(nearest("999e-9"), 1);
         assert_eq!(nearest("0e999999999999999999999"), 0);
         assert_eq!(nearest("1e-99999999999999999999"), 0);
+    }
+
+    #[test]
+    fn digits_make_up_for_any_exponent() {
+        let zeros = "0".repeat(5_000);
+        assert_eq!(nearest(&format!("0.{zeros}2e5001")), 2_000_000);
+        assert_eq!(nearest(&format!("2{zeros}e-5000")), 2_000_000);
+        assert_eq!(nearest(&format!("4{zeros}e-5006")), 4);
+        assert_eq!(nearest(&format!("4{zeros}e-5007")), 0);
     }
 
     #[test]

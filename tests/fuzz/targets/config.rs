@@ -28,6 +28,11 @@ pub fn run(input: &[u8]) {
             assert_eq!(config.upstream.token.expose(), TOKEN);
             assert!(config.needs_restart(&config).is_empty());
             assert!(!format!("{config:?}").contains(TOKEN));
+            let now = "2026-11-21T12:00:00Z".parse().unwrap();
+            for budget in &config.budgets {
+                let window = budget.window.window_at(now);
+                assert!(window.contains(now), "{window:?} of {budget:?}");
+            }
         }
         Err(mistakes) => {
             let said = mistakes.to_string();
