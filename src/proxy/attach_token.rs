@@ -102,57 +102,35 @@ where
         self.inner.poll_ready(cx)
     }
 
-    fn call(&mut self, admitted: Admitted) -> Self::Future {
-        let request = Outgoing {
-            client: admitted.request,
-            token: self.token.clone(),
-        };
-        self.inner.call(Sealed(Admitted {
-            request,
-            exchange: admitted.exchange,
-            policy: admitted.policy,
-            operation: admitted.operation,
-            pledge: admitted.pledge,
-            slot: admitted.slot,
-            keeping: admitted.keeping,
-        }))
+    fn call(&mut self, mut admitted: Admitted) -> Self::Future {
+        admitted.request = sealed(admitted.request, &self.token, &admitted.exchange);
+        self.inner.call(Sealed(admitted))
     }
 }
 
-/// What is sent for a client's request. It is made anew for each try, which spares the one try that
-/// most have a copy for the next.
-pub struct Outgoing {
+/// The request as it is sent: with the account's token, and nothing of the client's credentials.
+fn sealed(
     client: Request<OutgoingBody>,
-    token: Token,
-}
-
-impl fmt::Debug for Outgoing {
-    /// Without the client's headers: its key stands among them.
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let client = &self.client;
-        write!(out, "Outgoing({} {})", client.method(), client.uri().path())
+    token: &Token,
+    exchange: &Exchange,
+) -> Request<OutgoingBody> {
+    let (client, body) = client.into_parts();
+    let mut request = Request::new(body);
+    *request.method_mut() = client.method;
+    *request.uri_mut() = client.uri;
+    let headers = request.headers_mut();
+    *headers = outgoing(&client.headers, token);
+    // As it stands in our log; what the client sent may not have been fit for that.
+    if let Some(id) = headers.get_mut(X_REQUEST_ID)
+        && let Ok(ours) = HeaderValue::from_str(&exchange.request_id)
+    {
+        *id = ours;
     }
+    request
 }
 
-impl Outgoing {
-    /// A request with the account's token, and nothing of the client's credentials.
-    pub fn request(&self, exchange: &Exchange) -> Request<OutgoingBody> {
-        let client = &self.client;
-        let mut request = Request::new(client.body().clone());
-        *request.method_mut() = client.method().clone();
-        *request.uri_mut() = client.uri().clone();
-        let headers = request.headers_mut();
-        *headers = outgoing(client.headers(), &self.token);
-        // As it stands in our log; what the client sent may not have been fit for that.
-        if headers.contains_key(X_REQUEST_ID)
-            && let Ok(id) = HeaderValue::from_str(&exchange.request_id)
-        {
-            headers.insert(X_REQUEST_ID, id);
-        }
-        request
-    }
-}
-
+/// Made anew and not cut down, which would move what stays: the bytes that leave are the same whatever
+/// stayed behind.
 fn outgoing(headers: &HeaderMap, token: &Token) -> HeaderMap {
     let mut out = HeaderMap::with_capacity(headers.len() + 1);
     let keys = Presented::by(headers);
@@ -196,6 +174,8 @@ mod tests {
         }
         let next_line = HeaderValue::from_bytes(b"en\x85host: other").unwrap();
         headers.insert("accept-language", next_line);
+        headers.append("accept-encoding", "gzip".parse().unwrap());
+        headers.append("authorization", "Bearer client-key".parse().unwrap());
         let sent = outgoing(&headers, &Token::new("the-token").unwrap());
         let mut names: Vec<_> = sent.keys().map(HeaderName::as_str).collect();
         names.sort_unstable();
@@ -207,7 +187,9 @@ mod tests {
             "x-generect-client",
         ];
         assert_eq!(names, expected);
+        assert_eq!(sent.get_all("authorization").iter().count(), 1);
         assert_eq!(sent["authorization"], "Token the-token");
+        assert_eq!(sent.get_all("accept-encoding").iter().count(), 1);
         assert_eq!(sent["accept-encoding"], "identity");
         assert!(!format!("{sent:?} {:?}", Token::new("the-token")).contains("the-token"));
     }

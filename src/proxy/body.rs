@@ -11,7 +11,6 @@ use std::task::{Context, Poll, ready};
 use bytes::{Bytes, BytesMut};
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::Full;
-use hyper::body::Incoming;
 use tokio::sync::mpsc;
 use tokio::time::Sleep;
 
@@ -20,6 +19,7 @@ use super::memory::Room;
 use super::redact::{KeptBack, Redactor};
 use super::slots::Slot;
 use super::unpack::Unpacker;
+use super::upstream::Arriving;
 
 /// Any error of a body, boxed at this one seam.
 pub type BodyError = Box<dyn std::error::Error + Send + Sync>;
@@ -61,7 +61,7 @@ pub enum AnswerBody {
 /// An upstream body on its way through, with a deadline to its last byte.
 #[derive(Debug)]
 pub struct Passed {
-    body: Incoming,
+    body: Arriving,
     deadline: Pin<Box<Sleep>>,
     unpacker: Unpacker,
     ended: bool,
@@ -84,7 +84,7 @@ impl AnswerBody {
 
     /// Passes `body` through, failing when it is not complete by the `deadline`. At its end `slot` is free.
     pub fn passed(
-        body: Incoming,
+        body: Arriving,
         deadline: Pin<Box<Sleep>>,
         unpacker: Unpacker,
         redactor: Redactor,

@@ -8,14 +8,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use http::{HeaderName, HeaderValue, StatusCode, header, response};
+use http::{HeaderName, HeaderValue, Request, StatusCode, header, response};
 use http_body_util::BodyExt;
-use hyper::body::Incoming;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
 use super::answer;
-use super::attach_token::Outgoing;
+use super::body::OutgoingBody;
 use super::body::{AnswerBody, Piece};
 use super::database_twin;
 use super::exchange::Exchange;
@@ -29,7 +28,7 @@ use super::refusal::Refusal;
 use super::settle::Settling;
 use super::slots::Slot;
 use super::unpack::Unpacker;
-use super::upstream::SendError;
+use super::upstream::{Arriving, SendError};
 use super::{Admitted, Answer, Pledge};
 use crate::catalogue::{ChargeReader, Class};
 use crate::credits::Credits;
@@ -50,7 +49,7 @@ type Reply = oneshot::Sender<Result<Answer, Refusal>>;
 /// See the module.
 pub(super) struct ExchangeTask {
     settings: Arc<ForwardSettings>,
-    request: Outgoing,
+    request: Request<OutgoingBody>,
     policy: Arc<Policy>,
     settling: Settling,
     slot: Option<Slot>,
@@ -66,7 +65,7 @@ struct Answering {
     /// Free again when the upstream's answer has been read to its end.
     slot: Option<Slot>,
     head: response::Parts,
-    body: Incoming,
+    body: Arriving,
     unpacker: Unpacker,
     reader: Box<ChargeReader>,
     keeping: Option<Keeping>,
@@ -85,11 +84,7 @@ enum Start {
 }
 
 impl ExchangeTask {
-    pub(super) fn new(
-        settings: Arc<ForwardSettings>,
-        admitted: Admitted<Outgoing>,
-        reply: Reply,
-    ) -> Self {
+    pub(super) fn new(settings: Arc<ForwardSettings>, admitted: Admitted, reply: Reply) -> Self {
         let settling = Settling {
             exchange: admitted.exchange,
             operation: admitted.operation,
@@ -143,7 +138,7 @@ impl ExchangeTask {
                 };
                 return answering.run(reply).await;
             }
-            Ok(Err(SendError::Unsent(why))) => {
+            Ok(Err(SendError::Unsent { why, .. })) => {
                 end_unanswered(&settings, settling, Ending::Released { why }).await;
                 Refusal::UpstreamUnreachable
             }
@@ -423,17 +418,16 @@ fn joined(mut pieces: Vec<Bytes>, length: usize) -> Bytes {
 fn with_guard_headers(mut head: response::Parts, body: AnswerBody, exchange: &Exchange) -> Answer {
     let headers = &mut head.headers;
     let facts = exchange.facts();
-    let mut tell = |name: HeaderName, text: Option<String>| {
-        if let Some(value) = text.and_then(|text| HeaderValue::try_from(text).ok()) {
+    let mut tell = |name: HeaderName, text: Option<&str>| {
+        if let Some(value) = text.and_then(|text| HeaderValue::from_str(text).ok()) {
             headers.insert(name, value);
         }
     };
-    let amount = |amount: Option<Credits>| amount.map(|amount| amount.to_string());
-    tell(GUARD_QUOTE, amount(facts.quote));
-    tell(GUARD_CHARGE, amount(facts.charge));
+    tell(GUARD_QUOTE, facts.quote.map(Credits::text).as_deref());
+    tell(GUARD_CHARGE, facts.charge.map(Credits::text).as_deref());
     if let Some(tightest) = &facts.tightest {
-        tell(GUARD_REMAINING, amount(Some(tightest.remaining)));
-        tell(GUARD_BUDGET, Some(tightest.budget.to_string()));
+        tell(GUARD_REMAINING, Some(&tightest.remaining.text()));
+        tell(GUARD_BUDGET, Some(tightest.budget.as_str()));
     }
     drop(facts);
     database_twin::tell(&mut head.headers, exchange);

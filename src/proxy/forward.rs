@@ -22,7 +22,6 @@ use tokio::time::Instant;
 use tokio_util::task::TaskTracker;
 use tower::Service;
 
-use super::attach_token::Outgoing;
 use super::body::AnswerBody;
 use super::breaker::Breaker;
 use super::database_twin::{self, TwinSavings};
@@ -104,10 +103,7 @@ impl Service<Sealed> for Forward {
 }
 
 /// A free operation: through, as it comes.
-async fn pass(
-    settings: Arc<ForwardSettings>,
-    admitted: Admitted<Outgoing>,
-) -> Result<Answer, Refusal> {
+async fn pass(settings: Arc<ForwardSettings>, admitted: Admitted) -> Result<Answer, Refusal> {
     let (exchange, slot) = (admitted.exchange, admitted.slot);
     let sent = Instant::now();
     exchange.note_own_time(sent);
@@ -119,7 +115,7 @@ async fn pass(
     };
     let response = match answered {
         Ok(response) => response,
-        Err(SendError::Unsent(why)) => {
+        Err(SendError::Unsent { why, .. }) => {
             tracing::warn!(request.id = %exchange.request_id, "{why}");
             return Err(Refusal::UpstreamUnreachable);
         }

@@ -70,7 +70,6 @@ pub mod unpack;
 pub mod upstream;
 
 use ask::Wishes;
-use attach_token::Outgoing;
 use body::{AnswerBody, OutgoingBody};
 use connection::Connection;
 use exchange::Exchange;
@@ -183,9 +182,9 @@ pub struct Slotted {
 
 /// A request that may leave: its quote is on disk, or it is free. Left by hold credits.
 #[derive(Debug)]
-pub struct Admitted<R = Request<OutgoingBody>> {
+pub struct Admitted {
     /// What will be sent.
-    pub request: R,
+    pub request: Request<OutgoingBody>,
     /// What is gathered about it.
     pub exchange: Arc<Exchange>,
     /// The rules in force.
@@ -214,4 +213,4 @@ pub enum Pledge {
 /// A request of which only what may go on is sent, with the account's token and nothing of the client's
 /// credentials. Left by attach token.
 #[derive(Debug)]
-pub struct Sealed(Admitted<Outgoing>);
+pub struct Sealed(Admitted);

@@ -61,19 +61,29 @@ where
 
 /// Whether a path is surely in its one spelling already, as nearly all are.
 fn is_normal(path: &str) -> bool {
-    let path = path.as_bytes();
-    let ends_are = path.first() == Some(&b'/') && path.last() == Some(&b'/');
-    let pairs = path.iter().zip(path.iter().skip(1));
-    ends_are
-        && path.len() > 1
-        && path.iter().copied().all(is_plain)
-        && pairs
-            .into_iter()
-            .all(|(one, next)| *one != b'/' || !b"/.".contains(next))
+    let mut after_slash = false;
+    let plain = path.bytes().all(|byte| {
+        let ends_a_segment_early = after_slash && matches!(byte, b'/' | b'.');
+        after_slash = byte == b'/';
+        is_plain(byte) && !ends_a_segment_early
+    });
+    plain && path.len() > 1 && path.starts_with('/') && path.ends_with('/')
 }
 
+/// Which bytes stand in the path of an operation: a look into a table takes a third of four comparisons.
+const PLAIN: [bool; 256] = {
+    let mut plain = [false; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        plain[byte] =
+            (byte as u8).is_ascii_alphanumeric() || matches!(byte as u8, b'-' | b'_' | b'.' | b'/');
+        byte += 1;
+    }
+    plain
+};
+
 fn is_plain(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'/')
+    PLAIN[usize::from(byte)]
 }
 
 /// The URI cut down to path and query, in their one spelling.

@@ -7,13 +7,12 @@
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use http::Response;
-use hyper::body::Incoming;
+use http::{Request, Response};
 use tokio::time::Instant;
 
-use super::attach_token::Outgoing;
+use super::body::OutgoingBody;
 use super::exchange::Exchange;
-use super::upstream::{SendError, Upstream};
+use super::upstream::{Arriving, SendError, Upstream};
 
 /// How often and for how long what was not sent is tried again.
 #[derive(Clone, Copy, Debug)]
@@ -34,24 +33,26 @@ impl Patience {
     pub async fn send(
         self,
         upstream: &Upstream,
-        request: Outgoing,
+        mut request: Request<OutgoingBody>,
         exchange: &Exchange,
-    ) -> Result<Response<Incoming>, SendError> {
+    ) -> Result<Response<Arriving>, SendError> {
         let began = Instant::now();
         let mut pause = self.pause;
         for tried in 1..self.tries.get() {
-            let why = match upstream.send(request.request(exchange)).await {
-                Err(SendError::Unsent(why)) => why,
+            let (why, back) = match upstream.send(request).await {
+                Err(SendError::Unsent { why, request }) => (why, request),
                 sent => return sent,
             };
             if began.elapsed() + pause > self.within {
-                return Err(SendError::Unsent(why));
+                let request = back;
+                return Err(SendError::Unsent { why, request });
             }
+            request = *back;
             exchange.facts().upstream_tries = Some(tried + 1);
             tracing::debug!(request.id = %exchange.request_id, "not sent, and tried again: {why}");
             tokio::time::sleep(pause).await;
             pause *= 2;
         }
-        upstream.send(request.request(exchange)).await
+        upstream.send(request).await
     }
 }

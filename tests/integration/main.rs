@@ -23,6 +23,7 @@ mod bad_wire;
 mod budgets_page;
 mod clock;
 mod closing;
+mod connections;
 mod crash;
 mod disk;
 mod doubts;

@@ -7,7 +7,7 @@ use generect_guard::ledger::{
 use jiff::Timestamp;
 use rusqlite::Connection;
 
-use crate::stores::{entry, story};
+use crate::entries::{entry, story, told};
 use crate::support::{NOON, Place, at, finding, matched, micros, note, row, row_id};
 
 /// The first schema, as it was released.
@@ -16,11 +16,7 @@ const FIRST: &str = include_str!("../../src/ledger/store/migrations/0001.sql");
 /// A ledger as the first version left it: entries 1 to 12 of the story, under the first schema.
 fn first_version() -> Place {
     let (place, written) = (Place::file(), Place::file());
-    let mut store = written.store();
-    for batch in story() {
-        store.append(&batch).unwrap();
-    }
-    drop(store);
+    drop(told(&written));
     let old = Connection::open(place.path()).unwrap();
     old.execute_batch(FIRST).unwrap();
     old.pragma_update(None, "application_id", 0x6747_4C64)
@@ -85,10 +81,7 @@ fn a_ledger_of_the_first_version_is_read_as_it_is_and_upgraded_by_its_next_write
 /// The story, and an account that agrees with it but for one finding.
 fn reconciled() -> Place {
     let place = Place::file();
-    let mut store = place.store();
-    for batch in story() {
-        store.append(&batch).unwrap();
-    }
+    let mut store = told(&place);
     let [first, third] = [0, 2].map(|index| story().concat()[index].hold);
     let mut found = finding("theirs c", FindingKind::TheirsOnly, Some("c"), 7);
     found.hold = Some(third);

@@ -1,4 +1,4 @@
-//! Relays between the guard and the simulator: a TLS terminator and an egress proxy.
+//! Relays between the guard and the simulator: a plain one, a TLS terminator, and an egress proxy.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -15,12 +15,18 @@ use tokio_rustls::TlsAcceptor;
 pub struct Relay {
     pub address: SocketAddr,
     pub uses: Arc<AtomicUsize>,
+    open: Arc<AtomicUsize>,
 }
 
 impl Relay {
     /// How often it relayed.
     pub fn uses(&self) -> usize {
         self.uses.load(Ordering::SeqCst)
+    }
+
+    /// How many connections it relays now.
+    pub fn open(&self) -> usize {
+        self.open.load(Ordering::SeqCst)
     }
 }
 
@@ -38,6 +44,11 @@ impl Identity {
             key: made.signing_key.serialize_pem(),
         }
     }
+}
+
+/// Passes on what comes.
+pub async fn plain(upstream: SocketAddr) -> Relay {
+    serve(move |stream| relay(stream, upstream)).await
 }
 
 /// Speaks TLS to the guard, offering these protocols, and plain TCP to `upstream`.
@@ -110,14 +121,24 @@ where
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let uses = Arc::new(AtomicUsize::new(0));
-    let counted = Arc::clone(&uses);
+    let open = Arc::new(AtomicUsize::new(0));
+    let (counted, counted_open) = (Arc::clone(&uses), Arc::clone(&open));
     tokio::spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {
             counted.fetch_add(1, Ordering::SeqCst);
+            counted_open.fetch_add(1, Ordering::SeqCst);
             // A relay whose ends went away has nothing to report.
             let answering = answer(stream);
-            tokio::spawn(async move { drop(answering.await) });
+            let open = Arc::clone(&counted_open);
+            tokio::spawn(async move {
+                drop(answering.await);
+                open.fetch_sub(1, Ordering::SeqCst);
+            });
         }
     });
-    Relay { address, uses }
+    Relay {
+        address,
+        uses,
+        open,
+    }
 }

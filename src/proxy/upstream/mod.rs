@@ -1,30 +1,31 @@
-//! The way to the upstream: one pooled client, TLS or plain, perhaps through an egress proxy.
+//! The way to the upstream: a pool of connections, TLS or plain, perhaps through an egress proxy.
 //!
-//! A request that hyper gives back unsent on a reused connection is sent again by the pool, which
+//! A request that hyper gives back unsent on a reused connection is sent on another at once, which
 //! repeats nothing, for nothing had been sent. What else was certainly not sent is tried again by
 //! [`resend`](super::resend).
 
+mod arriving;
+mod pool;
+mod sender;
+
+use std::error::Error;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use http::{Request, Response, Uri};
-use hyper::body::Incoming;
 use hyper_rustls::HttpsConnectorBuilder;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::client::legacy::connect::proxy::Tunnel;
-use hyper_util::client::legacy::{self, Client};
-use hyper_util::rt::{TokioExecutor, TokioTimer};
+use tower::Layer;
 use tower::timeout::TimeoutLayer;
-use tower::util::{BoxCloneSyncService, MapResponseLayer, Oneshot};
-use tower::{Layer, Service, ServiceExt};
+use tower::util::{BoxCloneSyncService, MapResponseLayer};
 
+use self::pool::{Pool, Taken};
+use self::sender::Origin;
 use super::body::{BodyError, OutgoingBody};
 use super::link::Link;
 
-/// The longest piece of an answer that is read at once, and the longest head of one, in bytes. Of the
-/// pieces of a long answer some wait for its client.
-const PIECE_BYTES_MAX: usize = 64 << 10;
+pub use self::arriving::Arriving;
 
 /// Makes connections to the upstream.
 pub type Connector = BoxCloneSyncService<Uri, Link, BodyError>;
@@ -53,36 +54,19 @@ pub struct BadBaseUrl;
 
 /// See the module. Cheap to clone.
 #[derive(Clone, Debug)]
-pub struct Upstream {
-    client: Client<Shared, OutgoingBody>,
-    scheme: http::uri::Scheme,
-    authority: http::uri::Authority,
-}
-
-/// A connector that is cloned by its pointer: the pool clones it for every call, needed or not.
-#[derive(Clone, Debug)]
-struct Shared(Arc<Connector>);
-
-impl Service<Uri> for Shared {
-    type Response = Link;
-    type Error = BodyError;
-    type Future = Oneshot<Connector, Uri>;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), BodyError>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, uri: Uri) -> Self::Future {
-        Connector::clone(&self.0).oneshot(uri)
-    }
-}
+pub struct Upstream(Arc<Pool>);
 
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
 pub enum SendError {
     /// Certainly nothing was sent.
-    #[error("not sent: {0}")]
-    Unsent(String),
+    #[error("not sent: {why}")]
+    Unsent {
+        /// What was in the way.
+        why: String,
+        /// What was not sent.
+        request: Box<Request<OutgoingBody>>,
+    },
     /// Something may have been sent.
     #[error("sent, and no answer came: {0}")]
     Unanswered(String),
@@ -104,39 +88,43 @@ impl Upstream {
     /// # Errors
     /// [`BadBaseUrl`].
     pub fn over(connector: Connector, settings: &UpstreamSettings) -> Result<Self, BadBaseUrl> {
-        let parts = settings.base_url.clone().into_parts();
-        let (Some(scheme), Some(authority)) = (parts.scheme, parts.authority) else {
-            return Err(BadBaseUrl);
-        };
-        let client = Client::builder(TokioExecutor::new())
-            .pool_idle_timeout(settings.pool_idle_timeout)
-            .pool_max_idle_per_host(settings.idle_connections_max)
-            .pool_timer(TokioTimer::new())
-            .timer(TokioTimer::new())
-            .http1_max_buf_size(PIECE_BYTES_MAX)
-            .build(Shared(Arc::new(connector)));
-        Ok(Self {
-            client,
-            scheme,
-            authority,
-        })
+        let origin = Origin::of(settings.base_url.clone()).ok_or(BadBaseUrl)?;
+        let (rest, rest_max) = (settings.pool_idle_timeout, settings.idle_connections_max);
+        Ok(Self(Pool::new(connector, origin, rest, rest_max)))
     }
 
     /// Sends `request`, whose URI is a path and query, and waits for the answer's head.
+    ///
+    /// # Errors
+    /// [`SendError`]: that nothing was sent, or that nobody knows.
     pub async fn send(
         &self,
         mut request: Request<OutgoingBody>,
-    ) -> Result<Response<Incoming>, SendError> {
-        let mut parts = std::mem::take(request.uri_mut()).into_parts();
-        parts.scheme = Some(self.scheme.clone());
-        parts.authority = Some(self.authority.clone());
-        *request.uri_mut() =
-            Uri::from_parts(parts).map_err(|error| SendError::Unsent(error.to_string()))?;
-        *request.version_mut() = http::Version::HTTP_11;
-        self.client
-            .request(request)
-            .await
-            .map_err(|error| describe(&error))
+    ) -> Result<Response<Arriving>, SendError> {
+        loop {
+            let Taken { mut sender, is_new } = match self.0.take().await {
+                Ok(taken) => taken,
+                Err(error) => return Err(unsent(&*error, request)),
+            };
+            if let Err(error) = sender.ready().await {
+                if is_new {
+                    return Err(unsent(&error, request));
+                }
+                continue;
+            }
+            let mut error = match sender.send(request, &self.0.origin).await {
+                Ok(response) => {
+                    return Ok(response.map(|body| Arriving::new(body, sender, &self.0)));
+                }
+                Err(error) => error,
+            };
+            // hyper hands a request back of which it wrote nothing.
+            request = match error.take_message() {
+                Some(back) if !is_new => back,
+                Some(back) => return Err(unsent(&error.into_error(), back)),
+                None => return Err(SendError::Unanswered(describe(&error.into_error()))),
+            };
+        }
     }
 }
 
@@ -160,22 +148,18 @@ fn connector(settings: &UpstreamSettings) -> Connector {
     }
 }
 
-/// Tells "certainly nothing was sent" from everything else. When in doubt, it was sent.
-fn describe(error: &legacy::Error) -> SendError {
+fn unsent(error: &(dyn Error + 'static), request: Request<OutgoingBody>) -> SendError {
+    let (why, request) = (describe(error), Box::new(request));
+    SendError::Unsent { why, request }
+}
+
+/// What happened, and all that led to it.
+fn describe(error: &(dyn Error + 'static)) -> String {
     let mut words = error.to_string();
-    let mut unsent = error.is_connect();
-    let mut source = std::error::Error::source(error);
+    let mut source = error.source();
     while let Some(cause) = source {
         words += &format!(": {cause}");
-        // hyper hands a request back with this error when its connection closed first.
-        unsent |= cause
-            .downcast_ref::<hyper::Error>()
-            .is_some_and(hyper::Error::is_canceled);
         source = cause.source();
     }
-    if unsent {
-        SendError::Unsent(words)
-    } else {
-        SendError::Unanswered(words)
-    }
+    words
 }

@@ -1,0 +1,160 @@
+//! One connection to the upstream, in the protocol it agreed on, and what it takes to send on it.
+
+use http::header::{HOST, HeaderValue};
+use http::uri::{Authority, Parts, PathAndQuery, Scheme, Uri};
+use http::{Request, Response};
+use hyper::body::Incoming;
+use hyper::client::conn::{TrySendError, http1, http2};
+use hyper_util::client::legacy::connect::Connection;
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+
+use crate::proxy::body::OutgoingBody;
+use crate::proxy::link::Link;
+
+/// The longest piece of an answer that is read at once, and the longest head of one, in bytes. Of the
+/// pieces of a long answer some wait for its client.
+const PIECE_BYTES_MAX: usize = 64 << 10;
+
+/// One connection: of HTTP/1.1, for one exchange at a time.
+pub(super) type OneAtATime = http1::SendRequest<OutgoingBody>;
+/// One connection: of HTTP/2, for many exchanges at a time.
+pub(super) type ManyAtATime = http2::SendRequest<OutgoingBody>;
+
+/// The right to send a request on a connection.
+pub(super) enum Sender {
+    /// No one else has this connection.
+    Http1(OneAtATime),
+    /// Others may send on it as well.
+    Http2(ManyAtATime),
+}
+
+impl Sender {
+    /// Agrees on what is spoken over `link`, which lives for as long as a sender of it, or an answer
+    /// that comes over it.
+    pub(super) async fn over(link: Link) -> hyper::Result<Self> {
+        // How a connection ends is told to the exchange it had; nobody else waits for that.
+        if link.connected().is_negotiated_h2() {
+            let (sender, connection) = http2::Builder::new(TokioExecutor::new())
+                .timer(TokioTimer::new())
+                .handshake(link)
+                .await?;
+            tokio::spawn(connection);
+            Ok(Self::Http2(sender))
+        } else {
+            let (sender, connection) = http1::Builder::new()
+                .max_buf_size(PIECE_BYTES_MAX)
+                .handshake(link)
+                .await?;
+            tokio::spawn(connection);
+            Ok(Self::Http1(sender))
+        }
+    }
+
+    /// Waits until something can be sent.
+    pub(super) async fn ready(&mut self) -> hyper::Result<()> {
+        match self {
+            Self::Http1(sender) => sender.ready().await,
+            Self::Http2(sender) => sender.ready().await,
+        }
+    }
+
+    /// Sends, and waits for the head of the answer. The error has the request where none of it was sent.
+    pub(super) async fn send(
+        &mut self,
+        mut request: Request<OutgoingBody>,
+        origin: &Origin,
+    ) -> Result<Response<Incoming>, TrySendError<Request<OutgoingBody>>> {
+        match self {
+            Self::Http1(sender) => {
+                if request.uri().authority().is_some() {
+                    // Back from a connection of the other kind.
+                    *request.uri_mut() = origin_form(std::mem::take(request.uri_mut()));
+                }
+                request.headers_mut().insert(HOST, origin.host.clone());
+                sender.try_send_request(request).await
+            }
+            Self::Http2(sender) => {
+                request.headers_mut().remove(HOST);
+                *request.uri_mut() = origin.absolute(std::mem::take(request.uri_mut()));
+                sender.try_send_request(request).await
+            }
+        }
+    }
+}
+
+/// Whose connections they are, as each protocol names it.
+#[derive(Clone, Debug)]
+pub(super) struct Origin {
+    scheme: Scheme,
+    authority: Authority,
+    /// The authority without the port that goes without saying.
+    host: HeaderValue,
+}
+
+impl Origin {
+    /// `None` if `base_url` has no scheme or no host.
+    pub(super) fn of(base_url: Uri) -> Option<Self> {
+        let parts = base_url.into_parts();
+        let (scheme, authority) = (parts.scheme?, parts.authority?);
+        let usual = if scheme == Scheme::HTTPS { 443 } else { 80 };
+        let host = match authority.port_u16() {
+            Some(port) if port == usual => authority.host(),
+            _ => authority.as_str(),
+        };
+        let host = HeaderValue::from_str(host).ok()?;
+        Some(Self {
+            scheme,
+            authority,
+            host,
+        })
+    }
+
+    /// Where connections lead to.
+    pub(super) fn destination(&self) -> Uri {
+        self.absolute(Uri::default())
+    }
+
+    /// The same path and query, with scheme and authority: what HTTP/2 wants (RFC 9113, section 8.3.1).
+    fn absolute(&self, uri: Uri) -> Uri {
+        let mut parts = Parts::default();
+        parts.scheme = Some(self.scheme.clone());
+        parts.authority = Some(self.authority.clone());
+        parts.path_and_query = Some(path_of(uri));
+        // All three are there, so they are a URI.
+        Uri::from_parts(parts).unwrap_or_default()
+    }
+}
+
+/// The path and query alone: what HTTP/1.1 wants (RFC 9112, section 3.2.1).
+fn origin_form(uri: Uri) -> Uri {
+    Uri::from(path_of(uri))
+}
+
+fn path_of(uri: Uri) -> PathAndQuery {
+    let path = uri.into_parts().path_and_query;
+    path.unwrap_or_else(|| PathAndQuery::from_static("/"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_host_names_the_port_only_where_it_is_an_unusual_one() {
+        for (base_url, host) in [
+            ("https://api.example.com", "api.example.com"),
+            ("https://api.example.com:443/", "api.example.com"),
+            ("https://api.example.com:80", "api.example.com:80"),
+            ("http://api.example.com:80", "api.example.com"),
+            ("http://[::1]:8080", "[::1]:8080"),
+        ] {
+            let origin = Origin::of(base_url.parse().unwrap()).unwrap();
+            assert_eq!(origin.host, host, "{base_url}");
+            let absolute = origin.absolute("/api/v1/a/?b=c".parse().unwrap());
+            assert_eq!(absolute.authority(), Some(&origin.authority), "{base_url}");
+            assert_eq!(absolute.path_and_query().unwrap(), "/api/v1/a/?b=c");
+            assert_eq!(origin_form(absolute), "/api/v1/a/?b=c");
+        }
+        assert!(Origin::of("/api/".parse().unwrap()).is_none());
+    }
+}
