@@ -158,9 +158,9 @@ const PURE: &[&str] = &[
 
 /// The only files where an amount may meet a float, and why.
 const FLOATS: &[(&str, &str)] = &[
-    ("src/metrics.rs", "gauges and buckets are floats"),
+    ("src/metrics/mod.rs", "gauges and buckets are floats"),
     (
-        "src/credits.rs",
+        "src/credits/mod.rs",
         "a settings file's number arrives as one and is read as its text",
     ),
 ];

@@ -12,9 +12,7 @@ use generect_guard::account::{AccountClient, AccountClientSettings, PullSettings
 use generect_guard::catalogue::Catalogue;
 use generect_guard::clock::Clock;
 use generect_guard::credits::Credits;
-use generect_guard::ledger::{
-    Evidence, HoldRequest, Ledger, Settings, SqliteStore, StoreError, open_reader,
-};
+use generect_guard::ledger::{Evidence, HoldRequest, Ledger, OpenReader, Settings, SqliteStore};
 use generect_guard::reconciliation::{CHARGES_KEPT, Depth, Reconciler, ReconcilerSettings};
 use generect_guard::simulator::LIVE_TOKEN;
 use generect_guard::transaction::TransactionSource;
@@ -138,9 +136,7 @@ pub(crate) async fn show() {
             pause: Duration::ZERO,
             ..PullSettings::default()
         },
-        open_reader: Arc::new(move || {
-            open_reader(&path).map_err(|error| StoreError::Failed(error.to_string()))
-        }),
+        open_reader: OpenReader::of_file(path),
         in_force: Arc::new(move || (Arc::clone(&catalogue), Arc::clone(&prices))),
         prices_departed: Arc::new(|| {}),
     };

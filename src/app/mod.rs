@@ -31,13 +31,12 @@ use crate::admin::{Conditions, ReadingState};
 use crate::clock::Clock;
 use crate::config::{self, Config};
 use crate::control::{ControlSocket, ReloadNow};
-use crate::ledger::store::{open_locked, open_reader};
+use crate::ledger::store::{OpenReader, open_locked};
 use crate::ledger::{AccountRule, Ledger, LedgerLock, Settings, WhenStale};
 use crate::metrics;
 use crate::proxy::savings::Savings;
 use crate::proxy::server::{self, ServerSettings};
 use crate::proxy::stack::stack;
-use crate::proxy::team_view::OpenReader;
 use crate::proxy::upstream::{Upstream, UpstreamSettings};
 use crate::reconciliation::ReconcileNow;
 
@@ -174,7 +173,7 @@ impl Guard {
         let refusing = refusing(outlived, &draining);
         let parts = StackParts {
             upstream: upstream(&config, &tls)?,
-            open: open(&config),
+            open: OpenReader::of_file(&config.ledger.path),
             ledger: &ledger,
             balance: watcher.latest(),
             funds_gone: watcher.funds_gone(),
@@ -275,12 +274,6 @@ pub fn ledger_settings(config: &Config) -> Settings {
 fn upstream(config: &Config, tls: &rustls::ClientConfig) -> Result<Upstream, StartError> {
     let settings = upstream_settings(&config.upstream, tls.clone())?;
     Upstream::new(settings).map_err(|error| StartError::Upstream(error.to_string()))
-}
-
-/// Readers of the ledger's file, beside its writer.
-fn open(config: &Config) -> OpenReader {
-    let path = config.ledger.path.clone();
-    OpenReader::new(move || open_reader(&path))
 }
 
 fn upstream_settings(

@@ -11,11 +11,10 @@ use crate::catalogue::{Catalogue, Prices};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::ledger::store::open_locked;
-use crate::ledger::{Ledger, StoreError, open_reader};
+use crate::ledger::{Ledger, OpenReader};
 use crate::proxy::policy::Policy;
 use crate::reconciliation::{
-    CHARGES_KEPT, Depth, InForce, OpenReader, ReconcileError, Reconciler, ReconcilerSettings,
-    Summary,
+    CHARGES_KEPT, Depth, InForce, ReconcileError, Reconciler, ReconcilerSettings, Summary,
 };
 
 /// Why a command could not reconcile.
@@ -46,7 +45,7 @@ pub(super) fn reconciler(
         let policy = policy.load();
         (Arc::clone(&policy.catalogue), Arc::clone(&policy.prices))
     };
-    let open = reader_of(config);
+    let open = OpenReader::of_file(&config.ledger.path);
     let settings = reconciler_settings(
         config,
         open,
@@ -55,12 +54,6 @@ pub(super) fn reconciler(
     )?;
     let (client, ledger) = (client.clone(), ledger.clone());
     Some(Reconciler::new(settings, client, ledger, clock.clone()))
-}
-
-/// Readers of the ledger's file, beside its writer.
-fn reader_of(config: &Config) -> OpenReader {
-    let path = config.ledger.path.clone();
-    Arc::new(move || open_reader(&path).map_err(|error| StoreError::Failed(error.to_string())))
 }
 
 /// What a reconciler is built from. `None` if the settings want none.
@@ -102,7 +95,7 @@ pub async fn reconcile_alone(
     let client = account::client(config, &tls, clock)?;
     let (catalogue, prices) = own_prices(config, &client).await;
     let in_force = move || (Arc::clone(&catalogue), Arc::clone(&prices));
-    let open = reader_of(config);
+    let open = OpenReader::of_file(&config.ledger.path);
     let settings = reconciler_settings(config, open, Arc::new(in_force), Arc::new(|| {}));
     let settings = settings.ok_or(AloneError::NoSource)?;
     let (_lock, store) = open_locked(&config.ledger.path, clock.now()).map_err(StartError::from)?;

@@ -13,7 +13,7 @@ use crate::account::{FundsGone, Reading};
 use crate::clock::Clock;
 use crate::config::{self, Config};
 use crate::control::Pausing;
-use crate::ledger::{Ledger, OpenError, Reader};
+use crate::ledger::{Ledger, OpenError, OpenReader, Reader};
 use crate::proxy::attach_token::Token;
 use crate::proxy::breaker::{Breaker, BreakerSettings};
 use crate::proxy::database_twin::TwinSavings;
@@ -25,7 +25,7 @@ use crate::proxy::resend::Patience;
 use crate::proxy::savings::Savings;
 use crate::proxy::slots::Slots;
 use crate::proxy::stack::StackSettings;
-use crate::proxy::team_view::{Books, OpenReader};
+use crate::proxy::team_view::Books;
 use crate::proxy::unknown_keys::UnknownKeys;
 use crate::proxy::upstream::Upstream;
 

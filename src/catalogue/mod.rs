@@ -24,6 +24,7 @@ mod operation;
 mod price;
 mod quote;
 mod scan;
+mod text;
 mod twin;
 mod usage;
 

@@ -2,8 +2,7 @@
 //! tree is read piece by piece, so that every setting that cannot be read is named, not only the
 //! first.
 
-use config::builder::DefaultState;
-use config::{ConfigBuilder, ConfigError, FileFormat};
+use config::{ConfigError, FileFormat, Source};
 use serde_json::Value;
 use serde_path_to_error::{Path, Segment};
 
@@ -40,6 +39,8 @@ pub(super) fn read(
     }
 }
 
+/// The file as it stands, and the overrides put in where their paths lead. The builder of the reader takes
+/// a file's outermost names for paths too: `"team[4000000000]"` has it make room for as many teams.
 fn merge(text: &str, environment: &Environment) -> Result<Value, ConfigErrors> {
     let variables = environment
         .overrides()
@@ -50,12 +51,13 @@ fn merge(text: &str, environment: &Environment) -> Result<Value, ConfigErrors> {
         .separator("__")
         .try_parsing(true)
         .source(Some(variables));
-    ConfigBuilder::<DefaultState>::default()
-        .add_source(config::File::from_str(text, FileFormat::Toml))
-        .add_source(overrides)
-        .build()
-        .and_then(config::Config::try_deserialize)
-        .map_err(|error| ConfigErrors::one(syntax(&error)))
+    let merged = || {
+        let file = config::File::from_str(text, FileFormat::Toml).collect()?;
+        let mut merged = config::Value::from(file);
+        overrides.collect_to(&mut merged)?;
+        merged.try_deserialize()
+    };
+    merged().map_err(|error| ConfigErrors::one(syntax(&error)))
 }
 
 /// What the TOML reader says, without the line it shows: a secret may stand there.
@@ -308,6 +310,24 @@ mod tests {
         assert_eq!(distance("listn", "listen"), 1);
         assert_eq!(distance("", "per"), 3);
         assert_eq!(distance("kitten", "sitting"), 3);
+    }
+
+    #[test]
+    fn an_outermost_name_is_no_path() {
+        for name in [
+            "server.listen",
+            "team[4000000000]",
+            "team[-1]",
+            "team[9223372036854775807]",
+        ] {
+            let text = format!("\"{name}\" = \"127.0.0.1:1\"");
+            let mut complaints = Complaints::default();
+            let file = read(&text, &Environment::default(), &mut complaints).unwrap();
+            assert!(file.server.listen.is_none() && file.team.is_empty());
+            let errors = complaints.finish().unwrap_err();
+            let paths: Vec<&str> = errors.complaints().iter().map(|c| &*c.path).collect();
+            assert_eq!(paths, [name]);
+        }
     }
 
     #[test]

@@ -14,6 +14,10 @@ use crate::ledger::{
 };
 use crate::reconciliation;
 
+/// What becomes of the room. Giving it back would write the whole file anew, beside the calls.
+const ROOM: &str = "; the ledger's file keeps its size, and new entries take the freed room (a smaller file is what \
+                    `backup` writes: `restore` puts it in the ledger's place while no guard runs)";
+
 /// The archive is held against the ledger by the one who is going to remove the entries, not only by
 /// the one who wrote it.
 pub(super) async fn archive(running: &Running, file: PathBuf, by: Asker) -> Result<String, String> {
@@ -47,7 +51,7 @@ pub(super) async fn archive(running: &Running, file: PathBuf, by: Asker) -> Resu
         let cleared = cleared.await.map_err(|error| error.to_string())?;
         cleared.map_err(|error| error.to_string())?;
     }
-    Ok(words + &told)
+    Ok(words + &told + ROOM)
 }
 
 fn check(

@@ -91,8 +91,8 @@ pub use request::{
 };
 pub use store::{
     After, Closing, FoundSum, KeptFinding, KeptRow, LedgerLock, LockError, MemoryStore, OpenError,
-    Reader, RecordReader, RecordsCheck, SqliteStore, Store, StoreError, TakenSum, open_locked,
-    open_reader,
+    OpenReader, Reader, RecordReader, RecordsCheck, SqliteStore, Store, StoreError, TakenSum,
+    open_locked, open_reader,
 };
 pub use verify::VerifyReport;
 pub use window::{CalendarUnit, Window, WindowRule};

@@ -77,8 +77,7 @@ fn refused(refusal: &Refusal, exchange: &Exchange, is_head: bool) -> Answer {
     let headers = answer.headers_mut();
     headers.insert(CONTENT_TYPE, JSON);
     headers.insert(GUARD_REFUSAL, HeaderValue::from_static(refusal.reason()));
-    if matches!(refusal, Refusal::BadRequest(_)) {
-        // What contradicts itself once may do so again: nothing behind it is read.
+    if refusal.closes() {
         headers.insert(CONNECTION, HeaderValue::from_static("close"));
     }
     if let Some(wait) = refusal.retry_after() {

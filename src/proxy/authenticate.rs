@@ -14,19 +14,16 @@
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use arc_swap::ArcSwap;
 use http::header::{AUTHORIZATION, HeaderMap, HeaderName};
 use memchr::memmem;
 use tower::{Layer, Service};
 
 use super::connection::Connection;
 use super::exchange::Exchange;
-use super::policy::Policy;
-use super::refusal::{Paused, Refusal};
+use super::may_call::MayCall;
+use super::refusal::Refusal;
 use super::unknown_keys::UnknownKeys;
 use super::{Answer, Decided, Identified, Traced, refuse};
-use crate::clock::Clock;
-use crate::identity::{Client, Found, Pauses};
 
 /// Where a key may stand instead of `Authorization`.
 pub const X_API_KEY: HeaderName = HeaderName::from_static("x-api-key");
@@ -35,12 +32,8 @@ const SCHEMES: [&str; 2] = ["token", "bearer"];
 /// Makes [`Authenticate`].
 #[derive(Clone, Debug)]
 pub struct AuthenticateLayer {
-    /// The rules in force, swapped whole when they change.
-    pub policy: Arc<ArcSwap<Policy>>,
-    /// Who may make no calls, swapped whole too.
-    pub pauses: Arc<ArcSwap<Pauses>>,
-    /// What keys end by.
-    pub clock: Clock,
+    /// Whose keys are known, and who may call.
+    pub may_call: MayCall,
     /// How often a source may show keys that nobody knows.
     pub unknown_keys: Arc<UnknownKeys>,
 }
@@ -81,7 +74,7 @@ where
             peer,
             exchange,
         } = traced;
-        let policy = self.layer.policy.load_full();
+        let policy = self.layer.may_call.policy.load_full();
         let found = presented(request.headers()).and_then(|secret| {
             let found = policy.directory.find(secret);
             found.ok_or("The key is not known to the guard")
@@ -91,8 +84,9 @@ where
             Err(why) => return refuse(self.layer.unknown(why, &*peer, &exchange)),
         };
         let client = Arc::clone(&found.client);
+        let key_ends = found.expires;
         exchange.facts().client = Some(Arc::clone(&client));
-        if let Err(refusal) = self.layer.may_call(found) {
+        if let Err(refusal) = self.layer.may_call.found(found) {
             return refuse(refusal);
         }
         Decided::Right(self.inner.call(Identified {
@@ -100,6 +94,7 @@ where
             peer,
             exchange,
             client,
+            key_ends,
             policy,
         }))
     }
@@ -116,27 +111,6 @@ impl AuthenticateLayer {
         exchange.facts().unlogged = true;
         Refusal::UnknownKeyTooOften { why, wait }
     }
-
-    /// Whether whoever was found may call now.
-    fn may_call(&self, found: &Found) -> Result<(), Refusal> {
-        if let Some(at) = found.expires.filter(|at| *at <= self.clock.now()) {
-            let key = found.client.key.clone();
-            return Err(Refusal::KeyExpired { key, at });
-        }
-        not_paused(&self.pauses.load(), &found.client)
-    }
-}
-
-/// Refuses who is paused.
-pub(super) fn not_paused(pauses: &Pauses, client: &Client) -> Result<(), Refusal> {
-    let Some((whose, pause)) = pauses.of(client) else {
-        return Ok(());
-    };
-    let paused = Paused {
-        whose: whose.clone(),
-        pause: pause.clone(),
-    };
-    Err(Refusal::Paused(Box::new(paused)))
 }
 
 /// The one secret the headers present.

@@ -1,4 +1,4 @@
-//! A budget as a team may see it: on its own page, and in a dry run.
+//! A budget as a team may see it: on its own page, in a dry run, and in a refusal.
 
 use jiff::Timestamp;
 use serde::Serialize;
@@ -23,27 +23,34 @@ pub(super) struct BudgetRow<'a> {
     resets_at: Option<Timestamp>,
 }
 
+/// What was taken of a budget that one team has for itself.
 #[derive(Serialize)]
-struct Taken {
+pub(super) struct Taken {
     settled: Credits,
     held: Credits,
     in_doubt: Credits,
 }
 
+impl Taken {
+    /// `None`: other teams share it.
+    pub(super) fn of(status: &BudgetStatus) -> Option<Self> {
+        (!is_shared(&status.filter)).then_some(Self {
+            settled: status.settled,
+            held: status.held,
+            in_doubt: status.in_doubt,
+        })
+    }
+}
+
 impl<'a> BudgetRow<'a> {
     pub(super) fn of(status: &'a BudgetStatus) -> Self {
-        let shared = is_shared(&status.filter);
         Self {
             id: &status.id,
             mode: status.mode.as_str(),
-            shared,
+            shared: is_shared(&status.filter),
             limit: status.limit,
             granted: status.granted,
-            taken: (!shared).then_some(Taken {
-                settled: status.settled,
-                held: status.held,
-                in_doubt: status.in_doubt,
-            }),
+            taken: Taken::of(status),
             headroom: status.headroom(),
             window_start: status.window.start,
             resets_at: status.resets_at,

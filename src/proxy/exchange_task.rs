@@ -418,17 +418,16 @@ fn joined(mut pieces: Vec<Bytes>, length: usize) -> Bytes {
 fn with_guard_headers(mut head: response::Parts, body: AnswerBody, exchange: &Exchange) -> Answer {
     let headers = &mut head.headers;
     let facts = exchange.facts();
-    let mut tell = |name: HeaderName, text: Option<String>| {
-        if let Some(value) = text.and_then(|text| HeaderValue::try_from(text).ok()) {
+    let mut tell = |name: HeaderName, text: Option<&str>| {
+        if let Some(value) = text.and_then(|text| HeaderValue::from_str(text).ok()) {
             headers.insert(name, value);
         }
     };
-    let amount = |amount: Option<Credits>| amount.map(|amount| amount.to_string());
-    tell(GUARD_QUOTE, amount(facts.quote));
-    tell(GUARD_CHARGE, amount(facts.charge));
+    tell(GUARD_QUOTE, facts.quote.map(Credits::text).as_deref());
+    tell(GUARD_CHARGE, facts.charge.map(Credits::text).as_deref());
     if let Some(tightest) = &facts.tightest {
-        tell(GUARD_REMAINING, amount(Some(tightest.remaining)));
-        tell(GUARD_BUDGET, Some(tightest.budget.to_string()));
+        tell(GUARD_REMAINING, Some(&tightest.remaining.text()));
+        tell(GUARD_BUDGET, Some(tightest.budget.as_str()));
     }
     drop(facts);
     database_twin::tell(&mut head.headers, exchange);

@@ -2,28 +2,26 @@
 //!
 //! - Decides: with the ledger, in one atomic and durable step, whether the quote fits every budget
 //!   the call falls under and the account's floor. A poll passes if the job is the team's own. Who was
-//!   paused while the call waited gets no further.
+//!   paused while the call waited, or whose key has ended meanwhile, gets no further.
 //! - Needs: [`Slotted`].
 //! - Leaves: [`Admitted`]; a request can get no further without it.
 //! - Fails: `budget_exhausted`, `budget_busy`, `account_low`, `account_busy`, `reading_stale`,
 //!   `call_in_doubt`, `ledger_unavailable`, `overloaded`, `upstream_failing`, `operation_not_allowed`,
-//!   `paused`.
+//!   `paused`, `unknown_key`, `rules_changed`.
 
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use arc_swap::ArcSwap;
 use futures_util::future::{BoxFuture, Either};
 use tower::{Layer, Service};
 
-use super::authenticate::not_paused;
 use super::breaker::Breaker;
+use super::may_call::MayCall;
 use super::refusal::Refusal;
 use super::short::Short;
 use super::slots::Slot;
 use super::{Admitted, Answer, Pledge, Quoted, Slotted, settle, shadow};
 use crate::catalogue::{Class, Quote};
-use crate::identity::Pauses;
 use crate::ids::JobId;
 use crate::ledger::{HoldError, HoldRequest, Ledger};
 
@@ -34,8 +32,8 @@ pub struct HoldCreditsLayer {
     pub ledger: Ledger,
     /// Whether the upstream is worth a hold at the moment.
     pub breaker: Arc<Breaker>,
-    /// Who may make no calls, swapped whole when that changes.
-    pub pauses: Arc<ArcSwap<Pauses>>,
+    /// Who may call at this moment.
+    pub may_call: MayCall,
 }
 
 /// See the module.
@@ -70,8 +68,8 @@ where
     }
 
     fn call(&mut self, Slotted { quoted, slot }: Slotted) -> Self::Future {
-        // Again: it may have waited for a slot, or for another's answer.
-        if let Err(refusal) = not_paused(&self.layer.pauses.load(), &quoted.client) {
+        // Again: the call may have waited.
+        if let Err(refusal) = self.layer.may_call.still(&quoted) {
             if quoted.quote.is_some() {
                 settle::log_refused(&quoted, &refusal);
             }

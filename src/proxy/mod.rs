@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use http::{Request, Response};
 use hyper::body::Incoming;
+use jiff::Timestamp;
 
 use crate::catalogue::{Operation, OwnPage, Quote};
 use crate::identity::Client;
@@ -31,12 +32,14 @@ pub mod connection;
 pub mod database_twin;
 pub mod exchange;
 mod exchange_task;
+pub mod first_words;
 pub mod forward;
 pub mod framing;
 pub mod hold_credits;
 pub mod job_poller;
 pub mod kept;
 pub mod link;
+pub mod may_call;
 pub mod memory;
 pub mod meters;
 pub mod normalise_path;
@@ -118,6 +121,8 @@ pub struct Identified {
     pub exchange: Arc<Exchange>,
     /// Who pays.
     pub client: Arc<Client>,
+    /// When their key ends, by those rules.
+    pub key_ends: Option<Timestamp>,
     /// The rules in force when the call arrived; they stay its rules to the end.
     pub policy: Arc<Policy>,
 }
@@ -148,7 +153,9 @@ pub struct Quoted {
     pub exchange: Arc<Exchange>,
     /// Who pays.
     pub client: Arc<Client>,
-    /// The rules in force.
+    /// When their key ends.
+    pub key_ends: Option<Timestamp>,
+    /// The rules in force when it arrived.
     pub policy: Arc<Policy>,
     /// What it asks the upstream to do.
     pub operation: Arc<Operation>,

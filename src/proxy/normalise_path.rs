@@ -61,10 +61,11 @@ where
 
 /// Whether a path is surely in its one spelling already, as nearly all are.
 fn is_normal(path: &str) -> bool {
-    let mut before = None;
+    let mut after_slash = false;
     let plain = path.bytes().all(|byte| {
-        let follows_slash = before.replace(byte) == Some(b'/');
-        is_plain(byte) && !(follows_slash && matches!(byte, b'/' | b'.'))
+        let ends_a_segment_early = after_slash && matches!(byte, b'/' | b'.');
+        after_slash = byte == b'/';
+        is_plain(byte) && !ends_a_segment_early
     });
     plain && path.len() > 1 && path.starts_with('/') && path.ends_with('/')
 }

@@ -124,6 +124,7 @@ fn quoted(
         peer,
         exchange,
         client,
+        key_ends,
         policy,
     } = classified.identified;
     Quoted {
@@ -131,6 +132,7 @@ fn quoted(
         peer,
         exchange,
         client,
+        key_ends,
         policy,
         operation: classified.operation,
         job: classified.job,

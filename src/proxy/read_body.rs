@@ -55,7 +55,7 @@ impl BodyBounds {
                 self.read_timeout
             ),
         };
-        Err(Refusal::UnreadableBody(why))
+        Err(Refusal::BrokenBody(why))
     }
 }
 

@@ -28,7 +28,7 @@ const BUSY_RETRY: Duration = Duration::from_secs(2);
 const FAULT_RETRY: Duration = Duration::from_secs(5);
 
 /// A family whose slots are all taken.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct SlotsFull {
     /// Which operations share them, by the catalogue's name.
     pub family: Arc<str>,
@@ -74,6 +74,8 @@ pub enum Refusal {
     UnknownOperation(String),
     /// What the call can take cannot be read from its body.
     UnreadableBody(String),
+    /// The body did not arrive whole.
+    BrokenBody(String),
     /// The body is larger than the guard takes, in bytes.
     BodyTooLarge(usize),
     /// The request's headers contradict each other or are too many.
@@ -109,7 +111,7 @@ pub enum Refusal {
         /// When the next call fits.
         wait: Duration,
     },
-    /// No budget covers the call any more.
+    /// No budget covers the call any more, or its key pays for another.
     RulesChanged,
     /// Holds cannot be written.
     LedgerUnavailable(String),
@@ -165,7 +167,7 @@ impl Refusal {
             Self::Paused(_) => "paused",
             Self::OperationNotAllowed(_) => "operation_not_allowed",
             Self::UnknownOperation(_) => "unknown_operation",
-            Self::UnreadableBody(_) => "unreadable_body",
+            Self::UnreadableBody(_) | Self::BrokenBody(_) => "unreadable_body",
             Self::BodyTooLarge(_) => "body_too_large",
             Self::BadRequest(_) => "bad_request",
             Self::UnreadableHeader(_) => "unreadable_header",
@@ -197,6 +199,7 @@ impl Refusal {
             }
             // No 402: clients take that for an account without funds, and stop altogether.
             Self::UnreadableBody(_)
+            | Self::BrokenBody(_)
             | Self::BadRequest(_)
             | Self::UnreadableHeader(_)
             | Self::AboveMaxCharge(_) => StatusCode::BAD_REQUEST,
@@ -219,6 +222,15 @@ impl Refusal {
             | Self::UpstreamUnreadable(_) => StatusCode::BAD_GATEWAY,
             Self::UpstreamSilent | Self::CallInDoubt { .. } => StatusCode::GATEWAY_TIMEOUT,
         }
+    }
+
+    /// Whether nothing is read behind the request: what contradicts itself once may do so again, and
+    /// where a body was not read to its end nobody knows where the next request begins.
+    pub fn closes(&self) -> bool {
+        matches!(
+            self,
+            Self::BadRequest(_) | Self::BodyTooLarge(_) | Self::BrokenBody(_) | Self::NoRoom(_)
+        )
     }
 
     /// How long to wait before trying again, where trying again can help. Whole seconds, 1 to 30.
@@ -260,6 +272,7 @@ impl Refusal {
             Self::OperationNotAllowed(why)
             | Self::UnknownOperation(why)
             | Self::UnreadableBody(why)
+            | Self::BrokenBody(why)
             | Self::BadRequest(why)
             | Self::UnreadableHeader(why) => why.clone(),
             Self::AboveMaxCharge(above) => above.detail(),
@@ -278,7 +291,7 @@ impl Refusal {
             Self::AccountSlowed { below, .. } => format!(
                 "The account's balance is below {below} credits and calls of this priority are slowed. Try again after the time in Retry-After."
             ),
-            Self::RulesChanged => "The guard's settings were changed while this call was under way, and no budget covers it any more. Nothing was sent. Try again: the new settings decide then.".into(),
+            Self::RulesChanged => "The guard's settings were changed while this call was under way, and no budget covers it any more, or its key is another's now. Nothing was sent. Try again: the new settings decide then.".into(),
             Self::LedgerUnavailable(_) => "The ledger cannot be written at the moment, so nothing can be held and billable calls are not sent. Free calls go on. Try again shortly.".into(),
             Self::LedgerUnreadable(_) => "The guard's books cannot be read at the moment. Calls go on as long as they can be written. Try again shortly.".into(),
             Self::Overloaded(what) => format!("The guard is at a bound of its own: {what}. Try again shortly."),

@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::{Value, json};
 
+use super::budget_row::{Taken, is_shared};
 use super::exchange::Exchange;
 use super::refusal::Refusal;
 use super::short::{Short, budget_reason};
@@ -46,11 +47,12 @@ struct Envelope<'a> {
 #[derive(Serialize)]
 struct BudgetRow<'a> {
     id: &'a BudgetId,
+    shared: bool,
     limit: Credits,
     granted: Credits,
-    settled: Credits,
-    held: Credits,
-    in_doubt: Credits,
+    /// Not of a budget that other teams share.
+    #[serde(flatten)]
+    taken: Option<Taken>,
     asked: Credits,
     would_fit: Credits,
     items_that_fit: u64,
@@ -107,11 +109,10 @@ fn budgets(short: &Short) -> Vec<BudgetRow<'_>> {
         let fits = status.headroom().max(Credits::ZERO);
         BudgetRow {
             id: &status.id,
+            shared: is_shared(&status.filter),
             limit: status.limit,
             granted: status.granted,
-            settled: status.settled,
-            held: status.held,
-            in_doubt: status.in_doubt,
+            taken: Taken::of(status),
             asked: budget.asked,
             would_fit: fits,
             items_that_fit: short.items_that_fit(fits),

@@ -1,8 +1,8 @@
 //! Accepts connections, serves them, and drains.
 //!
 //! HTTP/1.1 only. Header count, header size and the time a head may take are bounded here, where
-//! the bytes are read; a head that breaks a bound is answered 431 or 408 by hyper, or the
-//! connection is closed.
+//! the bytes are read; a head that is too large is answered 431 by hyper ([`first_words`](super::first_words)
+//! says it in our words), one that takes too long is not answered: the connection is closed.
 
 use std::convert::Infallible;
 use std::pin::Pin;
@@ -25,6 +25,7 @@ use tower::{Service, ServiceExt};
 
 use super::Arrived;
 use super::connection::ClientStream;
+use super::first_words::FirstWords;
 use super::framing::WatchedStream;
 use super::socket::{Listen, Socket};
 use super::sources::{OpenBySource, OpenOne, Seldom};
@@ -208,7 +209,8 @@ async fn serve_connection<C, S>(
             response
         });
     let stream = StalledStream::new(stream, settings.stalled_client_timeout);
-    let io = TokioIo::new(WatchedStream::new(stream));
+    let stream = FirstWords::new(WatchedStream::new(stream), Arc::clone(&begun));
+    let io = TokioIo::new(stream);
     let connection = builder.serve_connection(io, TowerToHyperService::new(service));
     tokio::pin!(connection);
     let ended = tokio::select! {

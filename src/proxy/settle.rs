@@ -215,7 +215,9 @@ pub fn log_refused(quoted: &Quoted, refusal: &Refusal) {
 /// The spend line of a charged call, as far as it is known.
 pub(super) fn log_spend(exchange: &Exchange) {
     let facts = exchange.facts();
-    let text = |amount: Option<Credits>| amount.map(|amount| amount.to_string());
+    let text = |amount: Option<Credits>| amount.map(Credits::text);
+    let (quote, charge, saved) = (text(facts.quote), text(facts.charge), text(facts.saved));
+    let remaining = text(facts.tightest.as_ref().map(|tightest| tightest.remaining));
     let micros = |span: Option<Duration>| {
         span.map(|span| u64::try_from(span.as_micros()).unwrap_or(u64::MAX))
     };
@@ -232,11 +234,11 @@ pub(super) fn log_spend(exchange: &Exchange) {
         outcome,
         refusal = facts.refusal,
         shadow = facts.shadow_text(),
-        quote = text(facts.quote),
-        charge = text(facts.charge),
-        saved = text(facts.saved),
+        quote = quote.as_deref(),
+        charge = charge.as_deref(),
+        saved = saved.as_deref(),
         budget.id = facts.tightest.as_ref().map(|tightest| tightest.budget.as_str()),
-        budget.remaining = facts.tightest.as_ref().map(|tightest| tightest.remaining.to_string()),
+        budget.remaining = remaining.as_deref(),
         upstream.tries = facts.upstream_tries,
         upstream.status = facts.upstream_status,
         upstream.ms = micros(facts.upstream_time).map(|micros| micros / 1000),

@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use http::StatusCode;
 
+use super::budget_row::is_shared;
 use crate::credits::Credits;
 use crate::ids::OperationName;
-use crate::ledger::{AccountShort, BudgetShort, Shortfall};
+use crate::ledger::{AccountShort, BudgetShort, BudgetStatus, Shortfall};
 
 /// What would have been too much: the request and what stood in its way.
 #[derive(Debug)]
@@ -117,11 +118,10 @@ impl Short {
                 _ => String::new(),
             };
             parts.push(format!(
-                "budget {}: limit {}, settled {}, held {}, this {} call can take up to {}{resets}; {fits} would fit{rows}",
+                "budget {}: limit {}, {}, this {} call can take up to {}{resets}; {fits} would fit{rows}",
                 status.id,
                 status.limit_with_grants(),
-                status.settled,
-                status.held,
+                taken(status),
                 self.operation,
                 self.asked,
             ));
@@ -136,6 +136,15 @@ impl Short {
             "reading_stale" => format!("Billable calls are held back: {what}."),
             _ => format!("No room at the moment, other calls hold it: {what}. Try again shortly."),
         }
+    }
+}
+
+/// What was taken of a budget, where that is its team's own matter.
+fn taken(status: &BudgetStatus) -> String {
+    if is_shared(&status.filter) {
+        "shared with other teams".into()
+    } else {
+        format!("settled {}, held {}", status.settled, status.held)
     }
 }
 

@@ -24,6 +24,7 @@ use super::classify::ClassifyLayer;
 use super::forward::{Forward, ForwardSettings};
 use super::hold_credits::HoldCreditsLayer;
 use super::kept::{KeptAnswersLayer, Shelf};
+use super::may_call::MayCall;
 use super::normalise_path::NormalisePathLayer;
 use super::policy::Policy;
 use super::quote_body::QuoteBodyLayer;
@@ -85,7 +86,15 @@ impl StackSettings {
         HoldCreditsLayer {
             ledger: self.forward.ledger.clone(),
             breaker: Arc::clone(&self.forward.breaker),
+            may_call: self.may_call(),
+        }
+    }
+
+    fn may_call(&self) -> MayCall {
+        MayCall {
+            policy: Arc::clone(&self.policy),
             pauses: Arc::clone(&self.pauses),
+            clock: self.clock.clone(),
         }
     }
 }
@@ -112,9 +121,7 @@ pub fn stack(
         })
         // Before anything that tells a stranger about the catalogue.
         .layer(AuthenticateLayer {
-            policy: Arc::clone(&settings.policy),
-            pauses: Arc::clone(&settings.pauses),
-            clock: settings.clock.clone(),
+            may_call: settings.may_call(),
             unknown_keys: Arc::clone(&settings.unknown_keys),
         })
         // Before classify, which knows one spelling of each path.
@@ -133,6 +140,8 @@ pub fn stack(
         .layer(AskLayer {
             ledger: forward.ledger.clone(),
             breaker: Arc::clone(&forward.breaker),
+            shelf: Arc::clone(&settings.shelf),
+            slots: Arc::clone(&settings.slots),
         })
         // Behind quote, which says what the same call is; before anything is waited for or held.
         .layer(KeptAnswersLayer {

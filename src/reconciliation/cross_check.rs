@@ -171,7 +171,7 @@ impl CrossCheck {
     ) -> Result<(), ReconcileError> {
         let settings = self.settings.clone();
         let kept = move || {
-            let reader = (settings.open_reader)()?;
+            let reader = settings.open_reader.open()?;
             kept_usage(&*reader, settings.source, day, later(day, 1))
         };
         let Some(sums) = spawn_blocking(kept).await??.remove(&day) else {
@@ -189,7 +189,7 @@ impl CrossCheck {
 
     /// The days to ask about now, oldest first: over, read completely, and within the ledger's time.
     fn days(settings: &ReconcilerSettings) -> Result<Vec<Date>, StoreError> {
-        let reader = (settings.open_reader)()?;
+        let reader = settings.open_reader.open()?;
         let Some((start, read_until)) = notes::span(&*reader)? else {
             return Ok(Vec::new());
         };
@@ -231,7 +231,7 @@ impl CrossCheck {
     async fn compare(&self, day: Date, theirs: Sums) -> Result<Vec<Apart>, ReconcileError> {
         let settings = self.settings.clone();
         let compare = move || {
-            let reader = (settings.open_reader)()?;
+            let reader = settings.open_reader.open()?;
             let (catalogue, _) = (settings.in_force)();
             let rows = reader.taken_by_kind(midnight(day), midnight(later(day, 1)))?;
             let learned = notes::kinds(&*reader)?;

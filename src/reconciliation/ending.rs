@@ -1,8 +1,5 @@
 //! How the account's list ends doubts and jobs, and corrects what was decided without it.
 
-use std::sync::Arc;
-
-use jiff::Timestamp;
 use tokio::task::spawn_blocking;
 
 use super::judge::{self, Late};
@@ -16,8 +13,11 @@ use super::state::State;
 use super::summary::Summary;
 use super::telemetry;
 use crate::credits::Credits;
-use crate::ledger::{Decision, Finding, FindingKind, HoldId, Note, NoteKind, ResolveError};
+use crate::ledger::{Decision, Entry, Finding, FindingKind, HoldId, Note, NoteKind, ResolveError};
 use crate::transaction::TransactionId;
+
+/// How the evidence ends of an entry that nothing decided.
+const ALLOCATED: &str = " (allocated: nothing else decided about it within a day)";
 
 impl Reconciler {
     /// Ends the doubts that the account's list decides. One that has ended meanwhile stays as it is.
@@ -43,12 +43,12 @@ impl Reconciler {
                 continue;
             }
             let (decision, note) = decision(end);
-            match self.ledger.decide(end.hold, decision, note).await {
-                Ok(_) => {}
+            let entry = match self.ledger.decide(end.hold, decision, note).await {
+                Ok(entry) => entry,
                 Err(ResolveError::Ledger(error)) => return Err(error.into()),
                 // A poll or a person was first; the next run sees what they did.
                 Err(_) => continue,
-            }
+            };
             telemetry::doubt_ended(end);
             let rows = end.matches.iter().cloned();
             let mut judged = state.open.tie(rows, "its call was found");
@@ -57,7 +57,7 @@ impl Reconciler {
                 let shown = doubt.and_then(|doubt| state.notes.show(&doubt.operation));
                 judged.records.extend(shown);
             }
-            judged.found.extend(allocated(end, self.clock.now()));
+            judged.found.extend(allocated(&entry));
             self.keep(state, vec![judged], summary).await?;
             match (end.allocated, end.matches.is_empty()) {
                 (true, _) => summary.allocated += 1,
@@ -104,8 +104,8 @@ impl Reconciler {
         charge: Credits,
         row: &TransactionId,
     ) -> Result<bool, ReconcileError> {
-        let open_reader = Arc::clone(&self.settings.open_reader);
-        let ended = spawn_blocking(move || open_reader()?.ending_of(hold)).await??;
+        let open_reader = self.settings.open_reader.clone();
+        let ended = spawn_blocking(move || open_reader.open()?.ending_of(hold)).await??;
         let Some(ended) = ended else {
             return Ok(false);
         };
@@ -124,10 +124,12 @@ impl Reconciler {
     }
 }
 
-/// What the ledger is told, and what that rests on.
+/// What the ledger is told, and what that rests on: an entry that was allocated says so itself, for the
+/// process may die before that is found.
 fn decision(end: &DoubtEnd) -> (Decision, Note) {
+    let also = if end.allocated { ALLOCATED } else { "" };
     if end.matches.is_empty() {
-        return (Decision::Release, Note::reason(ABSENT));
+        return (Decision::Release, Note::reason(ABSENT.to_owned() + also));
     }
     let ids = end
         .matches
@@ -135,34 +137,41 @@ fn decision(end: &DoubtEnd) -> (Decision, Note) {
         .map(|found| found.transaction.to_string());
     let note = Note {
         kind: NoteKind::Transaction,
-        text: ids.collect::<Vec<_>>().join(" "),
+        text: ids.collect::<Vec<_>>().join(" ") + also,
     };
     (Decision::Settle(end.charge), note)
 }
 
+/// Whether an entry ended a doubt that nothing decided.
+pub(super) fn is_allocated(entry: &Entry) -> bool {
+    let note = entry.evidence.as_ref().filter(|note| match note.kind {
+        NoteKind::Transaction => true,
+        NoteKind::Reason => note.text.starts_with(ABSENT),
+        _ => false,
+    });
+    note.is_some_and(|note| note.text.ends_with(ALLOCATED))
+}
+
 /// What was allocated is said, so that a person can put it right.
-fn allocated(end: &DoubtEnd, now: Timestamp) -> Option<Finding> {
-    if !end.allocated {
-        return None;
-    }
-    let first = end.matches.first();
-    let given = match first {
-        Some(found) => format!("was given the nearest row, {}", found.transaction),
+pub(super) fn allocated(entry: &Entry) -> Option<Finding> {
+    let note = entry.evidence.as_ref().filter(|_| is_allocated(entry))?;
+    let first = note.text.split_whitespace().next();
+    let first: Option<TransactionId> = first.and_then(|id| id.parse().ok());
+    let given = match &first {
+        Some(row) => format!("was given the nearest row, {row}"),
         None => "was released, since no row was near".to_owned(),
     };
+    let hold = entry.hold;
     Some(Finding {
-        name: format!("allocated:{}", end.hold).into(),
+        name: format!("allocated:{hold}").into(),
         kind: FindingKind::Allocated,
-        found_at: now,
-        at: now,
+        found_at: entry.recorded_at,
+        at: entry.recorded_at,
         operation: None,
         team: None,
         drift: Credits::ZERO,
-        hold: Some(end.hold),
-        transaction: first.map(|found| found.transaction.clone()),
-        detail: format!(
-            "nothing decided about hold {} within a day: it {given}",
-            end.hold
-        ),
+        hold: Some(hold),
+        transaction: first,
+        detail: format!("nothing decided about hold {hold} within a day: it {given}"),
     })
 }

@@ -3,9 +3,10 @@
 use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::sync::Arc;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::balance_kind::{MOVEMENTS_MAX, Movement};
+use super::ending;
 use super::judge;
 use super::keeping::Judged;
 use super::open::{ABSENT, Open, OpenCharge};
@@ -34,7 +35,7 @@ pub(super) struct Sought {
 /// What new entries say, beside what stays open.
 #[derive(Debug, Default)]
 pub(super) struct News {
-    /// Matches that a crash left out.
+    /// Matches and findings that a crash left out.
     pub(super) left_out: Vec<Judged>,
     /// What moved the balance last: no more of it is ever looked at.
     pub(super) movements: VecDeque<Movement>,
@@ -90,7 +91,8 @@ impl Open {
         sought: &Sought,
     ) -> Result<News, StoreError> {
         let mut news = News::default();
-        let restored_from = self.restored_from.take().unwrap_or(0);
+        let restored = self.restored_from.take();
+        let restored_from = restored.unwrap_or(0);
         loop {
             let page = reader.entries(self.seq, PAGE)?;
             let Some(last) = page.last() else {
@@ -103,9 +105,17 @@ impl Open {
                 if is_end(&entry) && entry.hold.get() <= restored_from {
                     self.recall(entry.hold, reader)?;
                 }
+                if restored.is_some() && self.was_found(&entry, reader)? {
+                    self.explained.insert(entry.hold);
+                }
                 let kind = entry.evidence.as_ref().map(|note| note.kind);
                 if kind == Some(NoteKind::Transaction) {
                     self.take_evidence(&entry, reader, &mut news)?;
+                }
+                if let Some(finding) = ending::allocated(&entry)
+                    && !is_kept(&finding.name, finding.at, reader)?
+                {
+                    news.left_out.push(Judged::found(finding));
                 }
                 self.take_entry(&entry, sought, &mut news);
             }
@@ -124,6 +134,14 @@ impl Open {
         let held = held.filter(|held| held.hold == hold);
         self.quotes.extend(held.map(|held| (hold, held.amount)));
         Ok(())
+    }
+
+    /// Whether a charge was found to have no row, so long ago that a start does not remember it.
+    fn was_found(&self, entry: &Entry, reader: &dyn Reader) -> Result<bool, StoreError> {
+        if entry.kind != EntryKind::Settled || entry.began_at >= self.found_from {
+            return Ok(false);
+        }
+        is_kept(&judge::ours_only_name(entry.hold), entry.began_at, reader)
     }
 
     fn take_entry(&mut self, entry: &Entry, sought: &Sought, news: &mut News) {
@@ -188,6 +206,7 @@ impl Open {
         let is_known = |id: &TransactionId| known.iter().any(|known| known.transaction == *id);
         let is_job = self.is_job(entry.hold, &entry.operation);
         let how = match entry.kind {
+            _ if ending::is_allocated(entry) => MatchedBy::Allocated,
             EntryKind::Settled if is_job => MatchedBy::Job,
             _ => MatchedBy::Doubt,
         };
@@ -238,6 +257,13 @@ impl Open {
             entry.recorded_at,
         ))
     }
+}
+
+/// Whether a finding about this moment is in the ledger, explained or not.
+fn is_kept(name: &Arc<str>, at: Timestamp, reader: &dyn Reader) -> Result<bool, StoreError> {
+    let after = at.checked_add(SignedDuration::from_micros(1));
+    let kept = reader.findings(at, after.unwrap_or(Timestamp::MAX), false, None, PAGE)?;
+    Ok(kept.iter().any(|kept| kept.finding.name == *name))
 }
 
 /// Whether a call was released although nobody had seen its answer.

@@ -1,7 +1,6 @@
 //! The first half of a run: the account's list, read into the ledger.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 use tokio::task::spawn_blocking;
@@ -138,10 +137,10 @@ impl Reconciler {
         &self,
         rows: &[Transaction],
     ) -> Result<HashMap<TransactionId, KeptRow>, ReconcileError> {
-        let open_reader = Arc::clone(&self.settings.open_reader);
+        let open_reader = self.settings.open_reader.clone();
         let ids: Vec<_> = rows.iter().map(|row| row.id.clone()).collect();
         let look = move || {
-            let kept = open_reader()?.kept_rows(&ids)?.into_iter();
+            let kept = open_reader.open()?.kept_rows(&ids)?.into_iter();
             let kept = kept.map(|kept| (kept.row.id.clone(), kept));
             Ok::<_, StoreError>(kept.collect())
         };

@@ -40,9 +40,7 @@ pub use balance_kind::{BalanceKind, Movement};
 pub use cross_check::{CrossCheck, kept_usage};
 pub use notes::{UndecidedNote, explained_up_to, kinds, read_until, undecided, undecided_count};
 pub use prices::{is_expected, put_kept_prices, record_of_prices};
-pub use run::{
-    CHARGES_KEPT, Depth, InForce, OpenReader, ReconcileError, Reconciler, ReconcilerSettings,
-};
+pub use run::{CHARGES_KEPT, Depth, InForce, ReconcileError, Reconciler, ReconcilerSettings};
 pub use service::{ReconcileNow, Service};
 pub use summary::Summary;
 pub use usage::{RowSums, operations_of, usage_key};

@@ -42,6 +42,8 @@ pub(super) struct Open {
     pub(super) explained: BTreeSet<HoldId>,
     /// The entry after which reading was taken up again, until that is done.
     pub(super) restored_from: Option<i64>,
+    /// What was found of earlier moments is in the ledger, and was not restored.
+    pub(super) found_from: Timestamp,
     /// Entries up to this one were looked at.
     pub(super) seq: i64,
     /// Charges up to this entry were held against the prices of their time.

@@ -47,6 +47,7 @@ impl Open {
             seq,
             priced: beginning.priced,
             restored_from: Some(seq),
+            found_from: from,
             times: beginning.times,
             submits: beginning.submits,
             kept_max: beginning.kept_max,

@@ -31,8 +31,7 @@ use crate::catalogue::{Catalogue, Class, Prices};
 use crate::clock::Clock;
 use crate::credits::Credits;
 use crate::ids::OperationName;
-use crate::ledger::store::Reader;
-use crate::ledger::{BalanceIs, Finding, Ledger, LedgerError, StoreError};
+use crate::ledger::{BalanceIs, Finding, Ledger, LedgerError, OpenReader, StoreError};
 use crate::transaction::TransactionSource;
 
 /// How far back a run reads the list.
@@ -44,8 +43,6 @@ pub enum Depth {
     Full,
 }
 
-/// Opens a reader of the ledger's file, beside its writer.
-pub type OpenReader = Arc<dyn Fn() -> Result<Box<dyn Reader>, StoreError> + Send + Sync>;
 /// Tells the catalogue and the prices in force.
 pub type InForce = Arc<dyn Fn() -> (Arc<Catalogue>, Arc<Prices>) + Send + Sync>;
 
@@ -192,7 +189,7 @@ impl Reconciler {
         self.ledger.keep_together(Vec::new()).await?;
         let (settings, now, made_at) = (self.settings.clone(), self.clock.now(), self.made_at);
         let restore = move || {
-            let reader = (settings.open_reader)()?;
+            let reader = settings.open_reader.open()?;
             let mut notes = Notes::read(&*reader, made_at, settings.tolerance, settings.source)?;
             notes.read_from_now_on(settings.source, settings.rows_late, now);
             let remembered = now.checked_sub(REMEMBERED).unwrap_or(Timestamp::MIN);
@@ -296,7 +293,7 @@ impl Reconciler {
         // Asked first: a call that ends from here on is seen twice, open and ended, but never not at
         // all. Its row would be taken for somebody else's.
         let mut calls = self.ledger.open_calls().await?;
-        let open_reader = Arc::clone(&self.settings.open_reader);
+        let open_reader = self.settings.open_reader.clone();
         let (catalogue, prices) = (self.settings.in_force)();
         let in_force = std::iter::once(Arc::clone(&prices)).chain(self.prices_before.clone());
         let skew = state.skew;
@@ -312,7 +309,7 @@ impl Reconciler {
             },
         };
         let read = move || {
-            let reader = open_reader()?;
+            let reader = open_reader.open()?;
             let news = open.read_entries(&*reader, &sought)?;
             open.read_aside(&*reader, &sought.rows, skew)?;
             Ok::<_, StoreError>((open, news))

@@ -215,10 +215,10 @@ impl Reconciler {
     ) -> Result<(), ReconcileError> {
         let now = self.clock.now();
         for places in state.open.aside.due(complete_until).chunks(PAGES) {
-            let (open_reader, places) = (Arc::clone(&self.settings.open_reader), places.to_vec());
+            let (open_reader, places) = (self.settings.open_reader.clone(), places.to_vec());
             let mut open = std::mem::take(&mut state.open);
             let read = move || {
-                let reader = open_reader()?;
+                let reader = open_reader.open()?;
                 let mut charges = Vec::new();
                 for place in places {
                     charges.extend(open.take_page(&*reader, place)?);

@@ -8,32 +8,24 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use bytes::Bytes;
-use http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
-use http::request::Parts;
-use http::{HeaderMap, Method, Request, Response, StatusCode};
+use http::header::{HeaderName, HeaderValue};
+use http::{HeaderMap, Request, Response, StatusCode};
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use jiff::Timestamp;
 
-use super::access::{self, Bearer};
-use super::account::{Account, Cause, Standing, line_of, sum};
+use super::access::Bearer;
+use super::account::{Account, Standing, line_of, sum};
 use super::answer::{self, Answer, Shape};
-use super::bodies::{self, Json, Unreadable};
+use super::arrived::Arrived;
 use super::faults::{self, Ending, Fault, Faults};
 use super::operations::{self, Call, Forced, WebhookList, Work};
 use super::reply::{Cut, Reply, ReplyBody};
-use super::routes::{self, Endpoint, Found, Route};
-use super::settings::{LegacyAmounts, Recording, SimulatorSettings};
+use super::routes::{Endpoint, Route};
+use super::settings::{LegacyAmounts, SimulatorSettings};
 use super::slots::{Slot, Slots};
-use super::truth::{Arrivals, Delivery, RequestSeen, Truth, digest};
+use super::truth::{Arrivals, Delivery, Truth};
 use crate::credits::Credits;
-
-/// Chooses a fault for one call, by its name.
-pub(crate) const FAULT_HEADER: &str = "x-simulator-fault";
-/// Is kept with the charge, so that a test can find its call again.
-pub(crate) const MARKER_HEADER: &str = "x-simulator-marker";
-const BEHAVIOUR_HEADER: &str = "x-generect-test-behaviour";
 
 /// Everything the exchanges of one simulator share.
 pub(crate) struct Service {
@@ -43,15 +35,6 @@ pub(crate) struct Service {
     pub(crate) slots: Arc<Slots>,
     pub(crate) faults: Arc<Faults>,
     pub(crate) webhooks: WebhookList,
-}
-
-/// A request whose body has been read.
-struct Arrived {
-    head: Parts,
-    body: Bytes,
-    sequence: u64,
-    settings: Arc<SimulatorSettings>,
-    now: Timestamp,
 }
 
 /// What an operation came to, before it is written.
@@ -103,9 +86,12 @@ impl Service {
             body,
             settings,
         };
-        self.keep(&arrived);
-        let admitted = found(&arrived)
-            .and_then(|(route, segment)| Ok((route, segment, known(&arrived, route)?)));
+        if let Some(seen) = arrived.seen() {
+            self.arrivals.keep(seen);
+        }
+        let admitted = arrived
+            .route()
+            .and_then(|(route, segment)| Ok((route, segment, arrived.bearer(route)?)));
         match admitted {
             Ok((route, segment, bearer)) => {
                 self.exchange(&arrived, route, segment.as_deref(), &bearer)
@@ -154,34 +140,14 @@ impl Service {
         finish(outcome, fault.as_ref(), bearer, settings, extra).await
     }
 
-    fn keep(&self, arrived: &Arrived) {
-        if arrived.settings.recording != Recording::Everything {
-            return;
-        }
-        self.arrivals.keep(RequestSeen {
-            sequence: arrived.sequence,
-            at: arrived.now,
-            method: arrived.head.method.clone(),
-            path: arrived.head.uri.path().to_owned(),
-            query: arrived.head.uri.query().map(str::to_owned),
-            headers: arrived.head.headers.clone(),
-            body: arrived.body.clone(),
-            body_sha256: digest(&arrived.body),
-        });
-    }
-
     /// The fault of this call. A test token is never made to misbehave: it has its own means.
     fn fault(&self, arrived: &Arrived, route: &Route, test: bool) -> Option<Fault> {
         if test {
             return None;
         }
-        if arrived.settings.faults_by_header
-            && let Some(name) = text_of(&arrived.head.headers, FAULT_HEADER)
-            && let Ok(fault) = name.parse()
-        {
-            return Some(fault);
-        }
-        self.faults.pick(arrived.head.uri.path(), route.priced)
+        arrived
+            .fault()
+            .or_else(|| self.faults.pick(arrived.head.uri.path(), route.priced))
     }
 
     /// Reads the body and does the operation.
@@ -195,7 +161,7 @@ impl Service {
         slot: Option<Slot>,
     ) -> Result<Outcome, Answer> {
         let settings = &arrived.settings;
-        let body = read_body(arrived)?;
+        let body = arrived.read_body()?;
         let mut call = Call {
             settings,
             account: &self.account,
@@ -243,8 +209,7 @@ impl Service {
                 "This endpoint does not support test mode yet. Use a live API key.",
             ));
         }
-        let header = text_of(&arrived.head.headers, BEHAVIOUR_HEADER);
-        match operations::forced(header, call.body) {
+        match operations::forced(arrived.behaviour(), call.body) {
             Some(Forced::NotFound) => call.finds_nothing = true,
             Some(Forced::InsufficientFunds) => return Err(faults::funds_short(call.settings)),
             Some(Forced::RateLimited) => return Err(faults::throttled(Some(1))),
@@ -287,7 +252,7 @@ impl Service {
         slot: Option<Slot>,
     ) -> Result<Outcome, Answer> {
         let settings = &arrived.settings;
-        let cause = cause(arrived, route, bearer);
+        let cause = arrived.cause(route, bearer);
         let Ok(aside) = self.account.set_aside(cause, work.at_most, arrived.now) else {
             return Err(faults::funds_short(settings));
         };
@@ -320,21 +285,6 @@ impl Service {
     }
 }
 
-/// The route of a path, or the framework's answer to a path without one.
-fn found(arrived: &Arrived) -> Result<(&'static Route, Option<String>), Answer> {
-    let uri = &arrived.head.uri;
-    match routes::find(uri.path()) {
-        Found::Route { route, segment } => Ok((route, segment)),
-        Found::NeedsSlash => Err(access::without_slash(
-            &arrived.head.method,
-            uri.path(),
-            uri.query(),
-            &arrived.settings,
-        )),
-        Found::Unknown => Err(Answer::refusal(StatusCode::NOT_FOUND, "Not found.")),
-    }
-}
-
 /// How the exchange ends if its fault strikes before any money is set aside.
 fn before_acceptance(fault: &Fault, route: &Route, settings: &SimulatorSettings) -> Option<Ending> {
     if fault.spares_the_account() {
@@ -360,33 +310,6 @@ fn add_limits(slot: &Slot, headers: &mut HeaderMap) {
     );
 }
 
-/// Credentials first, then the method, as the framework has it. Log-in needs no token.
-fn known(arrived: &Arrived, route: &Route) -> Result<Bearer, Answer> {
-    let bearer = if route.endpoint == Endpoint::Login {
-        Bearer {
-            token: "".into(),
-            test: false,
-        }
-    } else {
-        access::authenticate(&arrived.head.headers, &arrived.settings)?
-    };
-    match access::by_method(&arrived.head.method, route) {
-        Some(answer) => Err(answer),
-        None => Ok(bearer),
-    }
-}
-
-fn read_body(arrived: &Arrived) -> Result<Json, Answer> {
-    if arrived.head.method == Method::GET || arrived.head.method == Method::HEAD {
-        return Ok(Json::Map(Vec::new()));
-    }
-    let kind = text_of(&arrived.head.headers, CONTENT_TYPE.as_str());
-    bodies::read(kind, &arrived.body).map_err(|unreadable| match unreadable {
-        Unreadable::Malformed(text) => Answer::refusal(StatusCode::BAD_REQUEST, &text),
-        Unreadable::MediaType(text) => Answer::refusal(StatusCode::UNSUPPORTED_MEDIA_TYPE, &text),
-    })
-}
-
 /// Makes the charge `extra` more than everything that was set aside.
 fn overrun(work: &mut Work, extra: Credits) {
     match &mut work.job {
@@ -396,28 +319,6 @@ fn overrun(work: &mut Work, extra: Credits) {
             work.lines.push(line_of(missing.saturating_add(extra)));
         }
     }
-}
-
-fn cause(arrived: &Arrived, route: &'static Route, bearer: &Bearer) -> Cause {
-    let keep = arrived.settings.recording == Recording::Everything;
-    Cause {
-        path: route.path,
-        kind: route.kind,
-        usage: route.usage,
-        legacy: route.is_legacy(),
-        token: Arc::clone(&bearer.token),
-        request: arrived.sequence,
-        marker: text_of(&arrived.head.headers, MARKER_HEADER).map(str::to_owned),
-        body_sha256: if keep {
-            digest(&arrived.body)
-        } else {
-            String::new()
-        },
-    }
-}
-
-fn text_of<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
-    headers.get(name).and_then(|value| value.to_str().ok())
 }
 
 /// An answer that no operation gave and no fault touches.

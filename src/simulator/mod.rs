@@ -9,8 +9,9 @@
 //! the guard could not find a fault in them. It imports `credits` and `clock`, nothing else of ours.
 //!
 //! - [`settings`]: what the documents leave open. [`prices`]: the price table.
-//! - `server`, `exchange`: connections, and the order of one exchange. `routes`, `access`: the
-//!   framework's part. `bodies`: how it reads. `operations`: what each path does.
+//! - `server`, `exchange`: connections, and the order of one exchange. `arrived`: what its request
+//!   says. `routes`, `access`: the framework's part. `bodies`: how it reads. `operations`: what each
+//!   path does.
 //! - `account`, `transactions`, `jobs`, `slots`: the money, its list, bulk jobs, parallel caps.
 //!   [`lists`]: what is shown of the list.
 //! - [`faults`]: the menu of misbehaviour. [`truth`]: what really happened.
@@ -25,6 +26,7 @@
 mod access;
 mod account;
 mod answer;
+mod arrived;
 mod bodies;
 mod exchange;
 pub mod faults;

@@ -8,6 +8,7 @@
 )]
 
 mod charges;
+mod controls;
 mod documented;
 mod properties;
 mod quotes;
@@ -29,4 +30,20 @@ pub fn quoted(operation: &str, body: &str, unbounded: Unbounded) -> Result<Quote
     let catalogue = catalogue();
     let operation: &Operation = catalogue.operation(operation).unwrap();
     quote(operation, catalogue.prices(), body.as_bytes(), unbounded)
+}
+
+/// What the quote comes to.
+pub fn amount(operation: &str, body: &str) -> String {
+    match quoted(operation, body, Unbounded::Maximum) {
+        Ok(quote) => quote.amount.to_string(),
+        Err(error) => panic!("{operation} {body}: {error}"),
+    }
+}
+
+/// Why there is no quote.
+pub fn refused(operation: &str, body: &str) -> String {
+    match quoted(operation, body, Unbounded::Maximum) {
+        Err(QuoteError::Unreadable(what)) => what,
+        other => panic!("{operation} {body}: {other:?}"),
+    }
 }

@@ -7,6 +7,7 @@
 )]
 
 mod alerts;
+mod beside;
 mod books;
 mod commands;
 mod example;

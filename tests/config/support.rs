@@ -13,23 +13,7 @@ pub const TOKEN_VARIABLE: &str = "GENERECT_TOKEN";
 pub const TOKEN: &str = "5ec2e7a1b0c94d3f8e7a6b5c4d3e2f1a";
 
 /// A configuration without mistakes and without warnings.
-pub const GOOD: &str = r#"
-[upstream]
-token_env = "GENERECT_TOKEN"
-
-[[team]]
-id = "growth"
-
-[[key]]
-id = "crm"
-team = "growth"
-sha256 = "1111111111111111111111111111111111111111111111111111111111111111"
-
-[[budget]]
-id = "all"
-limit = 100
-per = "month"
-"#;
+pub const GOOD: &str = include_str!("../support/least.toml");
 
 /// A folder with a configuration file.
 pub struct Folder {

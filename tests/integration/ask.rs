@@ -91,6 +91,8 @@ async fn a_dry_run_says_what_a_call_would_hold_and_holds_and_sends_nothing() {
                  "resets_at": null},
             ],
             "account": {"verdict": "fits"}, "shadow": [],
+            "slot": {"verdict": "fits", "family": "search_leads", "cap": 50, "waiting": 0,
+                     "expected_wait_s": 0},
         })
     );
     let forms = [("guard-dry-run", "true")];
@@ -171,6 +173,80 @@ async fn a_dry_run_tells_of_an_outage_as_the_call_would_be_told() {
     let page = as_the_call(&world, &[], SEARCH, &rows(2)).await;
     assert_eq!(page["refusal"]["code"], "upstream_failing");
     world.end().await;
+}
+
+/// A call on a connection of its own, on its way.
+fn on_its_way(world: &World, name: &str, path: &str, body: &str) -> JoinSet<Answered> {
+    let request = world.request(Method::POST, path, "growth-crm");
+    let request = request.header("content-type", "application/json");
+    let request = request
+        .header("idempotency-key", name)
+        .body(body.to_owned());
+    let mut calls = JoinSet::new();
+    calls.spawn(async move { send(request).await.unwrap() });
+    calls
+}
+
+async fn until_shown(world: &World, line: &str) {
+    while !world.admin("/metrics").await.text.contains(line) {
+        tokio::time::sleep(std::time::Duration::from_millis(2)).await;
+    }
+}
+
+#[tokio::test]
+async fn a_dry_run_says_whether_the_call_would_wait_for_a_slot_or_for_anothers_answer() {
+    let companies = "/api/v1/search/database/companies/";
+    let world = Plan::one_team("10")
+        .set("slots.caps", "search_companies = 1\npreview = 1")
+        .set("slots", "queue_max = 1")
+        .start()
+        .await;
+    let page = dry_run(&world, companies, &rows(1)).await;
+    let slot = json!({"verdict": "fits", "family": "search_companies", "cap": 1, "waiting": 0,
+                      "expected_wait_s": 0});
+    assert_eq!(
+        (&page["verdict"], &page["slot"]),
+        (&json!("admitted"), &slot)
+    );
+    let slow = Fault::SlowHeaders(std::time::Duration::from_secs(2));
+    world.simulator.faults().next_on(1, companies, slow);
+    let first = on_its_way(&world, "first", companies, &rows(2));
+    until_shown(&world, "guard_slots_in_use{family=\"search_companies\"} 1").await;
+    let page = dry_run(&world, companies, &rows(1)).await;
+    let slot = json!({"verdict": "waits", "family": "search_companies", "cap": 1, "waiting": 0,
+                      "expected_wait_s": null});
+    assert_eq!(
+        (&page["verdict"], &page["slot"]),
+        (&json!("admitted"), &slot)
+    );
+    let free = dry_run(&world, "/api/v1/preview/leads/count/", "{}").await;
+    assert_eq!(
+        (&free["verdict"], &free["slot"]["verdict"]),
+        (&json!("free"), &json!("fits"))
+    );
+
+    let second = on_its_way(&world, "second", companies, &rows(3));
+    until_shown(&world, "guard_slots_waiting{family=\"search_companies\"} 1").await;
+    let page = as_the_call(&world, &[], companies, &rows(1)).await;
+    assert_eq!(page["refusal"]["code"], "slots_full");
+    assert_eq!(page["slot"]["verdict"], "slots_full");
+    let named = |name| [("guard-dry-run", "true"), ("idempotency-key", name)];
+    for (name, body, verdict, refusal) in [
+        ("first", rows(2), "joined", Value::Null),
+        ("second", rows(3), "joined", Value::Null),
+        ("second", rows(2), "refused", json!("idempotency_conflict")),
+    ] {
+        let page = is_a_dry_run(&asks(&world, &named(name), companies, &body).await);
+        assert_eq!(page["verdict"], verdict, "{page}");
+        assert_eq!(page["refusal"]["code"], refusal, "{page}");
+    }
+    for calls in [first, second] {
+        assert_eq!(calls.join_all().await[0].status, 200);
+    }
+    let page = is_a_dry_run(&asks(&world, &named("first"), companies, &rows(2)).await);
+    assert_eq!(page["verdict"], "replayed", "{page}");
+    assert_eq!(sent(&world), 2);
+    world.end_with_nothing_open().await;
 }
 
 #[tokio::test]

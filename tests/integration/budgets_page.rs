@@ -135,6 +135,34 @@ async fn no_team_reads_a_number_of_another_there() {
     world.end_with_nothing_open().await;
 }
 
+#[tokio::test]
+async fn a_refusal_says_of_a_shared_budget_what_the_page_says_and_no_more() {
+    let plan = team_view::plan().budget("everything", "limit = 1.5\nper = \"year\"");
+    let world = plan.clock(ten_o_clock()).start().await;
+    let sales = world.post_as("sales-crm", REALTIME, &rows(10, 9)).await;
+    assert_eq!(sales.status, 200);
+    settled(&world, "sales-crm", 0, "0.36").await;
+    let refused = world.post(SEARCH, &rows(100, 0)).await;
+    assert_eq!(refused.refusal(), "budget_exhausted", "{}", refused.text);
+    for theirs in ["0.36", "sales", "settled", "held\""] {
+        assert!(!refused.text.contains(theirs), "{theirs}: {}", refused.text);
+    }
+    let body = refused.json();
+    let (told, page) = (&body["budgets"][0], page(&world, "growth-crm").await);
+    let here = page["budgets"].as_array().unwrap().iter();
+    let here = here.clone().find(|one| one["id"] == "everything").unwrap();
+    assert_eq!(told["id"], "everything");
+    for same in ["shared", "limit", "granted", "window_start", "resets_at"] {
+        assert_eq!(told[same], here[same], "{same}");
+    }
+    assert_eq!(told["would_fit"], here["headroom"]);
+    assert_eq!(told["would_fit"], "1.14");
+    let words = "budget everything: limit 1.5, shared with other teams, this";
+    assert!(refused.text.contains(words), "{}", refused.text);
+    assert!(refused.text.contains("1.14 would fit"), "{}", refused.text);
+    world.end_with_nothing_open().await;
+}
+
 async fn asks(world: &World, method: Method, path: &str, key: &str) -> Answered {
     send(world.request(method, path, key)).await.unwrap()
 }

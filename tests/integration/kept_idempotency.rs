@@ -198,3 +198,36 @@ async fn a_name_that_cannot_be_read_is_refused() {
     assert_eq!(sent(&world), 1);
     world.end_with_nothing_open().await;
 }
+
+/// Each would wait as long as the first did, one after the other, for what was refused to the first.
+#[tokio::test]
+async fn repeats_that_wait_for_a_call_that_finds_no_slot_are_all_told_so_with_it() {
+    let companies = "/api/v1/search/database/companies/";
+    let plan = Plan::one_team("200")
+        .set("slots.caps", "search_companies = 1")
+        .set("slots", "wait_max = \"1s\"");
+    let world = plan.start().await;
+    let slow = Fault::SlowHeaders(Duration::from_secs(4));
+    world.simulator.faults().next_on(1, companies, slow);
+    let named = |name: &'static str| call_at(&world, "growth-crm", name, companies, BODY);
+    let first = async {
+        let first = named("first").await;
+        assert_eq!(first.status, 200, "{}", first.text);
+    };
+    let others = async {
+        let in_use = "guard_slots_in_use{family=\"search_companies\"} 1";
+        while !world.admin("/metrics").await.text.contains(in_use) {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+        futures_util::future::join_all((0..8).map(|_| named("again"))).await
+    };
+    let ((), others) = tokio::join!(first, others);
+    for answer in others {
+        let what = (answer.status, answer.refusal());
+        assert_eq!(what, (429, "slots_full"), "{}", answer.text);
+        assert!(answer.text.contains("slots.wait_max"), "{}", answer.text);
+    }
+    assert!(!is_replay(&named("again").await), "the name is free again");
+    let entries = world.end_with_nothing_open().await;
+    assert_eq!(entries.len(), 4, "two calls were held: {entries:?}");
+}

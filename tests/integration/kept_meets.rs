@@ -380,6 +380,8 @@ async fn a_dry_run_and_a_bound_leave_a_kept_answer_where_it_is() {
     let asks = request(&world, "growth-crm", "", SEARCH, BODY).header("guard-dry-run", "true");
     let asked = send(asks).await.unwrap().json();
     assert_eq!(asked["dry_run"], Value::Bool(true));
+    assert_eq!(asked["verdict"], "replayed", "{asked}");
+    assert_eq!(asked["refusal"], Value::Null, "{asked}");
     let bounded =
         request(&world, "growth-crm", "", SEARCH, BODY).header("guard-max-charge", "0.01");
     let bounded = send(bounded).await.unwrap();

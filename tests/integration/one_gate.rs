@@ -167,9 +167,9 @@ async fn every_spelling_of_every_operation_is_the_normal_path_or_nothing() {
             let answer = answer.map(|answer| (answer.status, answer.refusal().to_owned()));
             let text = String::from_utf8_lossy(&target);
             match answer {
-                // The bytes are no request at all: the server says so itself, or hangs up.
+                // The bytes are no request at all: it is told so, or the connection is closed.
                 None => {}
-                Some((400, reason)) => assert_eq!(reason, "", "{text}"),
+                Some((400, reason)) => assert_eq!(reason, "bad_request", "{text}"),
                 Some((403, reason)) => assert!(
                     ["unknown_operation", "operation_not_allowed"].contains(&reason.as_str()),
                     "{text}: {reason}"

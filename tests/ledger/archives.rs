@@ -1,150 +1,20 @@
 //! Closed months move to archives: nothing that is asked of the books answers otherwise afterwards,
 //! whatever moment the process dies at.
 
-use std::cell::RefCell;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use generect_guard::clock::Clock;
-use generect_guard::ledger::store::{Reader, Spend, open_archive};
+use generect_guard::ledger::store::{Reader, open_archive};
 use generect_guard::ledger::{
-    ArchiveError, Archived, Budget, BudgetStatus, CalendarUnit, Decision, EntryKind, MatchedBy,
-    Record, Resolution, SqliteStore, Store, WindowRule, archive_span, checked_archive, open_reader,
-    write_archive,
+    ArchiveError, Decision, EntryKind, FindingKind, Record, Resolution, SqliteStore, Store,
+    checked_archive, open_reader,
 };
-use generect_guard::reports::{Entries, Format, Period, export};
-use jiff::{SignedDuration, Timestamp};
 use rusqlite::Connection;
 
-use crate::half_a_year::Story;
-use crate::support::{
-    Place, assert_sound, at, budget, calendar, finding, matched, request, row, row_id, settle,
-    with_budgets,
+use crate::closed_months::{
+    APRIL, MARCH, NOW, archive, asked, entries_in, opened, opened_now, place_of, told, written,
 };
-
-const NOW: &str = "2026-06-15T12:00:00Z";
-const MARCH: &str = "2026-03-01T00:00:00Z";
-const APRIL: &str = "2026-04-01T00:00:00Z";
-
-fn told() -> Place {
-    let place = Place::file();
-    let mut store = place.store();
-    let story = Story::tell();
-    for some in story.entries.chunks(100) {
-        store.append(some).unwrap();
-    }
-    let first = story.entries[0].hold;
-    store
-        .keep(&[
-            Record::Transaction(row("a", 2, 60)),
-            matched("a", first, MatchedBy::Charge),
-        ])
-        .unwrap();
-    place
-}
-
-fn budgets() -> Vec<Budget> {
-    vec![
-        budget("total", 1_000_000, WindowRule::Total),
-        budget("year", 1_000_000, calendar(CalendarUnit::Year)),
-        budget("quarter", 1_000_000, calendar(CalendarUnit::Quarter)),
-        budget("month", 1_000_000, calendar(CalendarUnit::Month)),
-        budget(
-            "days",
-            1_000_000,
-            WindowRule::Rolling(SignedDuration::from_hours(24 * 100)),
-        ),
-        budget(
-            "hours",
-            1_000_000,
-            WindowRule::Rolling(SignedDuration::from_hours(3)),
-        ),
-    ]
-}
-
-/// Everything that people ask of the books.
-#[derive(Debug, PartialEq)]
-struct Asked {
-    budgets: Vec<BudgetStatus>,
-    spent: Vec<Vec<Spend>>,
-    exports: Vec<Vec<u8>>,
-    tail: i64,
-}
-
-fn asked(reader: &dyn Reader, archives: &[Box<dyn Reader>]) -> Asked {
-    let moments = [
-        "2026-01-01",
-        "2026-02-01",
-        "2026-03-01",
-        "2026-05-01",
-        "2026-06-16",
-    ];
-    let moments = moments.map(|day| at(&format!("{day}T00:00:00Z")));
-    let spent = moments.windows(2).map(|span| (span[0], span[1]));
-    let spent = spent.chain([(Timestamp::MIN, Timestamp::MAX), (moments[0], moments[3])]);
-    let export = |from, to, format| {
-        let mut bytes = Vec::new();
-        let shown = RefCell::new((0, 0));
-        let known = reader.archives().unwrap();
-        let needed = known
-            .iter()
-            .filter(|one| from <= one.span.recorded_at)
-            .count();
-        let entries = Entries {
-            archives: &archives[archives.len() - needed..],
-            ledger: reader,
-            progress: &|done, all| *shown.borrow_mut() = (done, all),
-        };
-        let count = export(&entries, Period { from, to }, format, &mut bytes).unwrap();
-        let (done, all) = *shown.borrow();
-        assert_eq!((done, all), (i64::try_from(count).unwrap(), done));
-        bytes
-    };
-    Asked {
-        budgets: reader.budget_statuses(&budgets(), at(NOW)).unwrap(),
-        spent: spent
-            .map(|(from, to)| reader.spend(from, to).unwrap())
-            .collect(),
-        exports: moments
-            .windows(2)
-            .flat_map(|span| {
-                [Format::Csv, Format::Jsonl].map(|format| export(span[0], span[1], format))
-            })
-            .collect(),
-        tail: reader.tail().unwrap().seq,
-    }
-}
-
-fn opened(paths: &[&Path]) -> Vec<Box<dyn Reader>> {
-    let archives = paths.iter().map(|path| open_archive(path).unwrap().0);
-    archives.collect()
-}
-
-fn place_of(place: &Place, name: &str) -> PathBuf {
-    place.path().with_file_name(name)
-}
-
-fn written(place: &Place, before: &str, path: &Path) -> Result<Archived, ArchiveError> {
-    let reader = place.reader();
-    let span = archive_span(&*reader, at(before), at(NOW))?;
-    write_archive(&*reader, &span, path, &mut |_, _| {})?;
-    checked_archive(&*reader, path, at(NOW), &mut |_, _| {})
-}
-
-/// Archives as the command does, through a ledger that goes on.
-async fn archive(place: &Place, before: &str, path: &Path) {
-    let archived = written(place, before, path).unwrap();
-    let ledger = place.open(with_budgets(budgets()), &Clock::manual(at(NOW)));
-    ledger.archive(archived).await.unwrap();
-    ledger.clear_archived().await.unwrap();
-    ledger.close().await.unwrap();
-}
-
-fn entries_in(place: &Place) -> i64 {
-    let connection = Connection::open(place.path()).unwrap();
-    let sql = "SELECT count(*) FROM entries \
-         WHERE kind <> 7 OR seq > (SELECT coalesce(max(last), 0) FROM archives)";
-    connection.query_row(sql, [], |row| row.get(0)).unwrap()
-}
+use crate::half_a_year::Story;
+use crate::support::{Place, assert_sound, at, finding, request, row_id, settle};
 
 #[tokio::test]
 async fn what_is_asked_of_the_books_is_answered_as_before() {
@@ -180,7 +50,7 @@ async fn calls_go_on_after_archiving_and_count_on() {
     let path = place_of(&place, "archive.db");
     archive(&place, APRIL, &path).await;
     let tail = place.reader().tail().unwrap().seq;
-    let ledger = place.open(with_budgets(budgets()), &Clock::manual(at(NOW)));
+    let ledger = opened_now(&place);
     for number in 0..3_000 {
         let hold = ledger.hold(request("growth", 5)).await.unwrap();
         if number == 0 {
@@ -225,7 +95,7 @@ async fn months_of_which_nothing_is_left_do_not_begin_the_numbers_anew() {
     archive(&place, MARCH, &place_of(&place, "archive.db")).await;
     assert_eq!(entries_in(&place), 0);
     assert_eq!(place.reader().tail().unwrap(), tail);
-    let ledger = place.open(with_budgets(budgets()), &Clock::manual(at(NOW)));
+    let ledger = opened_now(&place);
     let hold = ledger.hold(request("growth", 5)).await.unwrap();
     assert_eq!(hold.id().get(), tail.seq + 1);
     settle(hold, 5);
@@ -273,7 +143,7 @@ async fn a_process_that_dies_between_any_two_steps_loses_nothing_and_counts_noth
         } else {
             let error = written(&place, APRIL, &path).unwrap_err();
             assert!(matches!(error, ArchiveError::Nothing(_)), "{error}");
-            let ledger = place.open(with_budgets(budgets()), &Clock::manual(at(NOW)));
+            let ledger = opened_now(&place);
             ledger.clear_archived().await.unwrap();
             ledger.close().await.unwrap();
         }
@@ -435,12 +305,7 @@ async fn findings_about_archived_calls_can_still_be_kept() {
     let place = told();
     archive(&place, APRIL, &place_of(&place, "archive.db")).await;
     let mut store = place.store();
-    let mut found = finding(
-        "late a",
-        generect_guard::ledger::FindingKind::Late,
-        Some("a"),
-        7,
-    );
+    let mut found = finding("late a", FindingKind::Late, Some("a"), 7);
     found.hold = Some("1".parse().unwrap());
     store.keep(&[Record::Found(found.clone())]).unwrap();
     found.hold = Some("99999".parse().unwrap());

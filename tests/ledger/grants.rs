@@ -6,7 +6,7 @@ use generect_guard::ledger::{
 };
 use jiff::SignedDuration;
 
-use crate::failures::{Fault, failing_store};
+use crate::failing::{Fault, failing_store};
 use crate::support::{
     NOON, Place, at, budget, calendar, micros, no, request, stated, with_budgets,
 };

@@ -2,13 +2,13 @@
 
 use generect_guard::clock::Clock;
 use generect_guard::ledger::{
-    Decision, Entry, EntryKind, Evidence, LedgerError, MatchedBy, Note, Record, ResolveError,
-    StoreError,
+    Decision, Entry, EntryKind, LedgerError, MatchedBy, Record, ResolveError, StoreError,
 };
 
-use crate::failures::{Fault, failing, one_budget, until_writable};
+use crate::failing::{Fault, failing, until_writable};
 use crate::support::{
-    NOON, Place, at, matched, micros, no, note, request, row, row_id, settle, with_budgets,
+    NOON, Place, at, evidence, matched, micros, no, note, one_budget, request, row, row_id, settle,
+    with_budgets,
 };
 
 fn rows(numbers: std::ops::Range<i64>) -> Vec<Record> {
@@ -165,10 +165,6 @@ async fn a_disk_that_can_neither_keep_nor_be_read_is_one_that_fails() {
         assert!(place.reader().transaction(&row_id("row-00000")).is_ok());
         place.assert_sound();
     }
-}
-
-fn evidence(row: &str) -> Note {
-    Evidence::Transaction { id: row.into() }.into()
 }
 
 #[tokio::test]

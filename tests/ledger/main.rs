@@ -6,19 +6,27 @@
     reason = "the parts of tests that are no tests themselves fail by panicking"
 )]
 
+mod any_records;
 mod archives;
 mod changes;
+mod closed_months;
+mod corrections;
 mod damage;
 mod decisions;
 mod digests;
+mod entries;
 mod exhausted;
+mod failing;
 mod failures;
+mod files;
+mod findings;
 mod grants;
 mod half_a_year;
 mod histories;
 mod interleavings;
 mod keeping;
 mod levels;
+mod naive;
 mod of_team;
 mod other_budgets;
 mod promises;
@@ -32,3 +40,4 @@ mod stores;
 mod support;
 #[path = "../support/told.rs"]
 mod told;
+mod windows;

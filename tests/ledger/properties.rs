@@ -1,181 +1,21 @@
-//! What must hold for every input: windows tile time, and the books agree with a naive model,
-//! whatever happens in whatever order, and also after every restart.
+//! What must hold for every order of events: the books agree with a naive model, whatever happens, and
+//! also after every restart.
 
 use std::collections::BTreeSet;
 
 use generect_guard::clock::Clock;
 use generect_guard::ledger::{
-    Budget, BudgetStatus, CalendarUnit, Decision, Filter, Hold, HoldError, HoldId, Ledger, Note,
-    WindowRule,
+    Budget, BudgetStatus, CalendarUnit, Decision, Filter, Hold, HoldError, Ledger, Note, WindowRule,
 };
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
-use proptest::prelude::*;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
+use crate::naive::{Call, Model};
 use crate::support::{
     NOON, Place, at, budget, calendar, micros, note, request, settle, with_budgets,
 };
-
-const UNITS: [CalendarUnit; 5] = [
-    CalendarUnit::Day,
-    CalendarUnit::Week,
-    CalendarUnit::Month,
-    CalendarUnit::Quarter,
-    CalendarUnit::Year,
-];
-
-/// The instant lies in its window, and the windows beside it meet it without gap or overlap.
-fn assert_tiles(unit: CalendarUnit, zone: &TimeZone, now: Timestamp) {
-    let rule = WindowRule::Calendar {
-        unit,
-        zone: zone.clone(),
-    };
-    let window = rule.window_at(now);
-    let told = || format!("{unit:?} {:?} at {now}: {window:?}", zone.iana_name());
-    let (start, end) = (window.start.unwrap(), window.end.unwrap());
-    assert!(start <= now && now < end, "{}", told());
-    assert!(
-        window.contains(start) && !window.contains(end),
-        "{}",
-        told()
-    );
-    let tick = SignedDuration::from_micros(1);
-    assert_eq!(rule.window_at(start), window, "{}", told());
-    assert_eq!(rule.window_at(end - tick), window, "{}", told());
-    assert_eq!(rule.window_at(end).start, Some(end), "{}", told());
-    assert_eq!(rule.window_at(start - tick).end, Some(start), "{}", told());
-}
-
-#[test]
-fn windows_tile_time_in_every_zone_around_every_clock_change() {
-    let from = at("2024-01-01T00:00:00Z");
-    let to = at("2028-01-01T00:00:00Z");
-    for name in jiff::tz::db().available() {
-        let zone = TimeZone::get(name.as_str()).unwrap();
-        let changes = zone
-            .following(from)
-            .take_while(|change| change.timestamp() < to);
-        let mut moments = changes
-            .map(|change| change.timestamp())
-            .take(6)
-            .collect::<Vec<_>>();
-        moments.push(at("2024-02-29T12:00:00Z"));
-        moments.push(at("2026-01-31T23:59:59.999999Z"));
-        for moment in moments {
-            for hours in [-24, 0, 24] {
-                for unit in UNITS {
-                    assert_tiles(unit, &zone, moment + SignedDuration::from_hours(hours));
-                }
-            }
-        }
-    }
-}
-
-#[test]
-fn a_day_that_was_skipped_or_lived_twice_still_tiles() {
-    // Samoa went over the date line on 30 December 2011; Kwajalein on 21 August 1993.
-    for (zone, around) in [
-        ("Pacific/Apia", "2011-12-30T10:00:00Z"),
-        ("Pacific/Kwajalein", "1993-08-21T12:00:00Z"),
-        ("America/Sao_Paulo", "2018-11-04T03:00:00Z"), // Midnight does not exist.
-        ("Asia/Beirut", "2022-03-27T00:00:00Z"),
-        ("America/Havana", "2023-11-05T05:00:00Z"), // Midnight comes twice.
-        ("Africa/Monrovia", "1972-01-07T00:44:30Z"),
-    ] {
-        let zone = TimeZone::get(zone).unwrap();
-        for minutes in (-3_000..3_000).step_by(30) {
-            let moment = at(around) + SignedDuration::from_mins(minutes);
-            for unit in UNITS {
-                assert_tiles(unit, &zone, moment);
-            }
-        }
-    }
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig::with_cases(300))]
-
-    #[test]
-    fn windows_tile_time_at_any_instant(second in 0_i64..4_000_000_000, unit in 0_usize..5, zone in 0_usize..6) {
-        let zones = ["Europe/Kyiv", "America/New_York", "Asia/Kathmandu", "Australia/Lord_Howe", "Africa/Casablanca", "UTC"];
-        let zone = TimeZone::get(zones[zone]).unwrap();
-        assert_tiles(UNITS[unit], &zone, Timestamp::from_second(second).unwrap());
-    }
-
-    #[test]
-    fn a_rolling_window_never_lets_a_call_go_early(minutes in 1_i64..100_000, age in 0_i64..200_000) {
-        let rule = WindowRule::Rolling(SignedDuration::from_mins(minutes));
-        let now = at(NOON);
-        let began = now - SignedDuration::from_mins(age);
-        if age <= minutes {
-            prop_assert!(rule.window_at(now).contains(began));
-        }
-    }
-}
-
-/// A call as the naive model knows it.
-struct Call {
-    hold: HoldId,
-    team: &'static str,
-    began_at: Timestamp,
-    held: i64,
-    settled: i64,
-    in_doubt: bool,
-}
-
-fn floor_div(moment: Timestamp, micros: i64) -> i64 {
-    moment.as_microsecond().div_euclid(micros)
-}
-
-/// Whether a budget counts a call at `now`, straight from the words of the design.
-fn counts(rule: &WindowRule, began_at: Timestamp, now: Timestamp) -> bool {
-    let WindowRule::Rolling(span) = rule else {
-        return rule.window_at(now).contains(began_at);
-    };
-    let step = (i64::try_from(span.as_micros()).unwrap() + 99) / 100;
-    let quarter = 900_000_000;
-    let counted_at = if step >= quarter {
-        Timestamp::from_microsecond((floor_div(began_at, quarter) + 1) * quarter).unwrap()
-    } else {
-        began_at
-    };
-    floor_div(counted_at, step) >= floor_div(now, step) - 100
-}
-
-struct Model {
-    calls: Vec<Call>,
-}
-
-impl Model {
-    /// Settled, held, in doubt.
-    fn stands(&self, budget: &Budget, now: Timestamp) -> [i64; 3] {
-        let mut sums = [0; 3];
-        for call in &self.calls {
-            let key = format!("{}-key", call.team).as_str().into();
-            if budget
-                .filter
-                .covers(&call.team.into(), &key, &"search_leads".into())
-                && counts(&budget.window, call.began_at, now)
-            {
-                sums[0] += call.settled;
-                sums[1] += call.held;
-                sums[2] += if call.in_doubt { call.held } else { 0 };
-            }
-        }
-        sums
-    }
-
-    fn fits(&self, budget: &Budget, team: &str, quote: i64, now: Timestamp) -> bool {
-        let key = format!("{team}-key").as_str().into();
-        let [settled, held, _] = self.stands(budget, now);
-        !budget
-            .filter
-            .covers(&team.into(), &key, &"search_leads".into())
-            || settled + held + quote <= budget.limit.micros()
-    }
-}
 
 fn budgets() -> Vec<Budget> {
     let for_team = |team: &str, budget: Budget| Budget {
@@ -234,7 +74,7 @@ impl Walk {
             place,
             now: clock.now(),
             clock,
-            model: Model { calls: Vec::new() },
+            model: Model::default(),
             live: Vec::new(),
         }
     }

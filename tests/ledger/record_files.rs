@@ -7,7 +7,7 @@ use generect_guard::ledger::{
 use jiff::Timestamp;
 use rusqlite::Connection;
 
-use crate::stores::{entry, story};
+use crate::entries::{entry, story, told};
 use crate::support::{NOON, Place, at, finding, matched, micros, note, row, row_id};
 
 /// The first schema, as it was released.
@@ -16,11 +16,7 @@ const FIRST: &str = include_str!("../../src/ledger/store/migrations/0001.sql");
 /// A ledger as the first version left it: entries 1 to 12 of the story, under the first schema.
 fn first_version() -> Place {
     let (place, written) = (Place::file(), Place::file());
-    let mut store = written.store();
-    for batch in story() {
-        store.append(&batch).unwrap();
-    }
-    drop(store);
+    drop(told(&written));
     let old = Connection::open(place.path()).unwrap();
     old.execute_batch(FIRST).unwrap();
     old.pragma_update(None, "application_id", 0x6747_4C64)
@@ -85,10 +81,7 @@ fn a_ledger_of_the_first_version_is_read_as_it_is_and_upgraded_by_its_next_write
 /// The story, and an account that agrees with it but for one finding.
 fn reconciled() -> Place {
     let place = Place::file();
-    let mut store = place.store();
-    for batch in story() {
-        store.append(&batch).unwrap();
-    }
+    let mut store = told(&place);
     let [first, third] = [0, 2].map(|index| story().concat()[index].hold);
     let mut found = finding("theirs c", FindingKind::TheirsOnly, Some("c"), 7);
     found.hold = Some(third);
@@ -187,6 +180,49 @@ fn a_backup_has_the_records_too() {
         "kept in the copy"
     );
     assert_eq!(place.reader().transaction(&row_id("e")).unwrap(), None);
+}
+
+/// What was removed leaves its room in the file; a copy has none of it, and is the same ledger.
+#[test]
+fn a_backup_is_no_larger_than_what_is_in_it() {
+    let size = |place: &Place| std::fs::metadata(place.path()).unwrap().len();
+    let (place, full, small) = (reconciled(), Place::file(), Place::file());
+    let copied = |copy: &Place| {
+        let mut steps = Vec::new();
+        let mut progress = |done, all| steps.push((done, all));
+        place.reader().backup(&copy.path(), &mut progress).unwrap();
+        let (done, all) = steps.pop().unwrap();
+        assert_eq!(done, all, "it is told that all is done");
+        size(copy)
+    };
+    let notes = |value: Option<String>| {
+        let record = |number| Record::Note {
+            name: format!("note {number}"),
+            value: value.clone(),
+        };
+        (0..1_000).map(record).collect::<Vec<_>>()
+    };
+    let mut store = place.store();
+    store.keep(&notes(Some("x".repeat(500)))).unwrap();
+    let before = copied(&full);
+    store.keep(&notes(None)).unwrap();
+    drop(store);
+    assert!(size(&place) >= before, "the ledger keeps its size");
+    let after = copied(&small);
+    assert!(after < before / 2, "{after} of {before} bytes");
+    let (theirs, ours) = (small.reader(), place.reader());
+    assert_eq!(
+        theirs.entries(0, 1_000).unwrap(),
+        ours.entries(0, 1_000).unwrap()
+    );
+    assert_eq!(theirs.note("read_until").unwrap().unwrap(), "noon");
+    small.assert_sound();
+    drop(theirs);
+    let (_lock, mut store) = open_locked(&small.path(), at(NOON)).unwrap();
+    store.keep(&[Record::Transaction(row("e", 11, 9))]).unwrap();
+    let again = place.reader().backup(&small.path(), &mut |_, _| {});
+    let error = again.unwrap_err();
+    assert!(error.to_string().contains("exists already"), "{error}");
 }
 
 fn store_amount(store: &impl Store, id: &str) -> Option<generect_guard::credits::Credits> {

@@ -5,7 +5,7 @@ use generect_guard::ledger::{Budget, Hold, HoldRequest, Mode, Reading, Settings,
 use jiff::SignedDuration;
 use proptest::prelude::*;
 
-use crate::failures::{Fault, failing, until_writable};
+use crate::failing::{Fault, failing, until_writable};
 use crate::support::{NOON, Place, at, budget, micros, no, request, settle, with_budgets};
 
 fn on_trial(id: &str, limit: i64) -> Budget {

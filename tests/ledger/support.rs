@@ -7,7 +7,7 @@ use generect_guard::credits::Credits;
 use generect_guard::ledger::store::{Reader, Store};
 use generect_guard::ledger::{
     Budget, CalendarUnit, Evidence, Filter, Finding, FindingKind, Fingerprint, Hold, HoldError,
-    HoldId, HoldRequest, Ledger, Match, MatchedBy, MemoryStore, Mode, Record, Settings,
+    HoldId, HoldRequest, Ledger, Match, MatchedBy, MemoryStore, Mode, Note, Record, Settings,
     SqliteStore, WindowRule, open_reader,
 };
 use generect_guard::transaction::{
@@ -51,6 +51,17 @@ pub fn with_budgets(budgets: Vec<Budget>) -> Settings {
     }
 }
 
+/// A total of 1000 micro-credits for everything.
+pub fn one_budget() -> Settings {
+    with_budgets(vec![budget("all", 1_000, WindowRule::Total)])
+}
+
+/// Settled and held of the first budget.
+pub async fn stands(ledger: &Ledger) -> (i64, i64) {
+    let status = ledger.budgets().await.unwrap().remove(0);
+    (status.settled.micros(), status.held.micros())
+}
+
 pub fn request(team: &str, quote: i64) -> HoldRequest {
     HoldRequest {
         team: team.into(),
@@ -74,6 +85,11 @@ pub fn stated(amount: i64) -> Evidence {
     Evidence::Stated {
         raw: micros(amount).to_string(),
     }
+}
+
+/// What a row of the account's list says.
+pub fn evidence(row: &str) -> Note {
+    Evidence::Transaction { id: row.into() }.into()
 }
 
 pub fn settle(hold: Hold, charge: i64) {

@@ -8,7 +8,7 @@ use generect_guard::reconciliation::matching::{Answer, Grain, Known};
 use generect_guard::transaction::{TransactionId, TransactionStatus};
 
 use crate::histories::{CALM, Call, History, Shape, TOLERANCE, doubt, history};
-use crate::support::{Asked, at, credits};
+use crate::support::{Asked, SEARCH, at, credits, decided, rows_of};
 
 /// Seconds between questions, seconds until a row is seen, and what reading allows for that.
 const STEP: i64 = 45;
@@ -116,4 +116,25 @@ fn whenever_it_is_asked_nothing_is_said_twice_and_what_is_decided_is_true() {
             }
         }
     }
+}
+
+/// The rows of two doubts happen to be, together, a charge whose own row has not been read yet.
+#[test]
+fn what_adds_up_by_chance_before_all_is_read_teaches_nothing() {
+    let asked = Asked::default()
+        .charge(1, SEARCH, 3, (0, 20))
+        .row("own", SEARCH, 3, 5)
+        .charge(2, SEARCH, 4, (0, 60))
+        .doubt(3, 0, 2, (0, 20))
+        .doubt(4, 1, 2, (0, 20))
+        .row("one", SEARCH, 2, 10)
+        .row("other", SEARCH, 2, 10);
+    let first = asked.clone().read_until(30).answer();
+    assert_eq!(first.known.grain(SEARCH), Grain::PerRequest);
+    assert!(first.ended.is_empty(), "{:?}", first.ended);
+    assert_eq!(rows_of(&first, 1), ["own"]);
+    let asked = asked.row("late", SEARCH, 4, 40).knowing(first.known);
+    let found = asked.read_until(100).answer();
+    assert_eq!(rows_of(&found, 2), ["late"]);
+    assert_eq!((decided(&found, 3), decided(&found, 4)), (Some(2), Some(2)));
 }

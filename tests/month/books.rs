@@ -11,7 +11,7 @@ use generect_guard::simulator::Truth;
 use generect_guard::transaction::{Transaction, TransactionStatus};
 use jiff::{SignedDuration, Timestamp};
 
-use crate::month::Told;
+use crate::account::Told;
 use crate::shape::{Shape, team_id};
 use crate::support::entries_of;
 

@@ -18,6 +18,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod account;
 mod books;
 mod calls;
 mod month;

@@ -1,6 +1,5 @@
 //! A month, step by step.
 
-use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,21 +7,20 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use generect_guard::catalogue::{Catalogue, Prices};
 use generect_guard::clock::Clock;
-use generect_guard::credits::Credits;
-use generect_guard::ledger::{Decision, Reading, Resolution};
+use generect_guard::ledger::{Decision, Resolution};
 use generect_guard::reconciliation::Reconciler;
-use generect_guard::simulator::settings::BalanceShown;
-use generect_guard::simulator::{Fault, Prices as TheirPrices};
+use generect_guard::simulator::Fault;
 use jiff::SignedDuration;
 use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;
 use rand::{RngExt, SeedableRng};
 
+use crate::account::{Read, Told};
 use crate::books;
 use crate::calls::{Call, hangs, misfortune};
 use crate::shape::{self, Shape};
 use crate::support::asked::fingerprint;
-use crate::support::{Answered, World, credits};
+use crate::support::{Answered, World};
 
 const DAYS: i64 = 30;
 
@@ -37,42 +35,12 @@ pub struct Month {
     pub prices: Arc<ArcSwap<Prices>>,
     calls: u64,
     jobs: Vec<(usize, String)>,
-    /// What the account was last seen to have, and what is known to have moved since.
-    read: Read,
+    pub read: Read,
     pub told: Told,
-}
-
-/// What really happened, beside what the simulator knows.
-#[derive(Default)]
-pub struct Told {
-    /// The fingerprint of each call, by its body.
-    pub calls: HashMap<String, u64>,
-    /// What others used.
-    pub elsewhere: i64,
-    /// What the account gave back for calls.
-    pub given_back: i64,
-    /// What was paid in.
-    pub paid_in: i64,
-}
-
-impl Told {
-    /// The fingerprint of the call with this body.
-    pub fn print_of(&self, body: &[u8]) -> Option<u64> {
-        self.calls.get(std::str::from_utf8(body).ok()?).copied()
-    }
 }
 
 /// A call on its way.
 type Sent = tokio::task::JoinHandle<Result<Answered, reqwest::Error>>;
-
-#[derive(Default)]
-struct Read {
-    balance: Credits,
-    charged: Credits,
-    /// What came in, less what others took, since; and the most that it was at any moment.
-    came: i64,
-    came_most: i64,
-}
 
 /// Runs a month and looks at what it leaves.
 pub async fn run(shape: Shape) {
@@ -121,7 +89,7 @@ impl Month {
         self.world.as_ref().unwrap()
     }
 
-    fn dice(&mut self, sides: u32) -> u32 {
+    pub(super) fn dice(&mut self, sides: u32) -> u32 {
         self.random.random_range(0..sides)
     }
 
@@ -242,34 +210,6 @@ impl Month {
         self.random.random_range(0..self.shape.teams)
     }
 
-    /// Others use the account, or money comes back.
-    fn others(&mut self) {
-        let operations = ["search_database_leads", "email_find", "platform"];
-        let kind = operations.choose(&mut self.random).unwrap();
-        let unit = *[20_000, 40_000, 13_000].choose(&mut self.random).unwrap();
-        let amount = unit * self.random.random_range(1..8);
-        let is_refund = self.dice(4) == 0;
-        let simulator = &self.world.as_ref().unwrap().simulator;
-        let credits = Credits::from_micros(amount);
-        if is_refund {
-            simulator.refund("search_database_leads", credits);
-            self.told.given_back += amount;
-            self.came(amount);
-        } else {
-            simulator.spend_elsewhere(kind, credits);
-            self.told.elsewhere += amount;
-            self.came(-amount);
-        }
-    }
-
-    fn auto_top_up(&mut self) {
-        if self.world().simulator.balance() < credits("15") {
-            self.world().simulator.top_up(credits("30"));
-            self.told.paid_in += 30_000_000;
-            self.came(30_000_000);
-        }
-    }
-
     /// Jobs get on, and some are asked for.
     async fn jobs(&mut self) {
         match self.dice(6) {
@@ -295,7 +235,7 @@ impl Month {
         self.all_written().await;
     }
 
-    async fn restart(&mut self) {
+    pub(super) async fn restart(&mut self) {
         self.reconciler = None;
         let plan = self.shape.plan().clock(self.clock.clone());
         let world = self.world.take().unwrap().restarted(plan).await;
@@ -326,42 +266,6 @@ impl Month {
         self.all_written().await;
     }
 
-    /// The account's prices change. Lower ones the guard is not told of.
-    async fn change_tier(&mut self) {
-        let prices = if self.random.random_bool(0.5) {
-            TheirPrices::before_august()
-        } else {
-            TheirPrices::default()
-        };
-        let simulator = &self.world().simulator;
-        simulator.change(|settings| settings.prices = prices.clone());
-        if prices == TheirPrices::default() {
-            self.restart().await;
-        }
-    }
-
-    /// Waits until the guard quotes by the account's prices; the reconciler is told the same.
-    async fn prices_are_known(&mut self) {
-        let told = self.client().my_tier().await.unwrap().unwrap();
-        let mut prices = (**self.prices.load()).clone();
-        for (name, price) in &told.prices {
-            // A name that nothing is priced by is another service's.
-            let _ = prices.set(name, *price);
-        }
-        self.prices.store(Arc::new(prices));
-        let wanted = told.prices.get("api_cached").unwrap().to_string();
-        loop {
-            let page = self
-                .world()
-                .get_as("key-0", "/api/auth/tiers/my-tier/")
-                .await;
-            if page.text.contains(&wanted) {
-                return;
-            }
-            tokio::time::sleep(Duration::from_millis(2)).await;
-        }
-    }
-
     /// A person ends a doubt, rightly or wrongly.
     async fn decide(&mut self) {
         let calls = self.world().ledger().open_calls().await.unwrap();
@@ -384,55 +288,6 @@ impl Month {
         };
         let ledger = self.world().ledger();
         ledger.resolve(doubt.hold, resolution).await.unwrap();
-    }
-
-    /// Reads the balance, as the guard's own watcher does every half minute.
-    pub fn read_account(&mut self) {
-        let simulator = &self.world().simulator;
-        let gross = simulator.balance();
-        let balance = match self.shape.balance_shown {
-            BalanceShown::Gross => gross,
-            BalanceShown::Net => gross.saturating_sub(simulator.set_aside()),
-        };
-        let charged = simulator.truth().total_charged();
-        let started_at = self.clock.now();
-        let reading = Reading {
-            balance,
-            started_at,
-        };
-        self.world().ledger().observe(reading);
-        self.read = Read {
-            balance: gross,
-            charged,
-            ..Read::default()
-        };
-    }
-
-    pub(super) fn look_before_calling(&mut self) {
-        if self.dice(10) < 8 {
-            self.read_account();
-        }
-    }
-
-    fn came(&mut self, micros: i64) {
-        self.read.came += micros;
-        self.read.came_most = self.read.came_most.max(self.read.came);
-    }
-
-    /// As far as the last reading and the calls since tell, the account has its floor. It may have
-    /// been read again meanwhile, at any moment.
-    fn keeps_floor(&self, priority: &str) {
-        let simulator = &self.world().simulator;
-        let charged = simulator.truth().total_charged();
-        let came = Credits::from_micros(self.read.came_most);
-        let known = self.read.balance.saturating_add(came);
-        let left = known
-            .saturating_sub(charged.saturating_sub(self.read.charged))
-            .saturating_sub(simulator.set_aside());
-        assert!(
-            left >= credits(shape::floor(priority)),
-            "a {priority} call was admitted and left {left}"
-        );
     }
 
     /// Endings are queued and not awaited by anybody: before the clock moves they must be written.

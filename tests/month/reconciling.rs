@@ -10,7 +10,7 @@ use std::time::Duration;
 use generect_guard::account::{AccountClient, AccountClientSettings, PullSettings};
 use generect_guard::catalogue::Catalogue;
 use generect_guard::credits::Credits;
-use generect_guard::ledger::{StoreError, open_reader};
+use generect_guard::ledger::OpenReader;
 use generect_guard::reconciliation::{Depth, Reconciler, ReconcilerSettings};
 use generect_guard::simulator::{Fault, LIVE_TOKEN};
 use jiff::SignedDuration;
@@ -58,9 +58,7 @@ impl Month {
                 retry_pause: Duration::from_millis(1),
                 ..PullSettings::default()
             },
-            open_reader: Arc::new(move || {
-                open_reader(&path).map_err(|error| StoreError::Failed(error.to_string()))
-            }),
+            open_reader: OpenReader::of_file(path),
             in_force: Arc::new(move || (Arc::clone(&catalogue), prices.load_full())),
             prices_departed: Arc::new(|| {}),
         };

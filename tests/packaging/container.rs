@@ -5,20 +5,7 @@ use std::process::Command;
 
 use super::text_of;
 
-const SETTINGS: &str = r#"
-[upstream]
-token_env = "GENERECT_TOKEN"
-[[team]]
-id = "growth"
-[[key]]
-id = "crm"
-team = "growth"
-sha256 = "1111111111111111111111111111111111111111111111111111111111111111"
-[[budget]]
-id = "all"
-limit = 100
-per = "month"
-"#;
+const SETTINGS: &str = include_str!("../support/least.toml");
 
 #[test]
 fn the_guard_takes_every_setting_that_the_container_sets() {

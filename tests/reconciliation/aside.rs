@@ -8,7 +8,8 @@ use rand::rngs::StdRng;
 use rand::seq::IndexedRandom;
 use rand::{RngExt, SeedableRng};
 
-use crate::support::{Books, LONG_ENOUGH, Row, SEARCH, settle};
+use crate::list::{Row, SEARCH};
+use crate::support::{Books, LONG_ENOUGH, settle};
 
 const OTHER: &str = "enrich_database_lead";
 /// A kind of rows that no document knows.

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use generect_guard::ledger::{EntryKind, Hold, StoreError, open_reader};
+use generect_guard::ledger::{EntryKind, Hold, OpenReader, open_reader};
 use jiff::SignedDuration;
 use tokio::runtime::Handle;
 
@@ -17,10 +17,9 @@ async fn a_call_that_ends_while_the_books_are_read_keeps_its_row() {
     let (path, ledger) = (books.path(), books.ledger.clone());
     let copy = books.folder.path().join("as-it-was.db");
     let to_end = Arc::clone(&live);
-    books.reconcile_by(Arc::new(move || {
-        let failed = |error: &dyn std::fmt::Display| StoreError::Failed(error.to_string());
+    books.reconcile_by(OpenReader::new(move || {
         let Some(hold) = to_end.lock().unwrap().take() else {
-            return open_reader(&path).map_err(|error| failed(&error));
+            return open_reader(&path);
         };
         // A reader that looks just before the call ends.
         open_reader(&path)
@@ -33,7 +32,7 @@ async fn a_call_that_ends_while_the_books_are_read_keeps_its_row() {
                 tokio::task::yield_now().await;
             }
         });
-        open_reader(&copy).map_err(|error| failed(&error))
+        open_reader(&copy)
     }));
     books.reconciler.begin().await.unwrap();
     books.doubt("0.04").await;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use generect_guard::ledger::{EntryKind, FindingKind};
+use generect_guard::ledger::{Entry, EntryKind, FindingKind, MatchedBy};
 use jiff::SignedDuration;
 
 use crate::support::{Books, LONG_ENOUGH, credits};
@@ -208,4 +208,104 @@ async fn a_row_that_changes_between_its_decision_and_the_next_start_is_a_finding
         }
         assert!(keeps > 3, "{keeps}");
     }
+}
+
+/// What nobody decided within a day is given to the nearest, and a person must be able to see that.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_allocated_is_a_finding_wherever_the_process_dies() {
+    let mut keeps = 0;
+    loop {
+        let mut books = Books::new().await;
+        books.show().await;
+        for team in ["growth", "sales"] {
+            books.hold_of(team, "0.1").await.doubt("a test");
+        }
+        books.written().await;
+        books.list.took("either", books.clock.now(), "0.08");
+        books.pass(LONG_ENOUGH);
+        assert_eq!(books.run().await.undecided, 2);
+        books.pass(SignedDuration::from_hours(25));
+        books.keeps.store(keeps, Ordering::Relaxed);
+        let has_died = books.try_run().await.is_err();
+        books.restart().await;
+        while !books.run().await.is_quiet() {}
+        books.restart().await;
+        let again = books.run().await;
+        assert!(again.is_quiet(), "told again: {again:?}");
+        let found = books.open_findings();
+        let is_allocated = |(kind, _, drift): &(FindingKind, String, String)| {
+            *kind == FindingKind::Allocated && drift == "0"
+        };
+        assert!(found.iter().all(is_allocated), "{found:?}");
+        let reader = books.reader();
+        let entries = reader.entries(0, 100).unwrap();
+        let allocated = |entry: &&Entry| {
+            let note = entry.evidence.as_ref();
+            note.is_some_and(|note| note.text.contains("allocated"))
+        };
+        let ended: Vec<_> = entries.iter().filter(allocated).collect();
+        // Once one has the row by allocation, nothing is left that could be the other's.
+        let all = if has_died { 1..=2 } else { 2..=2 };
+        assert!(all.contains(&ended.len()), "{ended:?}");
+        let names = found.iter().map(|(_, name, _)| name.clone());
+        let wanted = ended.iter().map(|end| format!("allocated:{}", end.hold));
+        assert!(
+            names.eq(wanted),
+            "died at step {keeps}: {found:?} of {ended:?}"
+        );
+        let rows = reader.matches_of(ended[0].hold).unwrap();
+        let how: Vec<_> = rows.iter().map(|row| row.how).collect();
+        assert_eq!(how, [MatchedBy::Allocated], "died at step {keeps}");
+        assert_eq!(books.accounted(), credits("1.08"), "died at step {keeps}");
+        books.assert_sound();
+        keeps += 1;
+        if !has_died {
+            break;
+        }
+    }
+    assert!(keeps > 3, "{keeps}");
+}
+
+/// Where the list could not be read for long, the first run finds what is older than a start remembers.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_charge_of_long_ago_is_found_once_wherever_the_process_dies() {
+    let mut keeps = 0;
+    loop {
+        let mut books = Books::new().await;
+        books.show().await;
+        for _ in 0..3 {
+            books.call("0.5").await;
+            books.pass(SignedDuration::from_secs(30));
+        }
+        books.pass(SignedDuration::from_hours(8 * 24));
+        books.keeps.store(keeps, Ordering::Relaxed);
+        let (mut told, mut has_died) = (0, false);
+        loop {
+            match books.try_run().await {
+                Ok(summary) if summary.is_quiet() => break,
+                Ok(summary) => {
+                    told += summary
+                        .findings
+                        .values()
+                        .map(|(count, _)| count)
+                        .sum::<usize>()
+                }
+                Err(_) => {
+                    has_died = true;
+                    // What the run told it had kept.
+                    told = told.max(books.open_findings().len());
+                    books.restart().await;
+                }
+            }
+        }
+        let all = books.open_findings();
+        assert!(all.iter().all(|(kind, ..)| *kind == FindingKind::OursOnly));
+        assert_eq!((all.len(), told), (3, 3), "died at step {keeps}");
+        books.assert_sound();
+        keeps += 1;
+        if !has_died {
+            break;
+        }
+    }
+    assert!(keeps > 3, "{keeps}");
 }

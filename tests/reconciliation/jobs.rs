@@ -4,7 +4,8 @@ use generect_guard::ids::JobId;
 use generect_guard::ledger::{Decision, Ending, EntryKind, Evidence, FindingKind, Resolution};
 use jiff::SignedDuration;
 
-use crate::support::{Books, LONG_ENOUGH, Row, SEARCH, credits};
+use crate::list::{Row, SEARCH};
+use crate::support::{Books, LONG_ENOUGH, credits};
 
 const JOB: &str = "6f1b9d7e-0a52-4f0e-9a53-0d6f2f1f6a01";
 

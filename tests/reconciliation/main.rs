@@ -14,6 +14,7 @@ mod crashes;
 mod dying;
 mod hostile;
 mod jobs;
+mod list;
 mod memory;
 mod restarts;
 mod sources;

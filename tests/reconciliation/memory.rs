@@ -5,6 +5,7 @@ use generect_guard::ledger::store::Store;
 use generect_guard::ledger::{Entry, EntryKind, FindingKind, Note, NoteKind, SqliteStore};
 use jiff::{SignedDuration, Timestamp};
 
+use crate::list::SEARCH;
 use crate::support::{Books, LONG_ENOUGH};
 
 const CHARGES: i64 = 100_000;
@@ -29,7 +30,7 @@ fn entry(seq: i64, hold: i64, kind: EntryKind, at: Timestamp) -> Entry {
         recorded_at: at,
         team: "growth".into(),
         key: "growth-key".into(),
-        operation: crate::support::SEARCH.into(),
+        operation: SEARCH.into(),
         amount: Credits::from_micros(20_000),
         job: None,
         budget: None,

@@ -4,7 +4,8 @@ use generect_guard::ledger::{EntryKind, FindingKind};
 use generect_guard::transaction::TransactionSource;
 use jiff::SignedDuration;
 
-use crate::support::{Books, LONG_ENOUGH, Row, SEARCH, credits};
+use crate::list::{Row, SEARCH};
+use crate::support::{Books, LONG_ENOUGH, credits};
 
 /// Both lists tell of the same charges under other names. What one has told is not told again by the
 /// other.

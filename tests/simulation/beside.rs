@@ -10,7 +10,7 @@ use generect_guard::account::{Near, Reading};
 use generect_guard::app::{Live, pausing, reconciler_settings};
 use generect_guard::config::Config;
 use generect_guard::control::{Question, ReloadNow, Reply, Running};
-use generect_guard::ledger::Ledger;
+use generect_guard::ledger::{Ledger, OpenReader};
 use generect_guard::proxy::stack::StackSettings;
 use generect_guard::reconciliation::{ReconcileNow, Reconciler, ReconcilerSettings, Service};
 use tokio::runtime::Runtime;
@@ -102,7 +102,7 @@ fn reconciles(
     };
     let settings = reconciler_settings(
         config,
-        Arc::new(move || disk.read()),
+        OpenReader::new(move || disk.read()),
         Arc::new(in_force),
         Arc::new(|| {}),
     );

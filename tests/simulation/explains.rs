@@ -45,6 +45,10 @@ fn budgets(reason: &str, body: &Value) -> Vec<String> {
             faults.push(format!("{row} has no limit"));
             continue;
         };
+        if row["shared"] == true {
+            faults.extend(shared(row));
+            continue;
+        }
         let (Some(settled), Some(held)) = (amount("settled"), amount("held")) else {
             faults.push(format!("{row} says not what is used"));
             continue;
@@ -63,6 +67,15 @@ fn budgets(reason: &str, body: &Value) -> Vec<String> {
         }
     }
     faults
+}
+
+/// Of one that other teams share a team reads what would fit, and nothing of what they took.
+fn shared(row: &Value) -> Option<String> {
+    let says = |name: &str| row.get(name).is_some();
+    let fits = micros(&row["would_fit"]).zip(micros(&row["asked"]));
+    let is_well = !says("settled") && !says("held") && !says("in_doubt");
+    let is_well = is_well && fits.is_some_and(|(fits, asked)| 0 <= fits && fits < asked);
+    (!is_well).then(|| format!("{row}: it is shared"))
 }
 
 fn account(reason: &str, row: &Value) -> Vec<String> {

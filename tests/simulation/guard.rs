@@ -13,12 +13,12 @@ use generect_guard::app::{StackParts, ledger_settings, server_settings, stack_se
 use generect_guard::clock::Clock;
 use generect_guard::config::{self, Config, ConfigErrors, Environment};
 use generect_guard::ledger::Ledger;
+use generect_guard::ledger::OpenReader;
 use generect_guard::proxy::breaker_probe::BreakerProbe;
 use generect_guard::proxy::job_poller::{JobPoller, JobPollerSettings};
 use generect_guard::proxy::link::Link;
 use generect_guard::proxy::server;
 use generect_guard::proxy::stack::stack;
-use generect_guard::proxy::team_view::OpenReader;
 use generect_guard::proxy::upstream::{Connector, Upstream, UpstreamSettings};
 use generect_guard::simulator::LIVE_TOKEN;
 use http::Uri;

@@ -71,13 +71,16 @@ impl Draft {
         if arrays > 0 && operation.parts.len() > 1 {
             self.complain(at, "a body that is an array is its only part");
         }
-        // Two bounds written into one object could be the same member twice.
+        // Two bounds written into one object could be the same member twice, or run into one another. An
+        // object that is made up is written into the outermost one.
         let mut bounded = BTreeSet::new();
         for part in &operation.parts {
-            if let Count::Rows(limit) = &part.count
-                && !bounded.insert(&limit.at.within)
-            {
-                self.complain(at, format!("two parts are bounded beside {}", limit.at));
+            if let Count::Rows(limit) = &part.count {
+                let within = limit.at.within.as_deref();
+                let outermost = limit.create && within.is_some();
+                if !bounded.insert(within) || (outermost && !bounded.insert(None)) {
+                    self.complain(at, format!("two parts are bounded beside {}", limit.at));
+                }
             }
         }
     }
@@ -300,6 +303,22 @@ mod tests {
         let page = "own_page = \"budgets\"\nexplanation";
         let page = faults(&GOOD.replacen("explanation", page, 1));
         assert!(page[0].contains("budgets"), "{page:#?}");
+    }
+
+    #[test]
+    fn an_object_that_is_made_up_is_not_written_beside_another_bound() {
+        let first = "rows = \"limit\"\nmaximum = 2\n[[operation.part]]\nprice = \"one\"";
+        let both = format!("{first}\nrows = \"a.limit\"\nmaximum = 3");
+        assert_eq!(
+            faults(&GOOD.replace("flat = 1", &both)),
+            Vec::<String>::new()
+        );
+        let told = faults(&GOOD.replace("flat = 1", &format!("{both}\ncreate = true")));
+        assert_eq!(told.len(), 1, "{told:#?}");
+        assert!(
+            told[0].contains("two parts are bounded beside a.limit"),
+            "{told:#?}"
+        );
     }
 
     #[test]

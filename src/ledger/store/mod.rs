@@ -19,6 +19,7 @@
 
 mod lock;
 mod memory;
+mod opening;
 mod records;
 mod sqlite;
 
@@ -39,6 +40,7 @@ use super::verify::VerifyReport;
 
 pub use lock::{LedgerLock, LockError};
 pub use memory::MemoryStore;
+pub use opening::OpenReader;
 pub use records::{
     After, Closing, FoundSum, KeptFinding, KeptRow, RecordReader, RecordsCheck, TakenSum,
 };

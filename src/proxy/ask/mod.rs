@@ -24,14 +24,17 @@ use super::body::AnswerBody;
 use super::breaker::Breaker;
 use super::exchange::Exchange;
 use super::hold_credits::{self, request};
+use super::kept::Shelf;
 use super::refusal::Refusal;
 use super::short::AboveMax;
+use super::slots::{Slots, wait_for_slot};
 use super::{Answer, Quoted, settle};
 use crate::catalogue::{Count, Operation};
 use crate::ids::OperationName;
 use crate::ledger::Ledger;
 use crate::metrics::outcome;
 
+use verdict::Ahead;
 pub use wishes::{GUARD_DRY_RUN, GUARD_MAX_CHARGE, Wishes};
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
@@ -44,6 +47,10 @@ pub struct AskLayer {
     pub ledger: Ledger,
     /// Whether the upstream is worth a hold at the moment.
     pub breaker: Arc<Breaker>,
+    /// The kept answers.
+    pub shelf: Arc<Shelf>,
+    /// The upstream's caps on calls in flight.
+    pub slots: Arc<Slots>,
 }
 
 /// See the module.
@@ -79,9 +86,7 @@ where
     fn call(&mut self, quoted: Quoted) -> Self::Future {
         if quoted.wishes.dry_run {
             let layer = Arc::clone(&self.layer);
-            return Either::Right(Box::pin(async move {
-                Ok(dry_run(&quoted, &layer.ledger, &layer.breaker).await)
-            }));
+            return Either::Right(Box::pin(async move { Ok(layer.dry_run(&quoted).await) }));
         }
         match within_max(&quoted) {
             Ok(()) => Either::Left(self.inner.call(quoted)),
@@ -93,25 +98,50 @@ where
     }
 }
 
-/// What would become of the call.
-async fn dry_run(quoted: &Quoted, ledger: &Ledger, breaker: &Breaker) -> Answer {
-    let Some(request) = request(quoted) else {
-        let refused = hold_credits::unheld(quoted, ledger).err();
-        let page = verdict::free(&quoted.exchange, &quoted.operation.name, refused.as_ref());
-        return answer(page, &quoted.exchange);
-    };
-    let considered = ledger.consider(request).await;
-    // In the order in which the call itself would meet them.
-    let first = within_max(quoted).and_then(|()| hold_credits::worth_a_hold(breaker));
-    answer(
-        verdict::charged(quoted, first.err(), considered),
-        &quoted.exchange,
-    )
+impl AskLayer {
+    /// What would become of the call.
+    async fn dry_run(&self, quoted: &Quoted) -> Answer {
+        let ahead = self.ahead(quoted).await;
+        let page = match request(quoted) {
+            Some(request) => {
+                let considered = self.ledger.consider(request).await;
+                verdict::charged(quoted, ahead, considered)
+            }
+            None => verdict::free(&quoted.exchange, &quoted.operation.name, ahead),
+        };
+        answer(page, &quoted.exchange)
+    }
+
+    /// What the call would meet before its hold, in the order in which it would.
+    async fn ahead(&self, quoted: &Quoted) -> Ahead {
+        let family = quoted.operation.slots.as_ref();
+        let slot = family.map(|family| self.slots.foresee(family));
+        let kept = match within_max(quoted) {
+            Ok(()) => self.shelf.foresee(quoted, &self.ledger).await,
+            Err(refusal) => Err(refusal),
+        };
+        let is_made = matches!(kept, Ok(None));
+        let (kept, refused) = kept.map_or_else(|no| (None, Some(no)), |kept| (kept, None));
+        let later = || {
+            wait_for_slot::has_place(slot.as_ref())?;
+            if quoted.quote.is_some() {
+                hold_credits::worth_a_hold(&self.breaker)
+            } else {
+                hold_credits::unheld(quoted, &self.ledger).map(|_| ())
+            }
+        };
+        Ahead {
+            refused: refused.or_else(|| is_made.then(later)?.err()),
+            kept,
+            slot,
+        }
+    }
 }
 
 /// The dry run of an operation that takes nothing and is answered without the upstream.
 pub(super) fn dry_run_of_own_page(exchange: &Exchange, operation: &OperationName) -> Answer {
-    answer(verdict::free(exchange, operation, None), exchange)
+    let page = verdict::free(exchange, operation, Ahead::default());
+    answer(page, exchange)
 }
 
 fn answer(page: Vec<u8>, exchange: &Exchange) -> Answer {

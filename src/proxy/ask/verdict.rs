@@ -4,6 +4,7 @@
 //! whether the call fits above its floor, and the figures a refusal would give if it does not.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde::Serialize;
 use serde_json::Value;
@@ -15,6 +16,7 @@ use crate::proxy::budget_row::BudgetRow;
 use crate::proxy::exchange::Exchange;
 use crate::proxy::refusal::Refusal;
 use crate::proxy::short::{Short, budget_reason};
+use crate::proxy::slots::{Prospect, Would};
 use crate::proxy::{Quoted, refusal_body, shadow};
 
 const FITS: &str = "fits";
@@ -24,7 +26,8 @@ struct Page<'a> {
     dry_run: bool,
     request_id: &'a str,
     operation: &'a OperationName,
-    /// `admitted`, `refused` or `free`.
+    /// `admitted`, `refused` or `free`; `replayed` or `joined` where it would be given the answer of
+    /// another.
     verdict: &'static str,
     quote: Option<Credits>,
     items: Option<u64>,
@@ -32,6 +35,8 @@ struct Page<'a> {
     /// Null where nothing is known of them.
     budgets: Option<Vec<Covering<'a>>>,
     account: Option<Account>,
+    /// Null where the upstream has no cap on such calls.
+    slot: Option<SlotRow<'a>>,
     /// Limits that would let the call pass and mark it.
     shadow: Vec<Arc<str>>,
 }
@@ -42,6 +47,52 @@ struct Refused {
     code: &'static str,
     detail: String,
     retry_after: Option<u64>,
+}
+
+/// What a call would meet before its hold.
+#[derive(Debug, Default)]
+pub(super) struct Ahead {
+    /// What would refuse it there.
+    pub(super) refused: Option<Refusal>,
+    /// How it would be answered without being made.
+    pub(super) kept: Option<&'static str>,
+    /// The slots it needs one of.
+    pub(super) slot: Option<Prospect>,
+}
+
+#[derive(Serialize)]
+struct SlotRow<'a> {
+    verdict: &'static str,
+    family: &'a str,
+    cap: u32,
+    waiting: usize,
+    /// In whole seconds. Null: none was freed of late.
+    expected_wait_s: Option<u64>,
+}
+
+impl<'a> SlotRow<'a> {
+    fn of(foreseen: &'a Prospect) -> Self {
+        let standing = &foreseen.standing;
+        let expected = standing.expected;
+        let (verdict, expected) = match foreseen.would {
+            Would::Pass => (FITS, Some(Duration::ZERO)),
+            Would::Wait => ("waits", expected),
+            Would::BeRefused => ("slots_full", expected),
+        };
+        Self {
+            verdict,
+            family: &foreseen.family,
+            cap: standing.cap,
+            waiting: standing.waiting,
+            expected_wait_s: expected
+                .map(|wait| wait.as_millis().div_ceil(1_000))
+                .map(whole),
+        }
+    }
+}
+
+fn whole(seconds: u128) -> u64 {
+    u64::try_from(seconds).unwrap_or(u64::MAX)
 }
 
 #[derive(Serialize)]
@@ -75,29 +126,31 @@ fn written(page: &Page<'_>) -> Vec<u8> {
 }
 
 /// Of a call that takes nothing.
-pub(super) fn free(
-    exchange: &Exchange,
-    operation: &OperationName,
-    refused: Option<&Refusal>,
-) -> Vec<u8> {
+pub(super) fn free(exchange: &Exchange, operation: &OperationName, ahead: Ahead) -> Vec<u8> {
     written(&Page {
         dry_run: true,
         request_id: &exchange.request_id,
         operation,
-        verdict: if refused.is_some() { "refused" } else { "free" },
+        verdict: verdict(ahead.refused.as_ref(), &ahead, "free"),
         quote: None,
         items: None,
-        refusal: refused.map(Refused::from),
+        refusal: ahead.refused.as_ref().map(Refused::from),
         budgets: None,
         account: None,
+        slot: ahead.slot.as_ref().map(SlotRow::of),
         shadow: Vec::new(),
     })
 }
 
-/// Of a call that would be held. `first` is what would refuse it before its hold.
+fn verdict(refused: Option<&Refusal>, ahead: &Ahead, otherwise: &'static str) -> &'static str {
+    let refused = refused.map(|_| "refused");
+    refused.or(ahead.kept).unwrap_or(otherwise)
+}
+
+/// Of a call that would be held, if it is made.
 pub(super) fn charged(
     quoted: &Quoted,
-    first: Option<Refusal>,
+    mut ahead: Ahead,
     considered: Result<Considered, HoldError>,
 ) -> Vec<u8> {
     let (error, known) = match considered {
@@ -116,7 +169,8 @@ pub(super) fn charged(
     let (asked, items) = quote.map_or((Credits::ZERO, 0), |quote| (quote.amount, quote.items));
     let name = &quoted.operation.name;
     let from_hold = |error| Refusal::from_hold(error, name.clone(), asked, items);
-    let refused = first.or_else(|| error.map(from_hold));
+    let later = error.filter(|_| ahead.kept.is_none()).map(from_hold);
+    let refused = ahead.refused.take().or(later);
     let priority = quoted.client.team.priority;
     let marks = known
         .as_ref()
@@ -142,16 +196,13 @@ pub(super) fn charged(
         dry_run: true,
         request_id: &quoted.exchange.request_id,
         operation: name,
-        verdict: if refused.is_some() {
-            "refused"
-        } else {
-            "admitted"
-        },
+        verdict: verdict(refused.as_ref(), &ahead, "admitted"),
         quote: Some(asked),
         items: Some(items),
         refusal: refused.as_ref().map(Refused::from),
         budgets,
         account,
+        slot: ahead.slot.as_ref().map(SlotRow::of),
         shadow: marks.unwrap_or_default(),
     })
 }

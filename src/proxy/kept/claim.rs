@@ -11,6 +11,7 @@ use super::table::Ticket;
 use crate::credits::Credits;
 use crate::metrics::outcome;
 use crate::proxy::exchange::Exchange;
+use crate::proxy::refusal::SlotsFull;
 
 /// A client that waits for an answer. Dropped, it has left.
 #[derive(Debug)]
@@ -57,7 +58,8 @@ pub struct Keeping {
     exchange: Arc<Exchange>,
     /// Of an answer that is handed on before it has ended. `None`: it has grown too long to be kept.
     pieces: Option<Vec<Bytes>>,
-    answered: bool,
+    /// Whoever waits for it was told what came of it.
+    told: bool,
 }
 
 impl Keeping {
@@ -67,7 +69,7 @@ impl Keeping {
             ticket,
             exchange: Arc::clone(exchange),
             pieces: Some(Vec::new()),
-            answered: false,
+            told: false,
         }
     }
 
@@ -99,8 +101,14 @@ impl Keeping {
         };
         pieces.push(last);
         let answer = KeptAnswer::new(head, &pieces, charge);
-        self.answered = true;
+        self.told = true;
         self.shelf.answered(self.ticket, answer);
+    }
+
+    /// It was not made, for want of a slot.
+    pub fn refused(mut self, full: &SlotsFull) {
+        self.told = true;
+        self.shelf.refused(self.ticket, full);
     }
 
     fn paid(&self) -> Option<Credits> {
@@ -117,7 +125,7 @@ impl Keeping {
 
 impl Drop for Keeping {
     fn drop(&mut self) {
-        if self.answered {
+        if self.told {
             return;
         }
         let facts = self.exchange.facts();

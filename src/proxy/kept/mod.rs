@@ -8,14 +8,15 @@
 //!   the ledger has just said no to, is told so again.
 //! - Needs: [`Quoted`].
 //! - Leaves: [`Quoted`], with the place where its answer goes.
-//! - Fails: `idempotency_conflict`, `call_in_doubt`, `bad_request` (no readable idempotency key), and
-//!   what the ledger says again.
+//! - Fails: `idempotency_conflict`, `call_in_doubt`, `bad_request` (no readable idempotency key),
+//!   `slots_full` (said to the call it waited for), and what the ledger says again.
 //!
 //! `table.rs` and `group.rs` have the rules; [`connection`](super::connection) knows which answers have arrived.
 
 mod answer;
 mod body;
 mod claim;
+mod foresee;
 mod group;
 mod shelf;
 mod table;
@@ -172,6 +173,7 @@ impl KeptAnswersLayer {
                     self.note(quoted, &answer, how, waited);
                     return Ok(Found::Before(replay(&answer), claim));
                 }
+                Came::Refused(full) => return Err(Refusal::SlotsFull(full)),
                 // It took nothing, or nobody knows: then the ledger refuses it. Made again.
                 Came::Nothing => {}
                 // Nobody reads it: its client's system said that there is nobody.
@@ -186,19 +188,11 @@ impl KeptAnswersLayer {
     /// A call that may have been made is not made again under its idempotency key, however long its
     /// outcome stays unknown.
     async fn wait_out(&self, mark: Mark, hold: HoldId) -> Result<(), Refusal> {
-        let open = self.ledger.open_calls().await;
-        let open = open.map_err(|error| Refusal::LedgerUnreadable(error.to_string()))?;
-        match open.iter().find(|call| call.hold == hold) {
-            Some(call) => Err(Refusal::CallInDoubt {
-                hold,
-                // Its doubt may still be on its way to the books.
-                doubted_at: call.doubted_at.unwrap_or(call.began_at),
-            }),
-            None => {
-                self.shelf.forget_doubt(mark, hold);
-                Ok(())
-            }
+        if let Some(refusal) = in_doubt(hold, &self.ledger).await? {
+            return Err(refusal);
         }
+        self.shelf.forget_doubt(mark, hold);
+        Ok(())
     }
 
     fn note(&self, quoted: &Quoted, answer: &KeptAnswer, how: SavedBy, waited: bool) {
@@ -221,6 +215,18 @@ impl KeptAnswersLayer {
         drop(facts);
         settle::log_spend(&quoted.exchange);
     }
+}
+
+/// The no to the repeat of a call whose outcome is still unknown; `None`: its doubt has ended.
+async fn in_doubt(hold: HoldId, ledger: &Ledger) -> Result<Option<Refusal>, Refusal> {
+    let open = ledger.open_calls().await;
+    let open = open.map_err(|error| Refusal::LedgerUnreadable(error.to_string()))?;
+    let call = open.iter().find(|call| call.hold == hold);
+    Ok(call.map(|call| Refusal::CallInDoubt {
+        hold,
+        // Its doubt may still be on its way to the books.
+        doubted_at: call.doubted_at.unwrap_or(call.began_at),
+    }))
 }
 
 /// Under what a call is found again.

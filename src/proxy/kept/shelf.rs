@@ -1,22 +1,31 @@
 //! The kept answers of the process: the table under its lock, with the time and the metrics.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use ::metrics::{Gauge, gauge};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use super::answer::KeptAnswer;
-use super::table::{Bounds, Mark, Progress, Seen, Table, Ticket};
+use super::table::{Bounds, Foreseen, Mark, Progress, Seen, Table, Ticket};
 use crate::clock::Clock;
 use crate::ledger::HoldId;
 use crate::metrics::{KEPT_ANSWERS, KEPT_BYTES};
 use crate::proxy::connection::Connection;
 use crate::proxy::quote_body::CallDigest;
+use crate::proxy::refusal::SlotsFull;
 
 /// Where a client can be seen.
 type Peer = Arc<dyn Connection>;
-type Bell = Arc<Notify>;
+type Bell = Arc<Ring>;
+
+/// What is rung when an exchange has ended, or its client has left.
+#[derive(Debug, Default)]
+pub struct Ring {
+    rung: Notify,
+    /// Why the exchange was not made, where that is true of whoever waits for it.
+    refused: OnceLock<SlotsFull>,
+}
 
 /// See the module.
 #[derive(Debug)]
@@ -43,6 +52,8 @@ impl std::fmt::Debug for Meters {
 pub enum Came {
     /// Its answer, and whether it was waited for.
     Answer(Arc<KeptAnswer>, bool),
+    /// It found no slot, and no other would have.
+    Refused(SlotsFull),
     /// Nothing that is kept.
     Nothing,
     /// This client was taken for gone.
@@ -81,8 +92,15 @@ impl Shelf {
                 return seen;
             };
             // A ring that is missed here is some milliseconds of waiting and no more.
-            let _ = tokio::time::timeout(patience, bell.notified()).await;
+            let _ = tokio::time::timeout(patience, bell.rung.notified()).await;
         }
+    }
+
+    /// What `look` would say, as far as is known now.
+    pub fn foreseen(&self, mark: Mark, digest: CallDigest) -> Foreseen {
+        let is_there = |peer: &Peer| peer.is_there();
+        let now = self.clock.now();
+        self.table().foresee(mark, digest, now, is_there)
     }
 
     /// Whether the call was made before, as far as is known.
@@ -92,24 +110,27 @@ impl Shelf {
 
     /// Waits for what comes of the exchange of a ticket.
     pub async fn wait(&self, ticket: Ticket) -> Came {
-        let mut waited = false;
+        let mut waited_for: Option<Bell> = None;
         loop {
             let Progress::Running(bell) = self.table().progress(ticket) else {
                 break;
             };
-            let rung = bell.notified();
+            let rung = bell.rung.notified();
             tokio::pin!(rung);
             rung.as_mut().enable();
             // From here on no ring is missed; one from before shows in the table.
             if matches!(self.table().progress(ticket), Progress::Running(_)) {
-                waited = true;
+                waited_for = Some(Arc::clone(&bell));
                 rung.await;
             }
         }
         match self.table().progress(ticket) {
-            Progress::Answered(answer) => Came::Answer(answer, waited),
+            Progress::Answered(answer) => Came::Answer(answer, waited_for.is_some()),
             Progress::Lost => Came::Lost,
-            Progress::Over | Progress::Running(_) => Came::Nothing,
+            Progress::Over | Progress::Running(_) => {
+                let refused = waited_for.and_then(|bell| bell.refused.get().cloned());
+                refused.map_or(Came::Nothing, Came::Refused)
+            }
         }
     }
 
@@ -133,6 +154,20 @@ impl Shelf {
     pub fn ended(&self, ticket: Ticket, doubt: Option<HoldId>) {
         let now = self.clock.now();
         self.change(|table| table.ended(ticket, doubt, now));
+    }
+
+    /// An exchange was not made, for want of a slot. Whoever waits for it has waited as long as it did, or
+    /// would: each of them would only try in its turn what was just refused.
+    pub fn refused(&self, ticket: Ticket, full: &SlotsFull) {
+        let now = self.clock.now();
+        self.change(|table| {
+            let bell = table.ended(ticket, None, now)?;
+            // Under a client's own name for a call there is one exchange, and it alone rings.
+            if matches!(ticket.mark, Mark::Named(_)) {
+                let _ = bell.refused.set(full.clone());
+            }
+            Some(bell)
+        });
     }
 
     /// See `Table::forget_doubt`.
@@ -163,7 +198,7 @@ impl Shelf {
         self.meters.number.set(number as f64);
         self.meters.bytes.set(bytes as f64);
         if let Some(bell) = bell {
-            bell.notify_waiters();
+            bell.rung.notify_waiters();
         }
     }
 

@@ -70,6 +70,21 @@ pub enum Seen<B> {
     Doubted(HoldId),
 }
 
+/// What a call would be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Foreseen {
+    /// A call of its own.
+    New,
+    /// One that was answered before.
+    Answered,
+    /// One that is under way.
+    Running,
+    /// Its idempotency key was used for something else.
+    Conflict,
+    /// See [`Seen::Doubted`].
+    Doubted(HoldId),
+}
+
 /// How far the exchange of a ticket is.
 #[derive(Debug)]
 pub enum Progress<B> {
@@ -159,6 +174,37 @@ impl<P, B: Clone + Default> Table<P, B> {
             });
         }
         Ticket { mark, id, turn: 0 }
+    }
+
+    /// What [`look`](Self::look) would say of a call that came now and were not waited for. Nothing is
+    /// changed, but that what is too old is forgotten.
+    pub fn foresee(
+        &mut self,
+        mark: Mark,
+        digest: CallDigest,
+        now: Timestamp,
+        is_there: impl Fn(&P) -> bool,
+    ) -> Foreseen {
+        self.sweep(now);
+        let Some(group) = self.groups.get(&mark) else {
+            return Foreseen::New;
+        };
+        let found = match mark {
+            Mark::Named(_) => group.exchanges.first(),
+            Mark::Call(_) => match group.left_by_its_client(now, is_there) {
+                Asked::Left(at) => group.exchanges.get(at),
+                Asked::Unsure(_) => None,
+            },
+        };
+        match found {
+            None => Foreseen::New,
+            Some(known) if known.digest != digest => Foreseen::Conflict,
+            Some(known) => match known.state {
+                State::Running => Foreseen::Running,
+                State::Answered(..) => Foreseen::Answered,
+                State::Doubted(hold, _) => Foreseen::Doubted(hold),
+            },
+        }
     }
 
     /// Whether anything is known of such a call.

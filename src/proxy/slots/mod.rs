@@ -11,7 +11,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use ahash::RandomState;
@@ -41,6 +41,28 @@ pub struct SlotSettings {
     pub wait_max: Duration,
     /// Calls in flight, by family. A family that is not here has the catalogue's cap.
     pub caps: BTreeMap<Arc<str>, u32>,
+}
+
+/// What a call would meet that came at this moment.
+#[derive(Clone, Debug)]
+pub struct Prospect {
+    /// Whose slots these are.
+    pub family: Arc<str>,
+    /// How full it is.
+    pub standing: Standing,
+    /// What would become of the call here.
+    pub would: Would,
+}
+
+/// What becomes of a call that needs a slot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Would {
+    /// It has one at once.
+    Pass,
+    /// It waits for one.
+    Wait,
+    /// Too many wait already.
+    BeRefused,
 }
 
 /// The rooms of all families.
@@ -97,6 +119,23 @@ impl Slots {
             Room::new(Arc::clone(name), cap.unwrap_or(family.cap))
         });
         Arc::clone(&room)
+    }
+
+    /// What a call of this family would meet that came now.
+    pub fn foresee(&self, family: &catalogue::Slots) -> Prospect {
+        let standing = self.room(family).standing();
+        let would = if standing.in_use < standing.cap && standing.waiting == 0 {
+            Would::Pass
+        } else if self.waiting.load(Ordering::Acquire) < self.settings.load().queue_max {
+            Would::Wait
+        } else {
+            Would::BeRefused
+        };
+        Prospect {
+            family: Arc::clone(&family.family),
+            standing,
+            would,
+        }
     }
 
     /// Waits in `room`. `None` if as many wait, over all rooms, as the settings allow.

@@ -16,7 +16,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tower::{Layer, Service};
 
-use super::{Room, Slot, Slots};
+use super::{Prospect, Room, Slot, Slots, Would};
 use crate::ledger::Ledger;
 use crate::proxy::refusal::{Refusal, SlotsFull};
 use crate::proxy::{Answer, Quoted, Slotted, hold_credits, settle};
@@ -63,7 +63,7 @@ where
         self.inner.poll_ready(cx)
     }
 
-    fn call(&mut self, quoted: Quoted) -> Self::Future {
+    fn call(&mut self, mut quoted: Quoted) -> Self::Future {
         let family = quoted.operation.slots.as_ref();
         let room = family.map(|family| self.settings.slots.room(family));
         let slot = room.as_ref().and_then(Room::take);
@@ -77,6 +77,11 @@ where
         Either::Right(Box::pin(async move {
             let slot = settings.wait(&quoted, &room).await;
             let slot = slot.inspect_err(|refusal| {
+                if let Refusal::SlotsFull(full) = refusal
+                    && let Some(keeping) = quoted.keeping.take()
+                {
+                    keeping.refused(full);
+                }
                 if quoted.quote.is_some() {
                     settle::log_refused(&quoted, refusal);
                 }
@@ -118,4 +123,16 @@ fn full(room: &Room, waited: bool) -> Refusal {
         standing: room.standing(),
         waited,
     })
+}
+
+/// Whether a call that came now could at least wait.
+pub(in crate::proxy) fn has_place(foreseen: Option<&Prospect>) -> Result<(), Refusal> {
+    match foreseen {
+        Some(full) if full.would == Would::BeRefused => Err(Refusal::SlotsFull(SlotsFull {
+            family: Arc::clone(&full.family),
+            standing: full.standing,
+            waited: false,
+        })),
+        _ => Ok(()),
+    }
 }

@@ -4,7 +4,6 @@
 //! is read from the file, beside the writer, on threads of their own and a few at a time; whoever
 //! comes beyond that waits for a moment and is then told to come again.
 
-use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,7 +17,7 @@ use crate::clock::Clock;
 use crate::credits::Credits;
 use crate::ids::TeamId;
 use crate::ledger::store::Spend;
-use crate::ledger::{BudgetStatus, Ledger, Pace, Reader, StoreError};
+use crate::ledger::{BudgetStatus, Ledger, OpenReader, Pace, Reader, StoreError};
 use crate::proxy::refusal::Refusal;
 
 /// Readings of the file at a time: calls keep the rest of the machine.
@@ -33,39 +32,11 @@ const STANDING_KEPT_TIMES: u32 = 10;
 /// of a second of work.
 const ENTRIES_BACK: i64 = 2_000_000;
 
-/// Opens the ledger for reading, beside the writer.
-pub struct OpenReader(Box<Opener>);
-
-type Opener = dyn Fn() -> Result<Box<dyn Reader>, StoreError> + Send + Sync;
-
-impl OpenReader {
-    /// Readers come from `open`, which may block.
-    pub fn new(
-        open: impl Fn() -> Result<Box<dyn Reader>, StoreError> + Send + Sync + 'static,
-    ) -> Self {
-        Self(Box::new(open))
-    }
-
-    /// A reader.
-    ///
-    /// # Errors
-    /// What the store says.
-    pub fn open(&self) -> Result<Box<dyn Reader>, StoreError> {
-        (self.0)()
-    }
-}
-
-impl fmt::Debug for OpenReader {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str("OpenReader")
-    }
-}
-
 /// The books, as the pages need them.
 #[derive(Debug)]
 pub struct Books {
     ledger: Ledger,
-    open: Arc<OpenReader>,
+    open: OpenReader,
     clock: Clock,
     looks: Arc<Semaphore>,
     standing: Mutex<Option<Arc<Standing>>>,
@@ -114,7 +85,7 @@ impl Books {
     pub fn new(ledger: Ledger, open: OpenReader, clock: Clock) -> Self {
         Self {
             ledger,
-            open: Arc::new(open),
+            open,
             clock,
             looks: Arc::new(Semaphore::new(LOOKS_MAX)),
             standing: Mutex::default(),
@@ -229,7 +200,7 @@ impl Books {
                 "too many readings of the books at a time",
             ));
         };
-        let open = Arc::clone(&self.open);
+        let open = self.open.clone();
         let reading = tokio::task::spawn_blocking(move || {
             let _turn = turn;
             read(&*open.open()?)

@@ -35,7 +35,7 @@ use left::left;
 use pages::Owner;
 use query::{TransactionsQuery, UsageSpan};
 
-pub use books::{Books, OpenReader};
+pub use books::Books;
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
 /// The longest a page may take. A ledger whose disk hangs should not keep its readers.

@@ -17,6 +17,8 @@ pub(super) struct StandsFor {
     kinds: Vec<Vec<u32>>,
     /// By operation: whether it is known what kind of rows it has.
     proven: Vec<bool>,
+    /// By kind: whether several rows of it seem to be one charge's, and reading on may show another.
+    unsure: Vec<bool>,
 }
 
 /// How much of a kind's rows and of an operation's charges the one explains of the other.
@@ -46,15 +48,23 @@ impl StandsFor {
     pub(super) fn is_proven(&self, operation: u32) -> bool {
         self.proven[operation as usize]
     }
+
+    /// Whether what has not been read yet may say another thing of a kind's grain than what has been.
+    pub(super) fn is_unsure(&self, kind: u32) -> bool {
+        self.unsure[kind as usize]
+    }
 }
 
 /// Explains what charges it can, learning on the way what kinds stand for.
 pub(super) fn explain_all(board: &mut Board, known: &mut Known) -> StandsFor {
     let documented = documented(board);
-    stars(board, known, &documented);
+    let mut unsure = stars(board, known, &documented);
     let adopted = adopt(board, known);
-    stars(board, known, &adopted);
-    let found = stands_for(board, known, &documented, &adopted);
+    for (unsure, also) in unsure.iter_mut().zip(stars(board, known, &adopted)) {
+        *unsure |= also;
+    }
+    let mut found = stands_for(board, known, &documented, &adopted);
+    found.unsure = unsure;
     explain_lone(board, known, &found);
     found
 }
@@ -69,9 +79,10 @@ fn documented(board: &Board) -> Vec<Vec<u32>> {
     board.kinds.iter().map(|kind| operations(kind)).collect()
 }
 
-/// Explains charges of the operations of each kind by its rows.
-fn stars(board: &mut Board, known: &mut Known, operations: &[Vec<u32>]) {
+/// Explains charges of the operations of each kind by its rows. By kind: see [`star`].
+fn stars(board: &mut Board, known: &mut Known, operations: &[Vec<u32>]) -> Vec<bool> {
     let (rows, open) = (board.free_rows(), board.open_charges());
+    let mut unsure = Vec::with_capacity(rows.len());
     for ((kind, rows), operations) in (0..).zip(&rows).zip(operations) {
         let of_kind = operations.iter().flat_map(|number| &open[*number as usize]);
         let mut charges: Vec<u32> = of_kind
@@ -80,30 +91,34 @@ fn stars(board: &mut Board, known: &mut Known, operations: &[Vec<u32>]) {
             .collect();
         charges.sort_unstable();
         let rowless = operations.iter().map(|number| board.rowless(*number)).sum();
-        star(board, known, kind, (rows, &charges), rowless);
+        unsure.push(star(board, known, kind, (rows, &charges), rowless));
     }
+    unsure
 }
 
 /// Explains charges by rows of one kind, in the grain that explains more. `rowless`: so many more charges
-/// have none.
+/// have none. Gives whether the other grain explains more, and charges whose rows may come yet.
 fn star(
     board: &mut Board,
     known: &mut Known,
     kind: u32,
     (rows, charges): (&[u32], &[u32]),
     rowless: u64,
-) {
+) -> bool {
     if rows.is_empty() || charges.is_empty() {
-        return;
+        return false;
     }
     let name = board.kind(kind);
     let mut best = explain(board, rows, charges, Grain::PerRequest);
     let is_everything = best.charges == charges.len() as u64 + rowless;
+    let mut is_unsure = false;
     if !is_everything || known.grain(name) == Grain::PerResult {
         let per_result = explain(board, rows, charges, Grain::PerResult);
-        known.tried(name, best.charges, per_result.charges);
+        known.tried(name, evidence(board, &best), evidence(board, &per_result));
         if known.grain(name) == Grain::PerResult {
             best = per_result;
+        } else {
+            is_unsure = per_result.charges > best.charges;
         }
     }
     let mut last = None;
@@ -115,6 +130,18 @@ fn star(
         }
         last = Some(charge);
     }
+    is_unsure
+}
+
+/// So many explained charges speak for their grain. Not one whose own row may come yet: somebody else's
+/// rows may happen to add up to it.
+fn evidence(board: &Board, explained: &Explained) -> u64 {
+    let charges = explained.pairs.chunk_by(|one, other| one.0 == other.0);
+    let is_read = |pairs: &&[(u32, u32)]| {
+        let charge = board.charges[pairs[0].0 as usize];
+        charge.to <= board.read_until()
+    };
+    charges.filter(is_read).count() as u64
 }
 
 /// What the grain that explains more explains.

@@ -99,8 +99,9 @@ impl Pieces {
             rows,
             pending,
             grains,
-            are_known: (board.kinds.iter())
-                .map(|kind| known.is_grain_known(kind))
+            are_known: (0..)
+                .zip(&board.kinds)
+                .map(|(number, kind)| known.is_grain_known(kind) && !stands_for.is_unsure(number))
                 .collect(),
         }
     }

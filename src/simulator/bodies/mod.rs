@@ -6,6 +6,7 @@
 mod fields;
 mod form;
 mod json;
+mod reader;
 
 pub(crate) use fields::{Complaints, Fields};
 pub(crate) use form::{decoded, unescaped};

@@ -4,20 +4,7 @@ use generect_guard::config::{Environment, compile};
 
 const TOKEN: &str = "5ec2e7a1b0c94d3f8e7a6b5c4d3e2f1a";
 /// Settings without a mistake, for others to stand after.
-const GOOD: &str = r#"
-[upstream]
-token_env = "GENERECT_TOKEN"
-[[team]]
-id = "growth"
-[[key]]
-id = "crm"
-team = "growth"
-sha256 = "1111111111111111111111111111111111111111111111111111111111111111"
-[[budget]]
-id = "all"
-limit = 100
-per = "month"
-"#;
+const GOOD: &str = include_str!("../../support/least.toml");
 
 pub fn run(input: &[u8]) {
     let Some((how, text)) = input.split_first() else {
@@ -41,6 +28,11 @@ pub fn run(input: &[u8]) {
             assert_eq!(config.upstream.token.expose(), TOKEN);
             assert!(config.needs_restart(&config).is_empty());
             assert!(!format!("{config:?}").contains(TOKEN));
+            let now = "2026-11-21T12:00:00Z".parse().unwrap();
+            for budget in &config.budgets {
+                let window = budget.window.window_at(now);
+                assert!(window.contains(now), "{window:?} of {budget:?}");
+            }
         }
         Err(mistakes) => {
             let said = mistakes.to_string();

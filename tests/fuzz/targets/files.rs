@@ -9,34 +9,16 @@ use tempfile::TempDir;
 /// The longest secret.
 const SECRET_BYTES_MAX: usize = 4_096;
 const TOKEN: &str = "5ec2e7a1b0c94d3f8e7a6b5c4d3e2f1a";
+/// Settings without a mistake that name no file.
+const LEAST: &str = include_str!("../../support/least.toml");
+const TOKEN_SETTING: &str = "token_env = \"GENERECT_TOKEN\"";
 
 /// Settings that name the file as their catalogue, or for their token.
 fn settings(file: &str, is_catalogue: bool) -> String {
-    let (token, catalogue) = match is_catalogue {
-        true => (
-            "token_env = \"TOKEN\"".to_owned(),
-            format!("file = {file:?}"),
-        ),
-        false => (format!("token_file = {file:?}"), String::new()),
-    };
-    format!(
-        r#"
-        [upstream]
-        {token}
-        [catalogue]
-        {catalogue}
-        [[team]]
-        id = "growth"
-        [[key]]
-        id = "crm"
-        team = "growth"
-        sha256 = "1111111111111111111111111111111111111111111111111111111111111111"
-        [[budget]]
-        id = "all"
-        limit = 100
-        per = "month"
-        "#
-    )
+    if is_catalogue {
+        return format!("{LEAST}\n[catalogue]\nfile = {file:?}\n");
+    }
+    LEAST.replace(TOKEN_SETTING, &format!("token_file = {file:?}"))
 }
 
 /// What is wrong must be said, of the setting that names the file, without a word of what is in it.
@@ -75,7 +57,7 @@ pub fn run(input: &[u8]) {
     let content = content.repeat(usize::from(*times).max(1));
     let folder = TempDir::new().unwrap();
     let path = place(kind, &folder, &content);
-    let environment = Environment::from_iter([("TOKEN", TOKEN)]);
+    let environment = Environment::from_iter([("GENERECT_TOKEN", TOKEN)]);
     let text = settings(path.to_str().unwrap(), is_catalogue);
     let compiled = compile(&text, &environment);
     if is_catalogue {

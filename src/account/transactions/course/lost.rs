@@ -18,10 +18,14 @@ const MISSES_MAX: u32 = 16;
 
 impl Course {
     /// How many rows the next page begins before the end of the last. Fewer than a page has, or the
-    /// reading would never get on.
+    /// reading would never get on; and no more than half of one that is short, or it would hardly.
     pub(super) fn overlap(&self) -> usize {
-        let most = self.longest.saturating_sub(1);
-        self.overlap_rows.min(most)
+        self.overlap_rows.min(self.overlap_max())
+    }
+
+    fn overlap_max(&self) -> usize {
+        let all_but_one = self.longest.saturating_sub(1);
+        all_but_one.min(self.longest - self.longest / self.news_part)
     }
 
     /// Whether the page should show a row that is known, and does not.
@@ -65,9 +69,11 @@ impl Course {
         }
         let far = self.overlap().max(1);
         let far = far.saturating_mul(1 << self.misses);
-        // Half a page is left for what is new; a quarter where that is not enough.
-        let left = if self.misses == 1 { 2 } else { 4 };
-        let most = (self.longest - self.longest / left).max(1);
+        if self.misses > 1 {
+            // Half a page of known rows was not enough.
+            self.news_part = 4;
+        }
+        let most = self.overlap_max().max(1);
         self.overlap_rows = self.overlap_rows.saturating_mul(2).min(most);
         if self.is_pushed_down(&rows) {
             self.offset = self.offset.saturating_add(far.max(self.longest));

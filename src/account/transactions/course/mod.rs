@@ -63,6 +63,8 @@ pub(super) struct Course {
     misses: u32,
     /// How many rows pages overlap by: more where rows vanish, fewer where they are pushed down.
     overlap_rows: usize,
+    /// One part in so many of a page is left for what is new, however many rows that is.
+    news_part: usize,
     /// How many rows were read, each at its place among them.
     places: u64,
     /// The most rows a page has had: what the server gives, whatever is asked for.
@@ -102,6 +104,7 @@ impl Course {
             state,
             until: second_after(span.to),
             overlap_rows: settings.overlap_rows,
+            news_part: 2,
             misses: 0,
             places: 0,
             offset: 0,

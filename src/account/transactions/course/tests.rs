@@ -457,3 +457,25 @@ fn pages_shorter_than_the_overlap_are_read_to_the_end() {
         assert_eq!(read, list.len(), "{page_rows}");
     }
 }
+
+/// Such a list is read in a few more questions than it has pages, and not in one for each row.
+#[test]
+fn a_list_of_short_pages_is_read_by_half_a_page_at_a_time() {
+    let settings = PullSettings::default();
+    let times: Vec<i64> = (0..1_000).collect();
+    let span = Span {
+        from: at(0),
+        to: at(1_000),
+    };
+    for page_max in [4, 6, 10, 11] {
+        let manners = Manners {
+            page_max,
+            ..well_mannered()
+        };
+        let (came, report) = read_by(&mut List::new(&times, manners), span, settings);
+        assert!(report.complete, "{page_max}: {report:?}");
+        assert_eq!(came.len(), 1_000, "{page_max}");
+        let most = 1_000 / (page_max / 2) + 20;
+        assert!(report.pages <= most, "{page_max}: {} pages", report.pages);
+    }
+}

@@ -1,5 +1,6 @@
 //! Copies of a whole ledger file.
 
+use std::fs::File;
 use std::path::Path;
 
 use rusqlite::Connection;
@@ -25,6 +26,44 @@ impl SqliteReader {
                 why: "a file of that name exists already".into(),
             });
         }
+        if self.is_mostly_used()? {
+            self.copy_pages(path, progress)
+        } else {
+            self.copy_used(path, progress)
+        }
+    }
+
+    /// Whether few pages of the file are free: what was archived leaves its room to new entries.
+    fn is_mostly_used(&self) -> Result<bool, StoreError> {
+        let number = |name| {
+            let read = |row: &rusqlite::Row<'_>| row.get::<_, i64>(0);
+            self.connection().pragma_query_value(None, name, read)
+        };
+        Ok(number("freelist_count")? <= number("page_count")? / FREE_PART)
+    }
+
+    /// Writes the copy anew, without the free pages: one moment of the ledger too.
+    fn copy_used(&self, path: &Path, progress: &mut dyn FnMut(i64, i64)) -> Result<(), StoreError> {
+        let unusable = |why: String| StoreError::Unusable {
+            path: path.display().to_string(),
+            why,
+        };
+        let name = path.to_str();
+        let name = name.ok_or_else(|| unusable("its name is not UTF-8".into()))?;
+        progress(0, 1);
+        self.connection().execute("VACUUM INTO ?1", [name])?;
+        // SQLite leaves that to whoever asked for it.
+        let synced = File::open(path).and_then(|file| file.sync_all());
+        synced.map_err(|error| unusable(error.to_string()))?;
+        progress(1, 1);
+        Ok(())
+    }
+
+    fn copy_pages(
+        &self,
+        path: &Path,
+        progress: &mut dyn FnMut(i64, i64),
+    ) -> Result<(), StoreError> {
         let mut copy = Connection::open(path).map_err(|error| StoreError::Unusable {
             path: path.display().to_string(),
             why: error.to_string(),
@@ -52,5 +91,7 @@ impl SqliteReader {
     }
 }
 
+/// Of more free pages than one in so many a copy has none.
+const FREE_PART: i64 = 8;
 /// How long to wait when somebody else has the file for a moment.
 const BUSY_PAUSE: std::time::Duration = std::time::Duration::from_millis(10);

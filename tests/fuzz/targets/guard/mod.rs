@@ -13,13 +13,13 @@ use generect_guard::app::{StackParts, ledger_settings, server_settings, stack_se
 use generect_guard::clock::Clock;
 use generect_guard::config::{Config, Environment, compile};
 use generect_guard::identity::KeyDigest;
+use generect_guard::ledger::OpenReader;
 use generect_guard::ledger::store::OpenHold;
 use generect_guard::ledger::{Entry, Ledger, MemoryStore, Reader};
 use generect_guard::proxy::body::BodyError;
 use generect_guard::proxy::link::Link;
 use generect_guard::proxy::server;
 use generect_guard::proxy::stack::stack;
-use generect_guard::proxy::team_view::OpenReader;
 use generect_guard::proxy::upstream::{Connector, Upstream, UpstreamSettings};
 use http::Uri;
 use hyper_util::rt::TokioIo;

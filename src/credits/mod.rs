@@ -4,6 +4,9 @@
 //! read as decimal digits ([`Credits::parse_nearest`] and its sisters), never through a float: a
 //! price such as 0.0067 has no exact binary form, and a sum of a million of them would drift.
 
+mod digits;
+mod text;
+
 use std::fmt;
 use std::iter::Sum;
 use std::str::FromStr;
@@ -11,17 +14,16 @@ use std::str::FromStr;
 use serde::de::{self, Deserialize, Deserializer, Visitor};
 use serde::ser::{Serialize, Serializer};
 
+use digits::{Rounding, parse};
+
+pub use text::CreditsText;
+
 /// An amount of the account's credits, in micro-credits (1 credit = 1 000 000).
 #[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Credits(i64);
 
 /// Decimal places of a micro-credit.
 const PLACES: i64 = 6;
-/// The longest text of an amount: a sign, 13 digits, a point, 6 digits.
-const TEXT_BYTES_MAX: usize = 21;
-/// Exponents beyond this are refused or vanish whole; it only bounds the work of reading one.
-const EXPONENT_MAX: i64 = 400;
-
 /// Why a text is not an amount.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ParseCreditsError {
@@ -34,14 +36,6 @@ pub enum ParseCreditsError {
     /// Finer than a micro-credit, where no rounding is allowed.
     #[error("finer than a micro-credit (at most 6 decimal places)")]
     TooFine,
-}
-
-#[derive(Clone, Copy)]
-enum Rounding {
-    Refuse,
-    Nearest,
-    Up,
-    Down,
 }
 
 /// Micro-credits in a credit, wide enough for products.
@@ -106,6 +100,11 @@ impl Credits {
         Self(self.0.saturating_add(other.0))
     }
 
+    /// Its text, for whoever writes it down as it is.
+    pub fn text(self) -> CreditsText {
+        CreditsText::of(self)
+    }
+
     /// The difference, stopping at the ends: for limits and comparisons, never for the books.
     pub const fn saturating_sub(self, other: Self) -> Self {
         Self(self.0.saturating_sub(other.0))
@@ -133,87 +132,6 @@ impl Credits {
     }
 }
 
-/// Reads `[-+]digits[.digits][(e|E)[-+]digits]`.
-fn parse(text: &str, rounding: Rounding) -> Result<Credits, ParseCreditsError> {
-    use ParseCreditsError::{NotANumber, TooFine, TooLarge};
-    let (negative, unsigned) = match text.as_bytes().first() {
-        Some(b'-') => (true, &text[1..]),
-        Some(b'+') => (false, &text[1..]),
-        _ => (false, text),
-    };
-    let (mantissa, exponent) = match unsigned.find(['e', 'E']) {
-        Some(at) => (&unsigned[..at], read_exponent(&unsigned[at + 1..])?),
-        None => (unsigned, 0),
-    };
-    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
-    let has_point = mantissa.len() > whole.len();
-    let all_digits = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
-    if whole.is_empty() || (has_point && fraction.is_empty()) {
-        return Err(NotANumber);
-    }
-    if !all_digits(whole) || !all_digits(fraction) {
-        return Err(NotANumber);
-    }
-
-    // Digits before `point` are whole micro-credits, the rest is what rounding is about.
-    let point = i64::try_from(whole.len()).map_err(|_| TooLarge)? + exponent + PLACES;
-    let mut micros: i128 = 0;
-    let mut first_dropped: Option<u8> = None;
-    let mut rest_dropped = false;
-    for (index, digit) in (0_i64..).zip(whole.bytes().chain(fraction.bytes())) {
-        let digit = digit - b'0';
-        if index < point {
-            micros = micros * 10 + i128::from(digit);
-            if micros > i128::from(i64::MAX) {
-                return Err(TooLarge);
-            }
-        } else if index == point {
-            first_dropped = Some(digit);
-        } else {
-            rest_dropped |= digit != 0;
-        }
-    }
-    let digits = i64::try_from(whole.len() + fraction.len()).map_err(|_| TooLarge)?;
-    for _ in digits..point {
-        if micros == 0 {
-            break;
-        }
-        micros *= 10;
-        if micros > i128::from(i64::MAX) {
-            return Err(TooLarge);
-        }
-    }
-
-    let first = first_dropped.unwrap_or(0);
-    let inexact = first != 0 || rest_dropped;
-    let away_from_zero = match rounding {
-        Rounding::Refuse if inexact => return Err(TooFine),
-        Rounding::Refuse => false,
-        Rounding::Nearest => first >= 5,
-        Rounding::Up => inexact && !negative,
-        Rounding::Down => inexact && negative,
-    };
-    micros += i128::from(away_from_zero);
-    let signed = if negative { -micros } else { micros };
-    i64::try_from(signed).map(Credits).map_err(|_| TooLarge)
-}
-
-fn read_exponent(text: &str) -> Result<i64, ParseCreditsError> {
-    let (negative, digits) = match text.as_bytes().first() {
-        Some(b'-') => (true, &text[1..]),
-        Some(b'+') => (false, &text[1..]),
-        _ => (false, text),
-    };
-    if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
-        return Err(ParseCreditsError::NotANumber);
-    }
-    let size = digits
-        .parse::<i64>()
-        .unwrap_or(EXPONENT_MAX)
-        .min(EXPONENT_MAX);
-    Ok(if negative { -size } else { size })
-}
-
 impl FromStr for Credits {
     type Err = ParseCreditsError;
 
@@ -223,49 +141,10 @@ impl FromStr for Credits {
     }
 }
 
-/// The last decimal digit, as a character.
-fn last_digit(number: u64) -> u8 {
-    b'0' + u8::try_from(number % 10).unwrap_or_default()
-}
-
 impl fmt::Display for Credits {
     /// The shortest exact decimal text: `200`, `0.02`, `-1.5`. Honours width and alignment.
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Written from its end, into place: every call shows half a dozen amounts.
-        let mut text = [0; TEXT_BYTES_MAX];
-        let mut at = TEXT_BYTES_MAX;
-        let mut put = |byte| {
-            at -= 1;
-            text[at] = byte;
-        };
-        let mut rest = self.0.unsigned_abs();
-        let mut shown = false;
-        for _ in 0..PLACES {
-            let digit = last_digit(rest);
-            shown |= digit != b'0';
-            if shown {
-                put(digit);
-            }
-            rest /= 10;
-        }
-        if shown {
-            put(b'.');
-        }
-        loop {
-            put(last_digit(rest));
-            rest /= 10;
-            if rest == 0 {
-                break;
-            }
-        }
-        if self.0 < 0 {
-            put(b'-');
-        }
-        let text = str::from_utf8(&text[at..]).map_err(|_| fmt::Error)?;
-        if out.width().or(out.precision()).is_some() {
-            return out.pad(text);
-        }
-        out.write_str(text)
+        self.text().fmt(out)
     }
 }
 
@@ -330,73 +209,6 @@ mod tests {
 
     use super::*;
 
-    fn nearest(text: &str) -> i64 {
-        Credits::parse_nearest(text).unwrap().micros()
-    }
-
-    #[test]
-    fn digits_are_read_exactly() {
-        assert_eq!(nearest("0.02"), 20_000);
-        assert_eq!(nearest("-1.5"), -1_500_000);
-        assert_eq!(nearest("200"), 200_000_000);
-        assert_eq!(nearest("0"), 0);
-        assert_eq!(nearest("0.0067"), 6_700);
-    }
-
-    #[test]
-    fn exponents_move_the_point_both_ways() {
-        assert_eq!(nearest("2e-2"), 20_000);
-        assert_eq!(nearest("1.5E+3"), 1_500_000_000);
-        assert_eq!(nearest("12e-7"), 1);
-        assert_eq!(nearest("5e-7"), 1);
-        assert_eq!(nearest("5e-8"), 0);
-        assert_eq!(nearest("999e-9"), 1);
-        assert_eq!(nearest("0e999999999999999999999"), 0);
-        assert_eq!(nearest("1e-99999999999999999999"), 0);
-    }
-
-    #[test]
-    fn the_direction_of_rounding_is_in_the_name() {
-        let text = "0.0000004";
-        assert_eq!(nearest(text), 0);
-        assert_eq!(Credits::parse_rounded_up(text).unwrap().micros(), 1);
-        assert_eq!(Credits::parse_rounded_down(text).unwrap().micros(), 0);
-        assert_eq!(Credits::parse_rounded_up("-0.0000004").unwrap().micros(), 0);
-        assert_eq!(
-            Credits::parse_rounded_down("-0.0000004").unwrap().micros(),
-            -1
-        );
-        assert_eq!(Credits::parse_rounded_up("3e-30").unwrap().micros(), 1);
-        assert_eq!(nearest("0.0000005"), 1);
-        assert_eq!(nearest("-0.0000005"), -1);
-    }
-
-    #[test]
-    fn what_is_no_number_is_an_error_and_never_zero() {
-        for text in [
-            "", "-", ".", "1.", ".5", "1e", "1e+", "NaN", "inf", "1,5", "0x1", " 1", "1 ", "--1",
-            "1.2.3", "١",
-        ] {
-            assert_eq!(
-                Credits::parse_nearest(text),
-                Err(ParseCreditsError::NotANumber),
-                "{text:?}"
-            );
-        }
-        assert_eq!(
-            Credits::parse_nearest("1e300"),
-            Err(ParseCreditsError::TooLarge)
-        );
-        assert_eq!(
-            Credits::parse_nearest("9223372036854.775808"),
-            Err(ParseCreditsError::TooLarge)
-        );
-        assert_eq!(
-            "0.0000001".parse::<Credits>(),
-            Err(ParseCreditsError::TooFine)
-        );
-    }
-
     #[test]
     fn settings_may_say_an_amount_three_ways() {
         for json in ["0.1", "\"0.1\"", "1e-1"] {
@@ -440,25 +252,6 @@ mod tests {
             if micros != i64::MIN {
                 prop_assert_eq!(amount.to_string().parse::<Credits>(), Ok(amount));
             }
-        }
-
-        #[test]
-        fn rounding_up_is_never_below_nearest_and_down_never_above(text in "-?[0-9]{1,9}(\\.[0-9]{1,12})?([eE][-+]?[0-9]{1,2})?") {
-            if let Ok(near) = Credits::parse_nearest(&text) {
-                if let Ok(up) = Credits::parse_rounded_up(&text) {
-                    prop_assert!(up >= near);
-                    prop_assert!(up.micros() - near.micros() <= 1);
-                }
-                if let Ok(down) = Credits::parse_rounded_down(&text) {
-                    prop_assert!(down <= near);
-                    prop_assert!(near.micros() - down.micros() <= 1);
-                }
-            }
-        }
-
-        #[test]
-        fn no_text_makes_reading_panic(text in ".{0,40}") {
-            let _ = Credits::parse_nearest(&text);
         }
     }
 }

@@ -1,121 +1,20 @@
-//! A request body, read so strictly that no other parser can read it differently.
-//!
-//! The upstream's parser lets the last of two equal keys win and reads `NaN`; others take the
-//! first, or refuse. What could be read in two ways has no one price, so here it is an error:
-//! equal keys at any depth, lone surrogates, a byte order mark, numbers outside the grammar,
-//! anything after the document.
-//!
-//! Only what a price can depend on is kept: the members of the outermost object and of the
-//! objects directly inside it. Everything else is checked and passed over, so that memory stays
-//! in proportion to the body.
+//! Reading a body byte by byte: the grammar of JSON and no more than that, in one pass.
 
 use std::borrow::Cow;
-use std::ops::Range;
 
-use super::scan::plain_length;
+use super::{BodyError, Member, Node, Value};
+use crate::catalogue::text::plain_length;
 
 /// Nesting a body may have. Documented bodies have five levels; a parser that recurses needs an
 /// end.
-const DEPTH_MAX: usize = 64;
+pub(super) const DEPTH_MAX: usize = 64;
 /// Depth of the objects whose members are kept.
 const KEPT_DEPTH: usize = 2;
 /// Members of an object that are compared pair by pair; above it they are sorted first.
 const PAIRWISE_MAX: usize = 16;
 
-/// A value and where in the body it stands.
-#[derive(Debug)]
-pub(super) struct Node<'a> {
-    pub(super) value: Value<'a>,
-    pub(super) span: Range<usize>,
-}
-
-/// A value, as far as a price can depend on it.
-#[derive(Debug)]
-pub(super) enum Value<'a> {
-    Null,
-    Bool(bool),
-    /// The digits as they stand.
-    Number(&'a str),
-    Text(Cow<'a, str>),
-    /// How many elements it has.
-    Array(u64),
-    /// The members, if the object is one of those that are kept.
-    Object(Vec<Member<'a>>),
-}
-
-/// One member of an object.
-#[derive(Debug)]
-pub(super) struct Member<'a> {
-    pub(super) name: Cow<'a, str>,
-    pub(super) node: Node<'a>,
-}
-
-/// Why a body cannot be read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the body cannot be read: {what} at byte {at}")]
-pub(super) struct BodyError {
-    what: &'static str,
-    at: usize,
-}
-
-/// Reads a whole body.
-pub(super) fn read(body: &[u8]) -> Result<Node<'_>, BodyError> {
-    let text = std::str::from_utf8(body).map_err(|error| BodyError {
-        what: "invalid UTF-8",
-        at: error.valid_up_to(),
-    })?;
-    let mut parser = Parser {
-        text,
-        bytes: body,
-        at: 0,
-        names: Vec::new(),
-    };
-    parser.blanks();
-    if parser.at == body.len() {
-        return parser.fail("no JSON document");
-    }
-    let root = parser.value(1)?;
-    parser.blanks();
-    if parser.at < body.len() {
-        return parser.fail("something after the end of the document");
-    }
-    Ok(root)
-}
-
-/// The elements of an array that [`read`] found at `span`, each read like a body of its own.
-pub(super) fn elements(body: &[u8], span: Range<usize>) -> Result<Vec<Node<'_>>, BodyError> {
-    let text = std::str::from_utf8(body).map_err(|error| BodyError {
-        what: "invalid UTF-8",
-        at: error.valid_up_to(),
-    })?;
-    let mut parser = Parser {
-        text,
-        bytes: body,
-        at: span.start,
-        names: Vec::new(),
-    };
-    let mut found = Vec::new();
-    parser.array(|parser| {
-        found.push(parser.value(1)?);
-        Ok(())
-    })?;
-    Ok(found)
-}
-
-impl<'a> Node<'a> {
-    /// The member of this name, if this is an object that has it.
-    pub(super) fn member(&self, name: &str) -> Option<&Self> {
-        match &self.value {
-            Value::Object(members) => members
-                .iter()
-                .find(|member| member.name == name)
-                .map(|member| &member.node),
-            _ => None,
-        }
-    }
-}
-
-struct Parser<'a> {
+/// How far a body has been read.
+pub(super) struct Parser<'a> {
     text: &'a str,
     bytes: &'a [u8],
     at: usize,
@@ -124,6 +23,44 @@ struct Parser<'a> {
 }
 
 impl<'a> Parser<'a> {
+    /// Will read what starts at `at`.
+    pub(super) fn starting(body: &'a [u8], at: usize) -> Result<Self, BodyError> {
+        let text = std::str::from_utf8(body).map_err(|error| BodyError {
+            what: "invalid UTF-8",
+            at: error.valid_up_to(),
+        })?;
+        Ok(Self {
+            text,
+            bytes: body,
+            at,
+            names: Vec::new(),
+        })
+    }
+
+    /// Reads one value and nothing after it.
+    pub(super) fn document(mut self) -> Result<Node<'a>, BodyError> {
+        self.blanks();
+        if self.at == self.bytes.len() {
+            return self.fail("no JSON document");
+        }
+        let root = self.value(1)?;
+        self.blanks();
+        if self.at < self.bytes.len() {
+            return self.fail("something after the end of the document");
+        }
+        Ok(root)
+    }
+
+    /// Reads an array, each element like a document of its own; what follows it is not looked at.
+    pub(super) fn elements(mut self) -> Result<Vec<Node<'a>>, BodyError> {
+        let mut found = Vec::new();
+        self.array(|parser| {
+            found.push(parser.value(1)?);
+            Ok(())
+        })?;
+        Ok(found)
+    }
+
     fn fail<T>(&self, what: &'static str) -> Result<T, BodyError> {
         Err(BodyError { what, at: self.at })
     }
@@ -369,104 +306,4 @@ fn has_equal(names: &mut [Cow<'_, str>]) -> bool {
     }
     names.sort_unstable();
     names.windows(2).any(|pair| pair[0] == pair[1])
-}
-
-#[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-
-    #[test]
-    fn what_two_parsers_could_read_differently_is_refused() {
-        let many: Vec<String> = (0..40).map(|n| format!("\"k{n}\":{n}")).collect();
-        let many_twice = format!("{{{},\"k7\":0}}", many.join(","));
-        for body in [
-            r#"{"limit_by":1,"limit_by":2}"#,
-            r#"{"limit_by":1,"limit\u005fby":2}"#,
-            r#"{"a":{"b":[{"c":1,"d":2,"c":3}]}}"#,
-            r#"{"a":NaN}"#,
-            r#"{"a":Infinity}"#,
-            r#"{"a":-Infinity}"#,
-            r#"{"a":01}"#,
-            r#"{"a":1.}"#,
-            r#"{"a":.5}"#,
-            r#"{"a":+1}"#,
-            r#"{"a":1e}"#,
-            r#"{"a":0x1}"#,
-            r#"{'a':1}"#,
-            r#"{"a":1,}"#,
-            r#"{"a":1}{"#,
-            r#"{"a":1} x"#,
-            r#"{"a":"\ud800"}"#,
-            r#"{"\ud800":1}"#,
-            r#"{"a":"\udc00\ud800"}"#,
-            r#"{"a":"\ud800\u0041"}"#,
-            r#"{"a":"\x41"}"#,
-            r#"{"a":"\u12g4"}"#,
-            "{\"a\":\"\n\"}",
-            "\u{feff}{}",
-            "{\u{a0}}",
-            "",
-            "  ",
-            "[",
-            "{\"a\"",
-            "{\"a\":",
-            "tru",
-            many_twice.as_str(),
-        ] {
-            assert!(read(body.as_bytes()).is_err(), "{body}");
-        }
-        assert!(read(b"{\"a\":\"\xff\"}").is_err());
-        assert!(read(format!("{{{}}}", many.join(",")).as_bytes()).is_ok());
-    }
-
-    #[test]
-    fn equal_names_in_different_objects_are_no_repetition() {
-        assert!(read(br#"{"a":{"a":{"a":1}},"b":[{"a":1},{"a":2}]}"#).is_ok());
-    }
-
-    #[test]
-    fn nesting_has_an_end() {
-        let nested = |depth: usize| "[".repeat(depth) + &"]".repeat(depth);
-        assert!(read(nested(DEPTH_MAX - 1).as_bytes()).is_ok());
-        assert!(read(nested(100_000).as_bytes()).is_err());
-    }
-
-    #[test]
-    fn members_are_found_by_their_decoded_name() {
-        let root = read(br#"{"lead_search_criteria":{"l\u0069mit_by": 25 }}"#).unwrap();
-        let within = root.member("lead_search_criteria").unwrap();
-        let bound = within.member("limit_by").unwrap();
-        assert!(matches!(bound.value, Value::Number("25")));
-    }
-
-    #[test]
-    fn elements_are_read_again_where_they_are_needed() {
-        let body = br#"{"leads": [ {"posts":true} , 3, [] ]}"#;
-        let root = read(body).unwrap();
-        let span = root.member("leads").unwrap().span.clone();
-        let found = elements(body, span).unwrap();
-        assert_eq!(found.len(), 3);
-        assert!(matches!(
-            found[0].member("posts").unwrap().value,
-            Value::Bool(true)
-        ));
-    }
-
-    proptest! {
-        #[test]
-        fn what_is_read_here_reads_the_same_elsewhere(body in "[{}\\[\\]\",:0-9a-u\\\\ .eE+-]{0,24}") {
-            if read(body.as_bytes()).is_ok() {
-                let other = serde_json::from_str::<serde_json::Value>(&body);
-                let out_of_range = matches!(&other, Err(error) if error.to_string().contains("out of range"));
-                prop_assert!(other.is_ok() || out_of_range, "{body}");
-            }
-        }
-
-        #[test]
-        fn no_bytes_make_reading_panic(body in proptest::collection::vec(any::<u8>(), 0..64)) {
-            let _ = read(&body);
-        }
-    }
 }
