@@ -23,6 +23,7 @@ mod bad_wire;
 mod budgets_page;
 mod clock;
 mod closing;
+mod connecting;
 mod connections;
 mod crash;
 mod disk;
