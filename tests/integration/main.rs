@@ -34,6 +34,7 @@ mod explains;
 mod explains_shortage;
 mod hard_cap;
 mod held_before_sent;
+mod http2;
 mod jobs;
 mod jobs_in_doubt;
 mod jobs_polled;

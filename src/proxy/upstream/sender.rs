@@ -15,6 +15,12 @@ use crate::proxy::link::Link;
 /// pieces of a long answer some wait for its client.
 const PIECE_BYTES_MAX: usize = 64 << 10;
 
+/// What the upstream may send of one answer over HTTP/2 before its client takes it, in bytes.
+const ANSWER_WINDOW_BYTES: u32 = 256 << 10;
+/// The same of all answers of a connection: as good as no bound, which would let a few clients that
+/// read slowly stop the answers of all others.
+const CONNECTION_WINDOW_BYTES: u32 = (1 << 31) - 1;
+
 /// One connection: of HTTP/1.1, for one exchange at a time.
 pub(super) type OneAtATime = http1::SendRequest<OutgoingBody>;
 /// One connection: of HTTP/2, for many exchanges at a time.
@@ -36,6 +42,8 @@ impl Sender {
         if link.connected().is_negotiated_h2() {
             let (sender, connection) = http2::Builder::new(TokioExecutor::new())
                 .timer(TokioTimer::new())
+                .initial_stream_window_size(ANSWER_WINDOW_BYTES)
+                .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
                 .handshake(link)
                 .await?;
             tokio::spawn(connection);
