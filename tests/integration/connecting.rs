@@ -1,6 +1,8 @@
 //! Connections to the upstream in the making: begun for whoever waits, and for few that do not; one that
 //! fails, fails nobody for whom another is on its way.
 
+use std::future::pending;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -143,5 +145,25 @@ async fn when_the_last_connection_in_the_making_fails_everybody_who_waits_is_tol
             panic!("nothing can have been sent");
         };
         assert_eq!(why, "refused");
+    }
+}
+
+#[tokio::test]
+async fn where_connections_lead_to_has_its_port_for_an_egress_proxy_knows_no_schemes() {
+    for (base_url, port) in [
+        ("http://upstream", 80),
+        ("https://upstream", 443),
+        ("http://upstream:8080", 8080),
+    ] {
+        let asked = Arc::new(AtomicUsize::new(0));
+        let seen = Arc::clone(&asked);
+        let connector = Connector::new(tower::service_fn(move |to: Uri| {
+            seen.store(to.port_u16().unwrap_or(0).into(), Ordering::SeqCst);
+            pending::<Linked>()
+        }));
+        let upstream = Upstream::over(connector, &settings(base_url, 1)).unwrap();
+        assert!(ask(upstream).now_or_never().is_none());
+        tokio::task::yield_now().await;
+        assert_eq!(asked.load(Ordering::SeqCst), port, "{base_url}");
     }
 }

@@ -104,9 +104,8 @@ impl Origin {
     pub(super) fn of(base_url: Uri) -> Option<Self> {
         let parts = base_url.into_parts();
         let (scheme, authority) = (parts.scheme?, parts.authority?);
-        let usual = if scheme == Scheme::HTTPS { 443 } else { 80 };
         let host = match authority.port_u16() {
-            Some(port) if port == usual => authority.host(),
+            Some(port) if port == usual_port(&scheme) => authority.host(),
             _ => authority.as_str(),
         };
         let host = HeaderValue::from_str(host).ok()?;
@@ -117,9 +116,17 @@ impl Origin {
         })
     }
 
-    /// Where connections lead to.
+    /// Where connections lead to, with the port: an egress proxy is told no scheme.
     pub(super) fn destination(&self) -> Uri {
-        self.absolute(Uri::default())
+        let to = format!("{}:{}", self.authority.host(), self.port());
+        let mut parts = self.absolute(Uri::default()).into_parts();
+        parts.authority = to.parse().ok().or(parts.authority);
+        Uri::from_parts(parts).unwrap_or_default()
+    }
+
+    fn port(&self) -> u16 {
+        let usual = usual_port(&self.scheme);
+        self.authority.port_u16().unwrap_or(usual)
     }
 
     /// The same path and query, with scheme and authority: what HTTP/2 wants (RFC 9113, section 8.3.1).
@@ -131,6 +138,10 @@ impl Origin {
         // All three are there, so they are a URI.
         Uri::from_parts(parts).unwrap_or_default()
     }
+}
+
+fn usual_port(scheme: &Scheme) -> u16 {
+    if *scheme == Scheme::HTTPS { 443 } else { 80 }
 }
 
 /// The path and query alone: what HTTP/1.1 wants (RFC 9112, section 3.2.1).
