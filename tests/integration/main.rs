@@ -76,3 +76,4 @@ mod unsent;
 mod upstream;
 mod usage;
 mod who_pays;
+mod whose_answer;
