@@ -121,10 +121,10 @@ fn sealed(
     let headers = request.headers_mut();
     *headers = outgoing(&client.headers, token);
     // As it stands in our log; what the client sent may not have been fit for that.
-    if let Some(id) = headers.get_mut(X_REQUEST_ID)
+    if headers.contains_key(X_REQUEST_ID)
         && let Ok(ours) = HeaderValue::from_str(&exchange.request_id)
     {
-        *id = ours;
+        headers.insert(X_REQUEST_ID, ours);
     }
     request
 }

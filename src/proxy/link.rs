@@ -25,15 +25,18 @@ impl<T: Read + Write + fmt::Debug + Send + Unpin> Given for T {}
 pub enum Link {
     /// Over the network, in TLS or in the clear.
     Network(MaybeHttpsStream<TokioIo<TcpStream>>),
+    /// The same through a proxy, which may be reached in TLS or in the clear in its turn.
+    Tunnel(Box<MaybeHttpsStream<MaybeHttpsStream<TokioIo<TcpStream>>>>),
     /// Over something else: that of a simulation.
     Given(Box<dyn Given>),
 }
 
-/// Does the same with either kind.
-macro_rules! either {
+/// Does the same with each kind.
+macro_rules! each {
     ($link:expr, $stream:ident => $does:expr) => {
         match $link.get_mut() {
             Link::Network($stream) => $does,
+            Link::Tunnel($stream) => $does,
             Link::Given($stream) => $does,
         }
     };
@@ -45,7 +48,7 @@ impl Read for Link {
         cx: &mut Context<'_>,
         buffer: ReadBufCursor<'_>,
     ) -> Poll<io::Result<()>> {
-        either!(self, stream => Pin::new(stream).poll_read(cx, buffer))
+        each!(self, stream => Pin::new(stream).poll_read(cx, buffer))
     }
 }
 
@@ -55,15 +58,15 @@ impl Write for Link {
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        either!(self, stream => Pin::new(stream).poll_write(cx, bytes))
+        each!(self, stream => Pin::new(stream).poll_write(cx, bytes))
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        either!(self, stream => Pin::new(stream).poll_flush(cx))
+        each!(self, stream => Pin::new(stream).poll_flush(cx))
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        either!(self, stream => Pin::new(stream).poll_shutdown(cx))
+        each!(self, stream => Pin::new(stream).poll_shutdown(cx))
     }
 
     fn poll_write_vectored(
@@ -71,12 +74,13 @@ impl Write for Link {
         cx: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        either!(self, stream => Pin::new(stream).poll_write_vectored(cx, slices))
+        each!(self, stream => Pin::new(stream).poll_write_vectored(cx, slices))
     }
 
     fn is_write_vectored(&self) -> bool {
         match self {
             Self::Network(stream) => stream.is_write_vectored(),
+            Self::Tunnel(stream) => stream.is_write_vectored(),
             Self::Given(stream) => stream.is_write_vectored(),
         }
     }
@@ -86,6 +90,7 @@ impl Connection for Link {
     fn connected(&self) -> Connected {
         match self {
             Self::Network(stream) => stream.connected(),
+            Self::Tunnel(stream) => stream.connected(),
             Self::Given(_) => Connected::new(),
         }
     }

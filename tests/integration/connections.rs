@@ -56,7 +56,7 @@ async fn way(
     (Upstream::new(settings).unwrap(), simulator, relay)
 }
 
-fn settings(base_url: &str, idle_connections_max: usize) -> UpstreamSettings {
+pub fn settings(base_url: &str, idle_connections_max: usize) -> UpstreamSettings {
     UpstreamSettings {
         base_url: base_url.parse().unwrap(),
         connect_timeout: Duration::from_secs(10),

@@ -99,3 +99,13 @@ async fn headers_and_limits_on_trial_change_nothing_of_what_goes_upstream() {
         );
     assert_eq!(arrives(on_trial, &[]).await, as_ever);
 }
+
+#[tokio::test]
+async fn of_several_request_ids_only_the_one_in_our_log_goes_on() {
+    let as_ever = AS_EVER.replace("TOKEN", generect_guard::simulator::LIVE_TOKEN);
+    let others = [
+        ("x-request-id", "another, \"of any kind\""),
+        ("x-request-id", "a-third"),
+    ];
+    assert_eq!(arrives(Plan::one_team("10"), &others).await, as_ever);
+}

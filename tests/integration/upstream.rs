@@ -97,6 +97,28 @@ async fn all_connections_go_through_the_egress_proxy() {
 }
 
 #[tokio::test]
+async fn an_egress_proxy_in_tls_is_shown_its_name_and_password() {
+    let (identity, folder) = (Identity::new(), tempfile::tempdir().unwrap());
+    let field = "Proxy-Authorization: Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==\r\n";
+    let proxy = relay::guarded_egress_proxy(&identity, field).await;
+    for protocol in ["http/1.1", "h2"] {
+        let simulator = simulator().await;
+        let tls = relay::tls(&identity, &[protocol], simulator.address()).await;
+        let base_url = format!("https://localhost:{}", tls.address.port());
+        let at = format!("localhost:{}", proxy.address.port());
+        let plan = trusting(&identity, folder.path()).set(
+            "upstream",
+            &format!("proxy = \"https://Aladdin:open%20sesame@{at}\""),
+        );
+        let world = guard_before(simulator, &base_url, plan).await;
+        let answer = world.post(SEARCH, A_ROW).await;
+        assert_eq!(answer.status, 200, "{protocol} {}", answer.text);
+        assert!(tls.uses() >= 1);
+        world.end_with_nothing_open().await;
+    }
+}
+
+#[tokio::test]
 async fn an_egress_proxy_that_is_not_there_means_nothing_was_sent() {
     let simulator = simulator().await;
     let base_url = simulator.base_url();

@@ -53,6 +53,18 @@ pub async fn plain(upstream: SocketAddr) -> Relay {
 
 /// Speaks TLS to the guard, offering these protocols, and plain TCP to `upstream`.
 pub async fn tls(identity: &Identity, protocols: &[&str], upstream: SocketAddr) -> Relay {
+    let acceptor = acceptor(identity, protocols);
+    serve(move |stream| {
+        let acceptor = acceptor.clone();
+        async move {
+            let stream = acceptor.accept(stream).await?;
+            relay(stream, upstream).await
+        }
+    })
+    .await
+}
+
+fn acceptor(identity: &Identity, protocols: &[&str]) -> TlsAcceptor {
     let certificate = CertificateDer::from_pem_slice(identity.certificate.as_bytes()).unwrap();
     let key = PrivateKeyDer::from_pem_slice(identity.key.as_bytes()).unwrap();
     let provider = rustls::crypto::ring::default_provider();
@@ -66,42 +78,48 @@ pub async fn tls(identity: &Identity, protocols: &[&str], upstream: SocketAddr) 
         .iter()
         .map(|name| name.as_bytes().to_vec())
         .collect();
-    let acceptor = TlsAcceptor::from(Arc::new(config));
-    serve(move |stream| {
-        let acceptor = acceptor.clone();
-        async move {
-            let stream = acceptor.accept(stream).await?;
-            relay(stream, upstream).await
-        }
-    })
-    .await
+    TlsAcceptor::from(Arc::new(config))
 }
 
 /// An HTTP proxy that knows `CONNECT` only, and leads wherever it is told.
 pub async fn egress_proxy() -> Relay {
-    serve(|stream| async move {
-        let mut stream = BufReader::new(stream);
-        let mut target = String::new();
-        stream.read_line(&mut target).await?;
-        let mut line = String::new();
-        while stream.read_line(&mut line).await? > 2 {
-            line.clear();
-        }
-        let target = target
-            .strip_prefix("CONNECT ")
-            .and_then(|rest| rest.split(' ').next());
-        let target = target
-            .map(str::to_owned)
-            .ok_or(std::io::ErrorKind::InvalidData)?;
-        stream
-            .write_all(b"HTTP/1.1 200 Connection established\r\n\r\n")
-            .await?;
-        let mut upstream = TcpStream::connect(target).await?;
-        copy_bidirectional(&mut stream, &mut upstream)
-            .await
-            .map(drop)
+    serve(|stream| lead(stream, "")).await
+}
+
+/// The same in TLS, for those who send this header field only.
+pub async fn guarded_egress_proxy(identity: &Identity, field: &'static str) -> Relay {
+    let acceptor = acceptor(identity, &[]);
+    serve(move |stream| {
+        let acceptor = acceptor.clone();
+        async move { lead(acceptor.accept(stream).await?, field).await }
     })
     .await
+}
+
+async fn lead(stream: impl AsyncRead + AsyncWrite + Unpin, field: &str) -> std::io::Result<()> {
+    let mut stream = BufReader::new(stream);
+    let (mut target, mut fields, mut line) = (String::new(), String::new(), String::new());
+    stream.read_line(&mut target).await?;
+    while stream.read_line(&mut line).await? > 2 {
+        fields += &std::mem::take(&mut line);
+    }
+    if !fields.contains(field) {
+        let no = b"HTTP/1.1 407 Proxy Authentication Required\r\n\r\n";
+        return stream.write_all(no).await;
+    }
+    let target = target
+        .strip_prefix("CONNECT ")
+        .and_then(|rest| rest.split(' ').next());
+    let target = target
+        .map(str::to_owned)
+        .ok_or(std::io::ErrorKind::InvalidData)?;
+    stream
+        .write_all(b"HTTP/1.1 200 Connection established\r\n\r\n")
+        .await?;
+    let mut upstream = TcpStream::connect(target).await?;
+    copy_bidirectional(&mut stream, &mut upstream)
+        .await
+        .map(drop)
 }
 
 async fn relay(

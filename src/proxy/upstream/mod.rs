@@ -16,6 +16,7 @@ use http::{Request, Response, Uri};
 use hyper_rustls::HttpsConnectorBuilder;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::client::legacy::connect::proxy::Tunnel;
+use hyper_util::client::proxy::matcher::{Intercept, Matcher};
 use tower::Layer;
 use tower::timeout::TimeoutLayer;
 use tower::util::{BoxCloneSyncService, MapResponseLayer};
@@ -41,7 +42,7 @@ pub struct UpstreamSettings {
     pub pool_idle_timeout: Duration,
     /// Idle connections kept at most.
     pub idle_connections_max: usize,
-    /// An HTTP proxy that all connections go through, by `CONNECT`.
+    /// An HTTP proxy that all connections go through, by `CONNECT`, perhaps with a name and a password.
     pub proxy: Option<Uri>,
     /// Roots and versions of TLS.
     pub tls: rustls::ClientConfig,
@@ -133,18 +134,32 @@ fn connector(settings: &UpstreamSettings) -> Connector {
     tcp.enforce_http(false);
     tcp.set_nodelay(true);
     tcp.set_keepalive(Some(Duration::from_secs(60)));
-    let https = HttpsConnectorBuilder::new()
-        .with_tls_config(settings.tls.clone())
-        .https_or_http()
-        .enable_all_versions();
+    let tls = || {
+        HttpsConnectorBuilder::new()
+            .with_tls_config(settings.tls.clone())
+            .https_or_http()
+    };
     let within = TimeoutLayer::new(settings.connect_timeout);
+    if let Some(proxy) = &settings.proxy {
+        let to_proxy = tls().enable_http1().wrap_connector(tcp);
+        let through = tls().enable_all_versions();
+        let through = through.wrap_connector(tunnel(proxy, to_proxy));
+        let made = MapResponseLayer::new(|stream| Link::Tunnel(Box::new(stream)));
+        return Connector::new(made.layer(within.layer(through)));
+    }
+    let direct = tls().enable_all_versions().wrap_connector(tcp);
     let made = MapResponseLayer::new(Link::Network);
-    match settings.proxy.clone() {
-        None => Connector::new(made.layer(within.layer(https.wrap_connector(tcp)))),
-        Some(proxy) => {
-            let tunnel = https.wrap_connector(Tunnel::new(proxy, tcp));
-            Connector::new(made.layer(within.layer(tunnel)))
-        }
+    Connector::new(made.layer(within.layer(direct)))
+}
+
+/// The way through `proxy`, to which its name and password are shown if it has them.
+fn tunnel<C>(proxy: &Uri, to_proxy: C) -> Tunnel<C> {
+    let tunnel = Tunnel::new(proxy.clone(), to_proxy);
+    let known = Matcher::builder().all(proxy.to_string()).build();
+    let known = known.intercept(&Uri::from_static("https://upstream"));
+    match known.as_ref().and_then(Intercept::basic_auth) {
+        Some(shown) => tunnel.with_auth(shown.clone()),
+        None => tunnel,
     }
 }
 

@@ -2,10 +2,11 @@
 //!
 //! A call takes the connection that was used last, which is the one least likely to have been closed
 //! meanwhile. Where none is at rest one is made, and the call has whichever is free first: that one, or
-//! another's. For every call that waits one is being made, so that none waits for ever, and what is made
-//! for a call that has gone rests for the next.
+//! another's. For every call that waits one is being made, so that none waits for ever, and one that fails
+//! is told to a call only if there are not enough others. What is made for a call that has gone rests for
+//! the next; for such calls no more are made than may rest.
 
-use std::collections::VecDeque;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
@@ -17,6 +18,8 @@ use tower::ServiceExt;
 use super::Connector;
 use super::sender::{ManyAtATime, OneAtATime, Origin, Sender};
 use crate::proxy::body::BodyError;
+
+const BROKE_DOWN: &str = "making a connection broke down";
 
 /// See the module.
 pub(super) struct Pool {
@@ -40,8 +43,12 @@ struct Connections {
     idle: Vec<Used<OneAtATime>>,
     /// The one of HTTP/2.
     shared: Option<Used<ManyAtATime>>,
-    /// Calls without a connection. At least as many are being made.
-    waiting: VecDeque<oneshot::Sender<Result<Taken, BodyError>>>,
+    /// Calls without a connection, by their order; nobody who has gone.
+    waiting: BTreeMap<u64, oneshot::Sender<Made>>,
+    /// The order of the next.
+    next: u64,
+    /// Connections being made, at least as many as calls wait.
+    in_the_making: usize,
     /// Whether a task closes those that rested too long.
     is_swept: bool,
 }
@@ -49,6 +56,21 @@ struct Connections {
 struct Used<S> {
     sender: S,
     last: Instant,
+}
+
+type Made = Result<Taken, BodyError>;
+
+/// A call's place among those that wait. Dropped, it waits no more.
+struct Waiting<'a> {
+    pool: &'a Pool,
+    place: u64,
+    given: oneshot::Receiver<Made>,
+}
+
+/// A connection being made. However that ends, it is one less, and whoever waits for it hears of it.
+struct Making {
+    pool: Arc<Pool>,
+    made: Result<Sender, BodyError>,
 }
 
 impl Pool {
@@ -72,21 +94,27 @@ impl Pool {
     /// # Errors
     /// That of making it.
     pub(super) async fn take(self: &Arc<Self>) -> Result<Taken, BodyError> {
-        let given = {
+        let (mut waiting, is_more) = {
             let mut connections = self.connections();
             if let Some(sender) = connections.at_rest(self.idle_timeout) {
                 let is_new = false;
                 return Ok(Taken { sender, is_new });
             }
+            if !std::mem::replace(&mut connections.is_swept, true) {
+                tokio::spawn(sweep(Arc::downgrade(self), self.idle_timeout));
+            }
             let (give, given) = oneshot::channel();
-            connections.waiting.push_back(give);
-            given
+            let (place, is_more) = connections.wait(give, self.idle_max);
+            let pool = self.as_ref();
+            (Waiting { pool, place, given }, is_more)
         };
-        // Of its own, so that what was begun is there for others if this call goes.
-        tokio::spawn(Arc::clone(self).connect());
-        given
+        if is_more {
+            // Of its own, so that what was begun is there for others if this call goes.
+            tokio::spawn(Making::begin(Arc::clone(self)).run());
+        }
+        (&mut waiting.given)
             .await
-            .unwrap_or_else(|_| Err("making a connection broke down".into()))
+            .unwrap_or_else(|_| Err(BROKE_DOWN.into()))
     }
 
     /// Puts a connection to rest, or gives it to a call that waits.
@@ -106,23 +134,18 @@ impl Pool {
         }
     }
 
-    async fn connect(self: Arc<Self>) {
-        let linked = self
-            .connector
-            .clone()
-            .oneshot(self.origin.destination())
-            .await;
-        let made = match linked {
-            Ok(link) => Sender::over(link).await.map_err(BodyError::from),
-            Err(error) => Err(error),
-        };
+    async fn make(&self) -> Result<Sender, BodyError> {
+        let connector = self.connector.clone();
+        let link = connector.oneshot(self.origin.destination()).await?;
+        Ok(Sender::over(link).await?)
+    }
+
+    fn made(&self, made: Result<Sender, BodyError>) {
         let mut connections = self.connections();
+        connections.in_the_making -= 1;
         match made {
             Ok(sender) => connections.add(sender, self.idle_max),
             Err(error) => connections.tell_first(error),
-        }
-        if !std::mem::replace(&mut connections.is_swept, true) {
-            tokio::spawn(sweep(Arc::downgrade(&self), self.idle_timeout));
         }
     }
 
@@ -130,6 +153,30 @@ impl Pool {
         self.connections
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.pool.connections().waiting.remove(&self.place);
+    }
+}
+
+impl Making {
+    fn begin(pool: Arc<Pool>) -> Self {
+        let made = Err(BROKE_DOWN.into());
+        Self { pool, made }
+    }
+
+    async fn run(mut self) {
+        self.made = self.pool.make().await;
+    }
+}
+
+impl Drop for Making {
+    fn drop(&mut self) {
+        let made = std::mem::replace(&mut self.made, Err(BROKE_DOWN.into()));
+        self.pool.made(made);
     }
 }
 
@@ -169,6 +216,17 @@ impl Connections {
         None
     }
 
+    /// A call's place among those that wait, and whether a connection is to be made for it: there are
+    /// enough when all that may rest would be left over.
+    fn wait(&mut self, give: oneshot::Sender<Made>, idle_max: usize) -> (u64, bool) {
+        let place = self.next;
+        self.next += 1;
+        self.waiting.insert(place, give);
+        let is_more = self.in_the_making < self.waiting.len() + idle_max;
+        self.in_the_making += usize::from(is_more);
+        (place, is_more)
+    }
+
     /// A connection that was made: for the first call that waits, and one that many can use for all of them.
     fn add(&mut self, sender: Sender, idle_max: usize) {
         match sender {
@@ -182,7 +240,7 @@ impl Connections {
                 let last = Instant::now();
                 let shared = self.shared.take().filter(Used::is_open);
                 let shared = shared.unwrap_or(Used { sender, last });
-                for waiting in self.waiting.drain(..) {
+                for (_, waiting) in std::mem::take(&mut self.waiting) {
                     let sender = Sender::Http2(shared.sender.clone());
                     let is_new = true;
                     // Whoever has gone needs none.
@@ -196,7 +254,7 @@ impl Connections {
     /// Gives `sender` to the first that still waits; back if nobody does.
     fn hand_over(&mut self, sender: OneAtATime, is_new: bool) -> Option<OneAtATime> {
         let mut sender = sender;
-        while let Some(waiting) = self.waiting.pop_front() {
+        while let Some((_, waiting)) = self.waiting.pop_first() {
             let taken = Taken {
                 sender: Sender::Http1(sender),
                 is_new,
@@ -219,10 +277,12 @@ impl Connections {
         }
     }
 
-    /// One that could not be made: told to the first that still waits.
+    /// One that could not be made: told to the first that still waits, unless each has another.
     fn tell_first(&mut self, error: BodyError) {
         let mut told = Err(error);
-        while let Some(waiting) = self.waiting.pop_front() {
+        while self.in_the_making < self.waiting.len()
+            && let Some((_, waiting)) = self.waiting.pop_first()
+        {
             match waiting.send(told) {
                 Ok(()) => return,
                 Err(back) => told = back,

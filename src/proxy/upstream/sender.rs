@@ -15,6 +15,12 @@ use crate::proxy::link::Link;
 /// pieces of a long answer some wait for its client.
 const PIECE_BYTES_MAX: usize = 64 << 10;
 
+/// What the upstream may send of one answer over HTTP/2 before its client takes it, in bytes.
+const ANSWER_WINDOW_BYTES: u32 = 256 << 10;
+/// The same of all answers of a connection: as good as no bound, which would let a few clients that
+/// read slowly stop the answers of all others.
+const CONNECTION_WINDOW_BYTES: u32 = (1 << 31) - 1;
+
 /// One connection: of HTTP/1.1, for one exchange at a time.
 pub(super) type OneAtATime = http1::SendRequest<OutgoingBody>;
 /// One connection: of HTTP/2, for many exchanges at a time.
@@ -36,6 +42,8 @@ impl Sender {
         if link.connected().is_negotiated_h2() {
             let (sender, connection) = http2::Builder::new(TokioExecutor::new())
                 .timer(TokioTimer::new())
+                .initial_stream_window_size(ANSWER_WINDOW_BYTES)
+                .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
                 .handshake(link)
                 .await?;
             tokio::spawn(connection);
@@ -96,9 +104,8 @@ impl Origin {
     pub(super) fn of(base_url: Uri) -> Option<Self> {
         let parts = base_url.into_parts();
         let (scheme, authority) = (parts.scheme?, parts.authority?);
-        let usual = if scheme == Scheme::HTTPS { 443 } else { 80 };
         let host = match authority.port_u16() {
-            Some(port) if port == usual => authority.host(),
+            Some(port) if port == usual_port(&scheme) => authority.host(),
             _ => authority.as_str(),
         };
         let host = HeaderValue::from_str(host).ok()?;
@@ -109,9 +116,17 @@ impl Origin {
         })
     }
 
-    /// Where connections lead to.
+    /// Where connections lead to, with the port: an egress proxy is told no scheme.
     pub(super) fn destination(&self) -> Uri {
-        self.absolute(Uri::default())
+        let to = format!("{}:{}", self.authority.host(), self.port());
+        let mut parts = self.absolute(Uri::default()).into_parts();
+        parts.authority = to.parse().ok().or(parts.authority);
+        Uri::from_parts(parts).unwrap_or_default()
+    }
+
+    fn port(&self) -> u16 {
+        let usual = usual_port(&self.scheme);
+        self.authority.port_u16().unwrap_or(usual)
     }
 
     /// The same path and query, with scheme and authority: what HTTP/2 wants (RFC 9113, section 8.3.1).
@@ -123,6 +138,10 @@ impl Origin {
         // All three are there, so they are a URI.
         Uri::from_parts(parts).unwrap_or_default()
     }
+}
+
+fn usual_port(scheme: &Scheme) -> u16 {
+    if *scheme == Scheme::HTTPS { 443 } else { 80 }
 }
 
 /// The path and query alone: what HTTP/1.1 wants (RFC 9112, section 3.2.1).

@@ -1,0 +1,214 @@
+//! An upstream that speaks HTTP/2: one connection for all calls, none of which may suffer from another's
+//! client, from the connection's age, or from its end.
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::future::{join_all, pending};
+use generect_guard::proxy::body::OutgoingBody;
+use generect_guard::proxy::upstream::{Arriving, SendError, Upstream, UpstreamSettings};
+use http::{Request, Response, Version};
+use http_body::Frame;
+use http_body_util::{BodyExt, StreamBody};
+use hyper::body::Incoming;
+use hyper::server::conn::{http1, http2};
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+use tokio::io::copy_bidirectional;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinHandle;
+
+use crate::connections::settings;
+use crate::support::relay::{self, Identity};
+
+/// Nothing here takes so long, unless it takes for ever.
+const FOR_EVER: Duration = Duration::from_secs(60);
+const BIG_BYTES: usize = 3 << 20;
+
+/// The requests that were heard, as they came.
+type Heard = Arc<Mutex<Vec<(Version, String, String)>>>;
+
+/// Answers by the path: `/big` with three megabytes, `/slow` in pieces, `/never` never, and briefly.
+async fn respond(request: Request<Incoming>, heard: Heard) -> Result<Response<Pieces>, Infallible> {
+    let uri = request.uri().to_string();
+    let host = request.headers().get("host");
+    let host = host.map_or("", |host| host.to_str().unwrap()).to_owned();
+    let path = request.uri().path().to_owned();
+    heard.lock().unwrap().push((request.version(), uri, host));
+    let (piece, pieces, pause) = match path.as_str() {
+        "/big" => (vec![b'b'; BIG_BYTES], 1, 0),
+        "/slow" => (vec![b's'; 10], 10, 300),
+        "/never" => pending().await,
+        _ => (vec![b'{'; 2], 1, 0),
+    };
+    let stream = futures_util::stream::unfold(0, move |sent| {
+        let piece = Bytes::from(piece.clone());
+        async move {
+            tokio::time::sleep(Duration::from_millis(if sent == 0 { 0 } else { pause })).await;
+            (sent < pieces).then_some((Ok(Frame::data(piece)), sent + 1))
+        }
+    });
+    Ok(Response::new(StreamBody::new(Box::pin(stream))))
+}
+
+type Pieces = StreamBody<
+    std::pin::Pin<Box<dyn futures_util::Stream<Item = Result<Frame<Bytes>, Infallible>> + Send>>,
+>;
+
+/// A server of one protocol, in the clear, that serves so many streams at a time.
+async fn server(version: Version, streams_max: u32, heard: &Heard) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let heard = Arc::clone(heard);
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let (io, heard) = (TokioIo::new(stream), Arc::clone(&heard));
+            let service = service_fn(move |request| respond(request, Arc::clone(&heard)));
+            if version == Version::HTTP_2 {
+                let mut builder = http2::Builder::new(TokioExecutor::new());
+                builder.max_concurrent_streams(streams_max);
+                tokio::spawn(builder.serve_connection(io, service));
+            } else {
+                tokio::spawn(http1::Builder::new().serve_connection(io, service));
+            }
+        }
+    });
+    address
+}
+
+fn way(identity: &Identity, port: u16) -> Upstream {
+    let certificate = CertificateDer::from_pem_slice(identity.certificate.as_bytes()).unwrap();
+    let mut roots = rustls::RootCertStore::empty();
+    roots.add(certificate).unwrap();
+    let provider = rustls::crypto::ring::default_provider();
+    let tls = rustls::ClientConfig::builder_with_provider(provider.into())
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    Upstream::new(UpstreamSettings {
+        pool_idle_timeout: Duration::from_secs(1),
+        tls,
+        ..settings(&format!("https://localhost:{port}"), 8)
+    })
+    .unwrap()
+}
+
+async fn ask(upstream: &Upstream, path: &str) -> Result<Response<Arriving>, SendError> {
+    let request = Request::get(path).body(OutgoingBody::Empty).unwrap();
+    let asked = tokio::time::timeout(FOR_EVER, upstream.send(request)).await;
+    asked.unwrap()
+}
+
+async fn length(answer: Response<Arriving>) -> usize {
+    let read = tokio::time::timeout(FOR_EVER, answer.into_body().collect());
+    read.await.unwrap().unwrap().to_bytes().len()
+}
+
+#[tokio::test]
+async fn answers_that_nobody_reads_do_not_stop_those_of_others() {
+    let (identity, heard) = (Identity::new(), Heard::default());
+    let plain = server(Version::HTTP_2, 100, &heard).await;
+    let tls = relay::tls(&identity, &["h2"], plain).await;
+    let upstream = way(&identity, tls.address.port());
+    assert_eq!(length(ask(&upstream, "/").await.unwrap()).await, 2);
+    let unread: Vec<_> = join_all((0..8).map(|_| ask(&upstream, "/big"))).await;
+    for _ in 0..3 {
+        assert_eq!(length(ask(&upstream, "/").await.unwrap()).await, 2);
+    }
+    for answer in unread {
+        assert_eq!(length(answer.unwrap()).await, BIG_BYTES);
+    }
+    assert_eq!(tls.uses(), 1, "all of it over one connection");
+}
+
+#[tokio::test]
+async fn an_answer_may_take_longer_than_a_connection_may_rest() {
+    let (identity, heard) = (Identity::new(), Heard::default());
+    let plain = server(Version::HTTP_2, 100, &heard).await;
+    let tls = relay::tls(&identity, &["h2"], plain).await;
+    let upstream = way(&identity, tls.address.port());
+    assert_eq!(length(ask(&upstream, "/slow").await.unwrap()).await, 100);
+    assert_eq!(length(ask(&upstream, "/").await.unwrap()).await, 2);
+    assert_eq!(
+        tls.uses(),
+        2,
+        "the first had rested too long for a new call"
+    );
+}
+
+/// Leads the first connection to one address, all later ones to another; the first can be cut.
+async fn switch(first: SocketAddr, later: SocketAddr) -> (u16, Arc<Mutex<Option<JoinHandle<()>>>>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let cut = Arc::new(Mutex::new(None));
+    let held = Arc::clone(&cut);
+    tokio::spawn(async move {
+        let mut to = first;
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let relayed = tokio::spawn(async move {
+                let mut onward = TcpStream::connect(to).await.unwrap();
+                drop(copy_bidirectional(&mut stream, &mut onward).await);
+            });
+            held.lock().unwrap().get_or_insert(relayed);
+            to = later;
+        }
+    });
+    (port, cut)
+}
+
+#[tokio::test]
+async fn calls_that_a_dying_connection_gives_back_go_out_once_over_one_of_another_protocol() {
+    let (identity, heard) = (Identity::new(), Heard::default());
+    let two = server(Version::HTTP_2, 1, &heard).await;
+    let one = server(Version::HTTP_11, 1, &heard).await;
+    let two = relay::tls(&identity, &["h2"], two).await;
+    let one = relay::tls(&identity, &["http/1.1"], one).await;
+    let (port, cut) = switch(two.address, one.address).await;
+    let upstream = way(&identity, port);
+    assert_eq!(length(ask(&upstream, "/").await.unwrap()).await, 2);
+    // One has the only stream, the others stand behind it.
+    let asked = async {
+        let paths = (0..6).map(|call| format!("/{}?{call}", if call == 0 { "never" } else { "" }));
+        let paths: Vec<String> = paths.collect();
+        join_all(paths.iter().map(|path| ask(&upstream, path))).await
+    };
+    let dies = async {
+        while heard.lock().unwrap().len() < 2 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        cut.lock().unwrap().take().unwrap().abort();
+    };
+    let (answers, ()) = tokio::join!(asked, dies);
+    let heard = heard.lock().unwrap();
+    let times = |call: usize| {
+        let ends = format!("?{call}");
+        heard
+            .iter()
+            .filter(|(_, uri, _)| uri.ends_with(&ends))
+            .count()
+    };
+    let mut again = 0;
+    for (call, answer) in answers.into_iter().enumerate() {
+        match answer {
+            Ok(_) => {
+                assert_eq!(times(call), 1);
+                again += 1;
+            }
+            Err(SendError::Unanswered(_)) => assert!(times(call) <= 1),
+            Err(error) => panic!("call {call}: {error}"),
+        }
+    }
+    assert!(again > 0, "none came back");
+    for (version, uri, host) in heard.iter().skip(2) {
+        assert_eq!(*version, Version::HTTP_11);
+        assert!(uri.starts_with('/'), "{uri}");
+        assert_eq!(*host, format!("localhost:{port}"));
+    }
+}

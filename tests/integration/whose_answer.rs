@@ -1,0 +1,225 @@
+//! Many calls at one time, some of which leave half-way, before an upstream that answers in every way and
+//! breaks off anywhere: no call gets another's answer, none is sent twice, and of what is said to be
+//! unsent the upstream has not seen a byte.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::future::join_all;
+use generect_guard::proxy::body::OutgoingBody;
+use generect_guard::proxy::memory::Memory;
+use generect_guard::proxy::upstream::{SendError, Upstream};
+use http::Request;
+use http_body_util::{BodyExt, Full};
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+
+use crate::connections::settings;
+
+/// How often the upstream has begun to read each call.
+type Seen = Arc<Mutex<HashMap<String, usize>>>;
+
+async fn upstream(seed: u64) -> (String, Seen) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let base_url = format!("http://{}", listener.local_addr().unwrap());
+    let seen = Seen::default();
+    let noted = Arc::clone(&seen);
+    tokio::spawn(async move {
+        for connection in 0.. {
+            let (stream, _) = listener.accept().await.unwrap();
+            let random = StdRng::seed_from_u64(seed ^ (connection << 32));
+            tokio::spawn(talk(stream, random, Arc::clone(&noted)));
+        }
+    });
+    (base_url, seen)
+}
+
+/// Serves one connection until it breaks off.
+async fn talk(mut stream: TcpStream, mut random: StdRng, seen: Seen) -> std::io::Result<()> {
+    let mut read = Vec::new();
+    while random.random_range(0..20) > 0 {
+        let (id, length) = next_head(&mut stream, &mut read).await?;
+        *seen.lock().unwrap().entry(id.clone()).or_default() += 1;
+        let is_early = random.random_range(0..4) == 0;
+        if !is_early {
+            skip(&mut stream, &mut read, length).await?;
+        }
+        let (says, stays) = answer(&id, random.random_range(0..16));
+        // What is too much comes with the rest; later it could not be told from the next answer.
+        let at_once = says.ends_with(TOO_MUCH) || random.random_range(0..3) > 0;
+        let cut = if at_once {
+            0
+        } else {
+            random.random_range(0..=says.len())
+        };
+        let (first, rest) = says.split_at(cut);
+        stream.write_all(first.as_bytes()).await?;
+        if !at_once {
+            tokio::time::sleep(Duration::from_millis(random.random_range(0..4))).await;
+        }
+        stream.write_all(rest.as_bytes()).await?;
+        if !stays {
+            break;
+        }
+        if is_early {
+            skip(&mut stream, &mut read, length).await?;
+        }
+    }
+    Ok(())
+}
+
+const TOO_MUCH: &str = "HTTP/1.1 200 OK\r\nx-id: none\r\ncontent-length: 0\r\n\r\n";
+
+/// One way to answer the call `id`, and whether the connection is kept afterwards.
+fn answer(id: &str, way: u32) -> (String, bool) {
+    let body = format!("the answer to {id}");
+    let head = |first: &str| format!("{first}\r\nx-id: {id}\r\n");
+    let whole = format!(
+        "{}content-length: {}\r\n\r\n{body}",
+        head("HTTP/1.1 200 OK"),
+        body.len()
+    );
+    match way {
+        0 => (whole.replacen("\r\n", "\r\nconnection: close\r\n", 1), true),
+        1 => (head("HTTP/1.1 204 No Content") + "\r\n", true),
+        2 => (
+            head("HTTP/1.1 304 Not Modified") + "content-length: 70\r\n\r\n",
+            true,
+        ),
+        3 => (head("HTTP/1.0 200 OK") + "\r\n" + &body, false),
+        4 => (
+            format!("HTTP/1.1 103 Early Hints\r\nx-id: none\r\n\r\n{whole}"),
+            true,
+        ),
+        5 => (whole + TOO_MUCH, true),
+        6 => (whole[..whole.len() - 3].to_owned(), false),
+        7 => (String::new(), false),
+        8 => (whole, false),
+        9 => {
+            let size = body.len();
+            let chunked =
+                format!("transfer-encoding: chunked\r\n\r\n{size:x}\r\n{body}\r\n0\r\n\r\n");
+            (head("HTTP/1.1 200 OK") + &chunked, true)
+        }
+        _ => (whole, true),
+    }
+}
+
+/// Which call comes next, and how long its body is.
+async fn next_head(stream: &mut TcpStream, read: &mut Vec<u8>) -> std::io::Result<(String, usize)> {
+    let end = loop {
+        if let Some(at) = memchr::memmem::find(read, b"\r\n\r\n") {
+            break at + 4;
+        }
+        more(stream, read).await?;
+    };
+    let head = String::from_utf8(read.drain(..end).collect()).unwrap();
+    let id = head.split([' ', '/']).nth(2).unwrap().to_owned();
+    let length = head.split("content-length: ").nth(1);
+    let length = length.map_or(0, |rest| rest.lines().next().unwrap().parse().unwrap());
+    Ok((id, length))
+}
+
+async fn skip(stream: &mut TcpStream, read: &mut Vec<u8>, bytes: usize) -> std::io::Result<()> {
+    while read.len() < bytes {
+        more(stream, read).await?;
+    }
+    read.drain(..bytes);
+    Ok(())
+}
+
+async fn more(stream: &mut TcpStream, read: &mut Vec<u8>) -> std::io::Result<()> {
+    match stream.read_buf(read).await? {
+        0 => Err(std::io::ErrorKind::UnexpectedEof.into()),
+        _ => Ok(()),
+    }
+}
+
+/// What a call knows of itself when it has ended or left.
+#[derive(Debug, PartialEq)]
+enum Knows {
+    Answered,
+    Unsent,
+    Nothing,
+}
+
+async fn call(upstream: &Upstream, id: &str, random: &mut StdRng, memory: &Arc<Memory>) -> Knows {
+    let body = match random.random_range(0..3) {
+        0 => OutgoingBody::Empty,
+        size => {
+            let bytes = Bytes::from(vec![b'{'; size * 400]);
+            OutgoingBody::Full(Full::new(bytes), Arc::new(memory.of(&"growth".into())))
+        }
+    };
+    let request = Request::post(format!("/{id}")).body(body).unwrap();
+    let leaves = [0, 1, 3, 1000, 1000, 1000, 1000, 1000][random.random_range(0..8)];
+    let sent = tokio::time::timeout(Duration::from_millis(leaves), upstream.send(request)).await;
+    let answer = match sent {
+        Err(_) | Ok(Err(SendError::Unanswered(_))) => return Knows::Nothing,
+        Ok(Err(SendError::Unsent { .. })) => return Knows::Unsent,
+        Ok(Ok(answer)) => answer,
+    };
+    assert_eq!(answer.headers()["x-id"], id);
+    let has_body = answer.status() == 200;
+    match random.random_range(0..6) {
+        0 => return Knows::Answered,
+        1 => {
+            let mut body = answer.into_body();
+            let _ = tokio::time::timeout(Duration::from_millis(1), body.frame()).await;
+            return Knows::Answered;
+        }
+        _ => {}
+    }
+    if let Ok(body) = answer.into_body().collect().await {
+        let told = if has_body {
+            format!("the answer to {id}")
+        } else {
+            String::new()
+        };
+        assert_eq!(body.to_bytes(), told);
+    }
+    Knows::Answered
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_call_gets_anothers_answer_and_what_is_unsent_was_not_seen() {
+    let seed: u64 = rand::random();
+    println!("seed {seed}");
+    let (base_url, seen) = upstream(seed).await;
+    let upstream = Upstream::new(settings(&base_url, 5)).unwrap();
+    let memory = Arc::new(Memory::new(1 << 20, 1 << 10));
+    let callers = (0..12).map(|caller| {
+        let (upstream, memory) = (upstream.clone(), Arc::clone(&memory));
+        tokio::spawn(async move {
+            let mut random = StdRng::seed_from_u64(seed.wrapping_add(caller));
+            let mut known = Vec::new();
+            for turn in 0..100 {
+                let id = format!("{caller}-{turn}");
+                let knows = call(&upstream, &id, &mut random, &memory).await;
+                known.push((id, knows));
+            }
+            known
+        })
+    });
+    let known: Vec<_> = join_all(callers)
+        .await
+        .into_iter()
+        .flat_map(Result::unwrap)
+        .collect();
+    let seen = seen.lock().unwrap();
+    let mut answered = 0;
+    for (id, knows) in known {
+        let times = seen.get(&id).copied().unwrap_or(0);
+        assert!(times <= 1, "seed {seed}: {id} was sent {times} times");
+        match knows {
+            Knows::Unsent => assert_eq!(times, 0, "seed {seed}: {id} was sent"),
+            Knows::Answered => answered += 1,
+            Knows::Nothing => {}
+        }
+    }
+    assert!(answered > 500, "seed {seed}: {answered} were answered");
+}
