@@ -181,12 +181,23 @@ fn explain(error: &anyhow::Error) -> ExitCode {
     if error.chain().any(closed) {
         return ExitCode::SUCCESS;
     }
-    note(&format!("error: {error:#}"));
+    note(&format!("error: {}", told(error)));
     if error.is::<ConfigErrors>() || error.is::<ParsePeriodError>() {
         ExitCode::from(EXIT_USAGE)
     } else {
         ExitCode::FAILURE
     }
+}
+
+/// What happened, and all that led to it, each once: many an error has its cause's words already.
+fn told(error: &anyhow::Error) -> String {
+    let mut words = error.to_string();
+    for cause in error.chain().skip(1).map(ToString::to_string) {
+        if !words.contains(&cause) {
+            words += &format!(": {cause}");
+        }
+    }
+    words
 }
 
 /// Tells a person something beside the output. If even that cannot be written, nobody is there.

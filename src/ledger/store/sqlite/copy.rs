@@ -23,7 +23,7 @@ impl SqliteReader {
         if path.exists() {
             return Err(StoreError::Unusable {
                 path: path.display().to_string(),
-                why: "a file of that name exists already".into(),
+                why: "a file of that name exists already; name a new one".into(),
             });
         }
         if self.is_mostly_used()? {
