@@ -182,9 +182,9 @@ pub fn in_the_clear(
 ) -> Result<Vec<u8>, AccountError> {
     let coding = match headers.get(CONTENT_ENCODING) {
         None => return Ok(body),
-        Some(value) => value.to_str().unwrap_or_default().to_ascii_lowercase(),
+        Some(value) => value.to_str().map_err(|_| AccountError::Coded)?,
     };
-    match coding.as_str() {
+    match coding.to_ascii_lowercase().as_str() {
         "" | "identity" => Ok(body),
         "gzip" | "x-gzip" => {
             let mut clear = Vec::new();
@@ -265,9 +265,10 @@ mod tests {
         let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
         encoder.write_all(&vec![b' '; 100_000]).unwrap();
         let packed = encoder.finish().unwrap();
-        let clear = |coding: &'static str, body: &[u8], bytes_max| {
+        let clear = |coding: &str, body: &[u8], bytes_max| {
             let mut headers = HeaderMap::new();
-            headers.insert(CONTENT_ENCODING, HeaderValue::from_static(coding));
+            let coding = HeaderValue::from_bytes(coding.as_bytes()).unwrap();
+            headers.insert(CONTENT_ENCODING, coding);
             in_the_clear(&headers, body.to_vec(), bytes_max).map(|body| body.len())
         };
         assert_eq!(clear("gzip", &packed, 100_000), Ok(100_000));
@@ -275,6 +276,7 @@ mod tests {
         let half = &packed[..packed.len() / 2];
         assert_eq!(clear("gzip", half, 100_000), Err(AccountError::Coded));
         assert_eq!(clear("br", &packed, 100_000), Err(AccountError::Coded));
+        assert_eq!(clear("gzíp", &packed, 100_000), Err(AccountError::Coded));
         assert_eq!(clear("identity", b"{}", 2), Ok(2));
     }
 }

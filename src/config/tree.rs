@@ -2,8 +2,7 @@
 //! tree is read piece by piece, so that every setting that cannot be read is named, not only the
 //! first.
 
-use config::builder::DefaultState;
-use config::{ConfigBuilder, ConfigError, FileFormat, FileSourceString, Map, Source};
+use config::{ConfigError, FileFormat, Source};
 use serde_json::Value;
 use serde_path_to_error::{Path, Segment};
 
@@ -40,6 +39,8 @@ pub(super) fn read(
     }
 }
 
+/// The file as it stands, and the overrides put in where their paths lead. The builder of the reader takes
+/// a file's outermost names for paths too: `"team[4000000000]"` has it make room for as many teams.
 fn merge(text: &str, environment: &Environment) -> Result<Value, ConfigErrors> {
     let variables = environment
         .overrides()
@@ -50,33 +51,13 @@ fn merge(text: &str, environment: &Environment) -> Result<Value, ConfigErrors> {
         .separator("__")
         .try_parsing(true)
         .source(Some(variables));
-    ConfigBuilder::<DefaultState>::default()
-        .add_source(Literal(config::File::from_str(text, FileFormat::Toml)))
-        .add_source(overrides)
-        .build()
-        .and_then(config::Config::try_deserialize)
-        .map_err(|error| ConfigErrors::one(syntax(&error)))
-}
-
-/// A file whose outermost names are names. The builder takes them for paths: `"team[4000000000]"` would
-/// have it make room for as many teams.
-#[derive(Clone, Debug)]
-struct Literal(config::File<FileSourceString, FileFormat>);
-
-impl Source for Literal {
-    fn clone_into_box(&self) -> Box<dyn Source + Send + Sync> {
-        Box::new(self.clone())
-    }
-
-    fn collect(&self) -> Result<Map<String, config::Value>, ConfigError> {
-        self.0.collect()
-    }
-
-    /// It is the first source: there is nothing to be put into.
-    fn collect_to(&self, cache: &mut config::Value) -> Result<(), ConfigError> {
-        *cache = self.collect()?.into();
-        Ok(())
-    }
+    let merged = || {
+        let file = config::File::from_str(text, FileFormat::Toml).collect()?;
+        let mut merged = config::Value::from(file);
+        overrides.collect_to(&mut merged)?;
+        merged.try_deserialize()
+    };
+    merged().map_err(|error| ConfigErrors::one(syntax(&error)))
 }
 
 /// What the TOML reader says, without the line it shows: a secret may stand there.
