@@ -332,6 +332,23 @@ mod tests {
         assert!(rates.check(&client("sales", "a"), &search).is_ok());
     }
 
+    #[tokio::test(start_paused = true)]
+    async fn a_rate_makes_room_by_the_runtimes_time() {
+        let rates = Rates::new([RateRule {
+            name: "rate.#1".into(),
+            mode: Mode::Enforce,
+            filter: Filter::default(),
+            pace: pace(2),
+        }]);
+        let (growth, search) = (client("growth", "a"), "search_database_leads".into());
+        let passes = || rates.check(&growth, &search).is_ok();
+        assert_eq!([passes(), passes(), passes()], [true, true, false]);
+        tokio::time::advance(Duration::from_secs(59)).await;
+        assert!(!passes());
+        tokio::time::advance(Duration::from_secs(1)).await;
+        assert_eq!([passes(), passes()], [true, false]);
+    }
+
     #[test]
     fn a_rate_that_stays_keeps_its_count_and_one_that_is_changed_begins_anew() {
         let rule = |place: &str, burst| RateRule {

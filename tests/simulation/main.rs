@@ -59,6 +59,7 @@ use std::panic::catch_unwind;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 
+use generect_guard::reconciliation::CHARGES_KEPT;
 use shape::Shape;
 use world::Ran;
 
@@ -96,6 +97,19 @@ fn a_seed_does_the_same_twice() {
     assert_eq!(one, other);
 }
 
+#[test]
+fn charges_that_are_set_aside_come_to_the_same() {
+    let (seed, _) = wanted();
+    let kept = |charges_kept| {
+        let shape = Shape {
+            charges_kept,
+            ..Shape::of(seed)
+        };
+        world::run(shape).unwrap()
+    };
+    assert_eq!(kept(0), kept(CHARGES_KEPT));
+}
+
 /// The first seed and how many, as `tests/run-simulation` says.
 fn wanted() -> (u64, u64) {
     let number = |name: &str| Some(std::env::var(name).ok()?.parse().unwrap());
@@ -106,7 +120,7 @@ fn wanted() -> (u64, u64) {
 
 /// `None`: a promise was broken, and it was said how.
 fn run(seed: u64) -> Option<Ran> {
-    let ran = catch_unwind(|| world::run(seed));
+    let ran = catch_unwind(|| world::run(Shape::of(seed)));
     let broken = match ran {
         Ok(Ok(ran)) => {
             if std::env::var_os("SIMULATION_TELLS").is_some() {

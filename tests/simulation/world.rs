@@ -65,12 +65,11 @@ pub struct Ran {
     pub findings: BTreeMap<&'static str, usize>,
 }
 
-/// Runs the whole of a seed.
+/// Runs the whole of it.
 ///
 /// # Errors
 /// Every promise that was broken.
-pub fn run(seed: u64) -> Result<Ran, Vec<String>> {
-    let shape = Shape::of(seed);
+pub fn run(shape: Shape) -> Result<Ran, Vec<String>> {
     let folder = tempfile::tempdir().unwrap();
     let mut world = World::new(shape, &folder);
     let _logs = world.logs.watch();
