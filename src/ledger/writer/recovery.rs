@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep_until};
 
-use crate::ledger::entry::{Ending, Entry, EntryKind};
+use crate::ledger::entry::{Ending, Entry, EntryKind, HoldId};
 use crate::ledger::request::{HoldError, LedgerError};
 use crate::ledger::store::{StoreError, Tail};
 
