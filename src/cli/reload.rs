@@ -6,7 +6,7 @@ use anyhow::bail;
 
 use crate::cli::{Context, note};
 use crate::config;
-use crate::control::{self, Command, Question, Reply};
+use crate::control::{self, AskError, Command, Question, Reply};
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -23,7 +23,11 @@ pub(super) fn run(args: Args, context: &Context) -> anyhow::Result<ExitCode> {
         who: context.who(),
         reason: args.reason,
     };
-    match control::ask(&control::socket_path(&books.ledger.path), &question)? {
+    let reply = match control::ask(&control::socket_path(&books.ledger.path), &question) {
+        Err(error @ AskError::NobodyThere) => bail!("{error}; `serve` reads the file as it is"),
+        asked => asked?,
+    };
+    match reply {
         Reply::Done(what) => {
             note(&what);
             Ok(ExitCode::SUCCESS)
