@@ -58,7 +58,9 @@ pub enum StartError {
     #[error(transparent)]
     Ledger(#[from] crate::ledger::LedgerError),
     /// A listener's address cannot be taken.
-    #[error("{setting} = {address} cannot be listened on: {why}")]
+    #[error(
+        "{setting} = {address} cannot be listened on: {why}; stop what listens there, or choose another address"
+    )]
     Listen {
         /// Which setting.
         setting: &'static str,

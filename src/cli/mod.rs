@@ -135,7 +135,7 @@ pub fn main() -> ExitCode {
         environment,
         clock: Clock::system(),
     };
-    run(cli.command, &context).unwrap_or_else(|error| explain(&error))
+    run(cli.command, &context).unwrap_or_else(|error| explain(&error, &context))
 }
 
 fn run(command: Command, context: &Context) -> anyhow::Result<ExitCode> {
@@ -171,7 +171,7 @@ fn answer(command: Answering, context: &Context, out: &mut dyn Write) -> anyhow:
 }
 
 /// Says why a command failed, and which exit code that is.
-fn explain(error: &anyhow::Error) -> ExitCode {
+fn explain(error: &anyhow::Error, context: &Context) -> ExitCode {
     // Whoever reads the output may stop early (`| head`): that is no failure.
     let closed = |cause: &(dyn std::error::Error + 'static)| {
         cause
@@ -181,7 +181,11 @@ fn explain(error: &anyhow::Error) -> ExitCode {
     if error.chain().any(closed) {
         return ExitCode::SUCCESS;
     }
-    note(&format!("error: {error:#}"));
+    if error.is::<ConfigErrors>() {
+        note(&format!("error: {}: {error}", context.config.display()));
+    } else {
+        note(&format!("error: {}", told(error)));
+    }
     if error.is::<ConfigErrors>() || error.is::<ParsePeriodError>() {
         ExitCode::from(EXIT_USAGE)
     } else {
@@ -189,7 +193,33 @@ fn explain(error: &anyhow::Error) -> ExitCode {
     }
 }
 
+/// What happened, and all that led to it, each once: many an error has its cause's words already.
+fn told(error: &anyhow::Error) -> String {
+    let mut words = error.to_string();
+    for cause in error.chain().skip(1).map(ToString::to_string) {
+        if !words.contains(&cause) {
+            words += &format!(": {cause}");
+        }
+    }
+    words
+}
+
 /// Tells a person something beside the output. If even that cannot be written, nobody is there.
 fn note(text: &str) {
     let _ = writeln!(io::stderr().lock(), "{text}");
+}
+
+#[cfg(test)]
+mod tests {
+    use anyhow::anyhow;
+
+    use super::*;
+
+    #[test]
+    fn each_cause_of_an_error_is_told_once() {
+        let quoted = anyhow!("the disk is full").context("not written: the disk is full");
+        assert_eq!(told(&quoted), "not written: the disk is full");
+        let apart = anyhow!("the disk is full").context("not written");
+        assert_eq!(told(&apart), "not written: the disk is full");
+    }
 }

@@ -41,7 +41,7 @@ pub(super) fn run(args: &Args, context: &Context, out: &mut dyn Write) -> anyhow
          What was called, granted, paused or resolved after that is not in it. Start the guard: calls that were \
          under way then are in doubt, and reconciliation reads the account's list from there on. What was charged \
          since stands there as findings of the kind theirs_only: it counts in no budget, and no team is \
-         named. See `report --findings`, and take it off with `grant` (below zero) where it matters.",
+         named. See `report --findings`; where it matters, lower a budget's limit for the rest of its window.",
         path.display(),
         tail.seq,
     )?;
@@ -66,6 +66,12 @@ fn must_be_free(path: &Path) -> anyhow::Result<()> {
 
 /// Opens the backup, if nothing is wrong with it.
 fn sound(file: &Path) -> anyhow::Result<Box<dyn Reader>> {
+    if !file.exists() {
+        bail!(
+            "there is no backup at {}; name one that `backup` wrote",
+            file.display()
+        );
+    }
     check_closed(file)?;
     let reader = open_reader(file)?;
     let progress = Progress::new("verifying", "entries");

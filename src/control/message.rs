@@ -122,7 +122,9 @@ impl Question {
             Command::Resume { whose } => pausing.resume(ledger, whose, by).await,
             Command::Reload {} => match reload {
                 Some(reload) => reload.reload(by).await,
-                None => Err("no guard is running on this ledger".into()),
+                None => Err(
+                    "no guard is running on this ledger; `serve` reads the file as it is".into(),
+                ),
             },
             Command::Reconcile {} => return reconciled(reconcile.as_ref()).await,
             Command::Archive { file } => archiving::archive(running, file, by).await,

@@ -24,6 +24,7 @@ pub struct Credits(i64);
 
 /// Decimal places of a micro-credit.
 const PLACES: i64 = 6;
+
 /// Why a text is not an amount.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ParseCreditsError {
@@ -155,7 +156,7 @@ impl fmt::Debug for Credits {
 }
 
 impl Sum for Credits {
-    /// Adds up, stopping at the ends: for reports. The book adds with `checked_add`.
+    /// Adds up, stopping at the ends: for reports. A quote adds with `checked_add`, the book in wider numbers.
     fn sum<I: Iterator<Item = Self>>(amounts: I) -> Self {
         amounts.fold(Self::ZERO, Self::saturating_add)
     }
@@ -174,18 +175,21 @@ impl<'de> Deserialize<'de> for Credits {
     }
 }
 
+/// What stands where an amount is read.
+const EXPECTED: &str = "an amount of credits, such as 200, 0.5 or \"0.5\"";
+
 struct CreditsVisitor;
 
 impl Visitor<'_> for CreditsVisitor {
     type Value = Credits;
 
     fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str("an amount of credits, such as 200, 0.5 or \"0.5\"")
+        out.write_str(EXPECTED)
     }
 
     fn visit_str<E: de::Error>(self, text: &str) -> Result<Credits, E> {
         text.parse()
-            .map_err(|error| E::custom(format!("{text:?} is {error}")))
+            .map_err(|error| E::custom(format!("{text:?} is {error}, expected {EXPECTED}")))
     }
 
     fn visit_i64<E: de::Error>(self, whole: i64) -> Result<Credits, E> {

@@ -23,7 +23,7 @@ use super::request::{
     ResolveError, Settings,
 };
 use super::store::Store;
-use super::writer::{Cover, Ended, Inbox, Request, Target, Writer};
+use super::writer::{Cover, Ended, Inbox, Request, Writer};
 
 /// The way to the ledger. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -201,7 +201,7 @@ impl Ledger {
             _ => return false,
         };
         self.shared.end(Ended {
-            target: Target::Job(hold),
+            hold,
             ending,
             place: None,
         });

@@ -14,7 +14,7 @@ use crate::ids::JobId;
 use super::entry::{Ending, Evidence, HoldId};
 use super::handle::Shared;
 use super::request::{LedgerError, Shortfall, Tightest};
-use super::writer::{Ended, Request, Target};
+use super::writer::{Ended, Request};
 
 /// Why a hold without an ending is in doubt.
 const DROPPED: &str = "dropped without an ending";
@@ -127,7 +127,7 @@ impl Hold {
     fn end(&mut self, ending: Ending) {
         if let Some(OpenEnd { shared, place }) = self.ending.take() {
             shared.end(Ended {
-                target: Target::Hold(self.id),
+                hold: self.id,
                 ending,
                 place: Some(place),
             });

@@ -14,8 +14,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
 use super::answer;
-use super::body::OutgoingBody;
-use super::body::{AnswerBody, Piece};
+use super::body::{AnswerBody, OutgoingBody, Piece};
 use super::database_twin;
 use super::exchange::Exchange;
 use super::forward::{ForwardSettings, note_status, readable};

@@ -25,6 +25,7 @@ use tower::Service;
 use super::body::AnswerBody;
 use super::breaker::Breaker;
 use super::database_twin::{self, TwinSavings};
+use super::exchange::Exchange;
 use super::exchange_task::ExchangeTask;
 use super::memory::Memory;
 use super::redact::Redactor;
@@ -153,7 +154,7 @@ pub(super) fn readable(head: &response::Parts) -> Result<Unpacker, Refusal> {
 }
 
 /// Writes down that the upstream's answer began.
-pub(super) fn note_status(exchange: &super::exchange::Exchange, status: StatusCode, sent: Instant) {
+pub(super) fn note_status(exchange: &Exchange, status: StatusCode, sent: Instant) {
     let mut facts = exchange.facts();
     facts.upstream_status = Some(status.as_u16());
     facts.upstream_time = Some(sent.elapsed());

@@ -132,11 +132,7 @@ fn note(exchange: &Exchange, operation: &OperationName, quote: Credits, ending: 
     match ending {
         Ending::Settled { charge, evidence } => {
             facts.charge = Some(*charge);
-            facts.outcome = Some(match evidence {
-                Evidence::TestMode => outcome::TEST_MODE,
-                Evidence::Estimated { .. } => outcome::ESTIMATED,
-                _ => outcome::SETTLED,
-            });
+            facts.outcome = Some(settled_on(evidence));
             // What the call did not use of its hold is room again.
             if let Some(tightest) = &mut facts.tightest {
                 tightest.remaining = tightest
@@ -160,6 +156,15 @@ fn note(exchange: &Exchange, operation: &OperationName, quote: Credits, ending: 
     }
 }
 
+/// How a call ended that was settled, by what its charge is known from.
+fn settled_on(evidence: &Evidence) -> &'static str {
+    match evidence {
+        Evidence::TestMode => outcome::TEST_MODE,
+        Evidence::Estimated { .. } => outcome::ESTIMATED,
+        _ => outcome::SETTLED,
+    }
+}
+
 fn count(name: &'static str, team: &str, operation: &OperationName) {
     counter!(name, metrics::TEAM => team.to_owned(), metrics::OPERATION => operation.to_string())
         .increment(1);
@@ -172,11 +177,7 @@ fn log_job(exchange: &Exchange, job: &Job, ending: &Ending) {
         Ending::Settled { charge, evidence } => {
             let meter = exchange.meter_of(&job.team, &job.operation);
             meter.charged(*charge);
-            match evidence {
-                Evidence::TestMode => (outcome::TEST_MODE, Some(*charge)),
-                Evidence::Estimated { .. } => (outcome::ESTIMATED, Some(*charge)),
-                _ => (outcome::SETTLED, Some(*charge)),
-            }
+            (settled_on(evidence), Some(*charge))
         }
         Ending::Released { .. } => (outcome::RELEASED, None),
         Ending::Doubted { .. } => {

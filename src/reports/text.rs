@@ -331,8 +331,8 @@ fn hold_table(out: &mut String, lines: &[HoldLine]) {
     if count > 0 {
         let _ = writeln!(
             out,
-            "{count} in doubt, {sum} credits: counted as spent until `resolve` \
-             decides."
+            "{count} in doubt, {sum} credits: counted as spent until the account's list \
+             or `resolve` decides."
         );
     }
 }

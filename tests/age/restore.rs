@@ -158,7 +158,8 @@ async fn a_backup_that_is_damaged_or_none_is_not_put_back() {
         assert!(!home.ledger().exists());
     }
     let missing = home.path().join("missing");
-    refused(&home, &["restore", missing.to_str().unwrap()]);
+    let said = refused(&home, &["restore", missing.to_str().unwrap()]);
+    assert!(said.contains("there is no backup at"), "{said}");
     // A charge that somebody made smaller in the copy.
     let connection = rusqlite::Connection::open(&backup).unwrap();
     let sql = "UPDATE entries SET amount = amount - 1 WHERE kind = 3 AND seq < 20";

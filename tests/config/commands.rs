@@ -89,6 +89,8 @@ fn the_configuration_is_found_by_option_then_variable_then_place() {
         by_variable.err.contains("nothing else was looked at"),
         "{by_variable:?}"
     );
+    let which = "error: guard.toml: 1 mistake";
+    assert!(by_variable.err.contains(which), "{by_variable:?}");
     let by_option = check(
         &["check", "--config", "good.toml"],
         &[("GUARD_CONFIG", "guard.toml")],

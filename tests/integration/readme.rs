@@ -48,6 +48,21 @@ fn the_least_configuration_of_the_readme_is_enough() {
     assert!(config.warnings.is_empty(), "{:?}", config.warnings);
 }
 
+/// The words alone: the README breaks long lines.
+fn spaced(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// Whether a line has words, and none of them is a date or a time.
+fn is_of_any_day(line: &str) -> bool {
+    let has_words = line.contains(char::is_alphanumeric);
+    let is_a_moment = |word: &str| {
+        let is_a_date = word.starts_with("20") && word.contains('-');
+        is_a_date || (word.starts_with(|c: char| c.is_ascii_digit()) && word.contains(':'))
+    };
+    has_words && !line.split_whitespace().any(is_a_moment)
+}
+
 #[test]
 fn the_sandbox_runs_without_any_settings_and_shows_what_the_readme_shows() {
     let folder = tempfile::tempdir().unwrap();
@@ -70,24 +85,15 @@ fn the_sandbox_runs_without_any_settings_and_shows_what_the_readme_shows() {
     let tour = blocks("text")
         .into_iter()
         .find(|block| block.contains("sandbox-growth /api"));
-    for line in tour.unwrap().lines().filter(|line| line.contains(" → ")) {
+    let words = spaced(&shown);
+    for line in tour.unwrap().lines().filter(|line| is_of_any_day(line)) {
         assert!(
-            shown.contains(line),
+            words.contains(&spaced(line)),
             "the README shows {line:?}, the sandbox:\n{shown}"
         );
         compared += 1;
     }
-    assert!(compared >= 6, "the README's tour is gone");
-    assert!(shown.contains("in doubt"), "{shown}");
-    for line in [
-        "doubts and jobs: 1 settled at 0.4 credits, 0 released, 0 allocated, 0 undecided",
-        "1 new theirs_only: drift 1.5 credits",
-    ] {
-        assert!(
-            shown.contains(line) && README.contains(line),
-            "{line:?}\n{shown}"
-        );
-    }
+    assert!(compared >= 40, "the README's tour is gone");
     let left: Vec<_> = std::fs::read_dir(folder.path()).unwrap().collect();
     assert!(
         left.is_empty(),

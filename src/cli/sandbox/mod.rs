@@ -152,11 +152,18 @@ Now you. Each key is a team's: sandbox-growth, sandbox-research, sandbox-ops.
 Ask for more than is left ("limit_by": 1000), without a key, or for /api/v1/webhooks/.
 
   curl http://{admin}/metrics
-  GUARD__LEDGER__PATH={folder}/ledger.db SANDBOX_TOKEN=x generect-guard --config {folder}/guard.toml report
+  GUARD__LEDGER__PATH={folder}/ledger.db SANDBOX_TOKEN=x {program} --config {folder}/guard.toml report
 
 Ctrl-C ends it; its ledger goes with it."#,
-        folder = folder.display()
+        folder = folder.display(),
+        program = program()
     )
+}
+
+/// This program, as a shell finds it.
+fn program() -> String {
+    let path = std::env::current_exe();
+    path.map_or("generect-guard".into(), |path| path.display().to_string())
 }
 
 /// A folder of this run, gone when it ends.

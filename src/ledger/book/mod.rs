@@ -1,8 +1,9 @@
 //! The rules, pure: (state, request, now) → entry or refusal.
 //!
-//! Every decision makes an [`Entry`], and [`Book::apply`] is the one place that turns an entry into
-//! state. So it does not matter how decisions were batched, and a book that is restored from a store
-//! cannot differ from the one that wrote it.
+//! Every decision makes an [`Entry`], and `apply.rs` is the one place where entries become state: it
+//! takes each as it was written ([`Book::apply`]), and a new hold as what its entry was made of. So it
+//! does not matter how decisions were batched, and a book that is restored from a store cannot differ
+//! from the one that wrote it.
 
 mod account_limit;
 mod apply;

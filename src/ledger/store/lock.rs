@@ -30,7 +30,9 @@ pub enum LockError {
         held_by: String,
     },
     /// The lock file cannot be used.
-    #[error("the lock file {path} cannot be used: {why}")]
+    #[error(
+        "the lock file {path} cannot be used: {why}; it stands beside the ledger: check ledger.path, and who may write there"
+    )]
     Unusable {
         /// The lock file.
         path: String,

@@ -93,25 +93,8 @@ pub(in crate::ledger) enum Cover {
 /// What nobody waits for.
 #[derive(Debug)]
 pub(in crate::ledger) struct Ended {
-    pub(in crate::ledger) target: Target,
+    pub(in crate::ledger) hold: HoldId,
     pub(in crate::ledger) ending: Ending,
     /// Given back when the ending is on disk.
     pub(in crate::ledger) place: Option<OwnedSemaphorePermit>,
-}
-
-/// Whose hold ends.
-#[derive(Clone, Copy, Debug)]
-pub(in crate::ledger) enum Target {
-    /// The call's own.
-    Hold(HoldId),
-    /// A job's.
-    Job(HoldId),
-}
-
-impl Target {
-    pub(super) fn hold(self) -> HoldId {
-        match self {
-            Self::Hold(hold) | Self::Job(hold) => hold,
-        }
-    }
 }

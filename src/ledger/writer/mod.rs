@@ -40,7 +40,7 @@ use batch::Batch;
 use keep::Keeping;
 use recovery::Unsure;
 
-pub(super) use message::{Cover, Ended, Request, Target};
+pub(super) use message::{Cover, Ended, Request};
 
 /// How long endings that nobody waits for may wait for a hold to bring the next sync. Measured: it
 /// spares a fifth of the work, and a process that dies within it leaves doubts, not losses.

@@ -16,7 +16,7 @@ use crate::ledger::request::{HoldError, LedgerError};
 use crate::ledger::store::{StoreError, Tail};
 
 use super::batch::{WaitingBind, WaitingHold};
-use super::{ENDINGS_MAX, Ended, Next, Request, Target, Writer, telemetry};
+use super::{ENDINGS_MAX, Ended, Next, Request, Writer, telemetry};
 
 /// The first pause before trying again, and the longest.
 const PAUSE_MIN: Duration = Duration::from_millis(50);
@@ -85,7 +85,7 @@ impl Writer {
             why: NOT_BOUND.into(),
         };
         self.end(Ended {
-            target: Target::Hold(hold),
+            hold,
             ending,
             place: Some(place),
         });
@@ -264,9 +264,8 @@ impl Writer {
         let held = sent.iter().filter(|entry| entry.kind == EntryKind::Held);
         for entry in held {
             self.book.apply(entry);
-            let hold: HoldId = entry.hold;
             self.end(Ended {
-                target: Target::Hold(hold),
+                hold: entry.hold,
                 ending: Ending::Released { why: LANDED.into() },
                 place: None,
             });

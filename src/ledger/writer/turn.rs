@@ -64,9 +64,8 @@ impl Writer {
 
     /// An ending. Decided once, here; from now on it is only a matter of writing it.
     pub(super) fn end(&mut self, ended: Ended) {
-        let hold = ended.target.hold();
         let seq = self.next_seq();
-        if let Some(decided) = self.book.end(hold, ended.ending, seq) {
+        if let Some(decided) = self.book.end(ended.hold, ended.ending, seq) {
             self.put(decided);
         }
         self.batch.places.extend(ended.place);
@@ -175,7 +174,7 @@ impl Writer {
             } = waiting;
             let why = format!("the upstream named job {job}, which is bound to hold {holder}");
             self.end(Ended {
-                target: super::Target::Hold(hold),
+                hold,
                 ending: Ending::Doubted { why },
                 place: Some(place),
             });

@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::path::Path;
+use std::time::Duration;
 
 use rusqlite::Connection;
 use rusqlite::backup::{Backup, StepResult};
@@ -12,6 +13,10 @@ use super::read::SqliteReader;
 
 /// Pages copied between two breaths of a backup: 4 MiB, so that a writer waits for milliseconds.
 const BACKUP_PAGES: i32 = 1_024;
+/// Where more than one page in so many is free, the copy is written anew, without free ones.
+const FREE_PART: i64 = 8;
+/// How long to wait when somebody else has the file for a moment.
+const BUSY_PAUSE: Duration = Duration::from_millis(10);
 
 impl SqliteReader {
     /// Copies every page; `progress` is told how many are done and how many there are.
@@ -23,7 +28,7 @@ impl SqliteReader {
         if path.exists() {
             return Err(StoreError::Unusable {
                 path: path.display().to_string(),
-                why: "a file of that name exists already".into(),
+                why: "a file of that name exists already; name a new one".into(),
             });
         }
         if self.is_mostly_used()? {
@@ -90,8 +95,3 @@ impl SqliteReader {
         Ok(())
     }
 }
-
-/// Of more free pages than one in so many a copy has none.
-const FREE_PART: i64 = 8;
-/// How long to wait when somebody else has the file for a moment.
-const BUSY_PAUSE: std::time::Duration = std::time::Duration::from_millis(10);
