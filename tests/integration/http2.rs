@@ -21,13 +21,14 @@ use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use tokio::io::copy_bidirectional;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::task::JoinHandle;
+use tokio::sync::Notify;
 
 use crate::connections::settings;
 use crate::support::relay::{self, Identity};
 
 /// Nothing here takes so long, unless it takes for ever.
 const FOR_EVER: Duration = Duration::from_secs(60);
+const A_SECOND: Duration = Duration::from_secs(1);
 const BIG_BYTES: usize = 3 << 20;
 
 /// The requests that were heard, as they came.
@@ -81,7 +82,8 @@ async fn server(version: Version, streams_max: u32, heard: &Heard) -> SocketAddr
     address
 }
 
-fn way(identity: &Identity, port: u16) -> Upstream {
+/// The way to this port, on connections that may rest for so long.
+fn way(identity: &Identity, port: u16, rest: Duration) -> Upstream {
     let certificate = CertificateDer::from_pem_slice(identity.certificate.as_bytes()).unwrap();
     let mut roots = rustls::RootCertStore::empty();
     roots.add(certificate).unwrap();
@@ -92,7 +94,7 @@ fn way(identity: &Identity, port: u16) -> Upstream {
         .with_root_certificates(roots)
         .with_no_client_auth();
     Upstream::new(UpstreamSettings {
-        pool_idle_timeout: Duration::from_secs(1),
+        pool_idle_timeout: rest,
         tls,
         ..settings(&format!("https://localhost:{port}"), 8)
     })
@@ -115,7 +117,7 @@ async fn answers_that_nobody_reads_do_not_stop_those_of_others() {
     let (identity, heard) = (Identity::new(), Heard::default());
     let plain = server(Version::HTTP_2, 100, &heard).await;
     let tls = relay::tls(&identity, &["h2"], plain).await;
-    let upstream = way(&identity, tls.address.port());
+    let upstream = way(&identity, tls.address.port(), FOR_EVER);
     assert_eq!(length(ask(&upstream, "/").await.unwrap()).await, 2);
     let unread: Vec<_> = join_all((0..8).map(|_| ask(&upstream, "/big"))).await;
     for _ in 0..3 {
@@ -132,7 +134,7 @@ async fn an_answer_may_take_longer_than_a_connection_may_rest() {
     let (identity, heard) = (Identity::new(), Heard::default());
     let plain = server(Version::HTTP_2, 100, &heard).await;
     let tls = relay::tls(&identity, &["h2"], plain).await;
-    let upstream = way(&identity, tls.address.port());
+    let upstream = way(&identity, tls.address.port(), A_SECOND);
     assert_eq!(length(ask(&upstream, "/slow").await.unwrap()).await, 100);
     assert_eq!(length(ask(&upstream, "/").await.unwrap()).await, 2);
     assert_eq!(
@@ -142,24 +144,51 @@ async fn an_answer_may_take_longer_than_a_connection_may_rest() {
     );
 }
 
-/// Leads the first connection to one address, all later ones to another; the first can be cut.
-async fn switch(first: SocketAddr, later: SocketAddr) -> (u16, Arc<Mutex<Option<JoinHandle<()>>>>) {
+/// What becomes of the first connection.
+#[derive(Default)]
+struct Fate {
+    cut: Notify,
+    /// Nothing passes any more, and neither side hears of it.
+    forgotten: Notify,
+}
+
+/// Leads the first connection to one address, and whatever comes later to another.
+async fn switch(first: SocketAddr, later: SocketAddr) -> (u16, Arc<Fate>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
-    let cut = Arc::new(Mutex::new(None));
-    let held = Arc::clone(&cut);
+    let fate = Arc::new(Fate::default());
+    let of_first = Arc::clone(&fate);
     tokio::spawn(async move {
-        let mut to = first;
+        let mut to = (first, of_first);
         while let Ok((mut stream, _)) = listener.accept().await {
-            let relayed = tokio::spawn(async move {
-                let mut onward = TcpStream::connect(to).await.unwrap();
-                drop(copy_bidirectional(&mut stream, &mut onward).await);
+            let (onward, fate) = std::mem::replace(&mut to, (later, Arc::default()));
+            tokio::spawn(async move {
+                let mut onward = TcpStream::connect(onward).await.unwrap();
+                tokio::select! {
+                    _ = copy_bidirectional(&mut stream, &mut onward) => {}
+                    () = fate.cut.notified() => {}
+                    () = fate.forgotten.notified() => pending().await,
+                }
             });
-            held.lock().unwrap().get_or_insert(relayed);
-            to = later;
         }
     });
-    (port, cut)
+    (port, fate)
+}
+
+#[tokio::test]
+async fn a_connection_that_dies_without_a_word_is_noticed() {
+    let (identity, heard) = (Identity::new(), Heard::default());
+    let plain = server(Version::HTTP_2, 100, &heard).await;
+    let tls = relay::tls(&identity, &["h2"], plain).await;
+    let (port, fate) = switch(tls.address, tls.address).await;
+    let upstream = way(&identity, port, 60 * FOR_EVER);
+    let awaited = ask(&upstream, "/slow").await.unwrap();
+    fate.forgotten.notify_one();
+    tokio::time::pause();
+    let broken = tokio::time::timeout(60 * FOR_EVER, awaited.into_body().collect()).await;
+    assert!(broken.unwrap().is_err());
+    tokio::time::resume();
+    assert_eq!(length(ask(&upstream, "/").await.unwrap()).await, 2);
 }
 
 #[tokio::test]
@@ -169,8 +198,8 @@ async fn calls_that_a_dying_connection_gives_back_go_out_once_over_one_of_anothe
     let one = server(Version::HTTP_11, 1, &heard).await;
     let two = relay::tls(&identity, &["h2"], two).await;
     let one = relay::tls(&identity, &["http/1.1"], one).await;
-    let (port, cut) = switch(two.address, one.address).await;
-    let upstream = way(&identity, port);
+    let (port, fate) = switch(two.address, one.address).await;
+    let upstream = way(&identity, port, FOR_EVER);
     assert_eq!(length(ask(&upstream, "/").await.unwrap()).await, 2);
     // One has the only stream, the others stand behind it.
     let asked = async {
@@ -183,7 +212,7 @@ async fn calls_that_a_dying_connection_gives_back_go_out_once_over_one_of_anothe
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
         tokio::time::sleep(Duration::from_millis(50)).await;
-        cut.lock().unwrap().take().unwrap().abort();
+        fate.cut.notify_one();
     };
     let (answers, ()) = tokio::join!(asked, dies);
     let heard = heard.lock().unwrap();

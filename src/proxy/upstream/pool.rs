@@ -4,7 +4,7 @@
 //! meanwhile. Where none is at rest one is made, and the call has whichever is free first: that one, or
 //! another's. For every call that waits one is being made, so that none waits for ever, and one that fails
 //! is told to a call only if there are not enough others. What is made for a call that has gone rests for
-//! the next; for such calls no more are made than may rest.
+//! the next; none more is begun where all that may rest would be left over.
 
 use std::collections::BTreeMap;
 use std::fmt;

@@ -1,5 +1,7 @@
 //! One connection to the upstream, in the protocol it agreed on, and what it takes to send on it.
 
+use std::time::Duration;
+
 use http::header::{HOST, HeaderValue};
 use http::uri::{Authority, Parts, PathAndQuery, Scheme, Uri};
 use http::{Request, Response};
@@ -20,6 +22,11 @@ const ANSWER_WINDOW_BYTES: u32 = 256 << 10;
 /// The same of all answers of a connection: as good as no bound, which would let a few clients that
 /// read slowly stop the answers of all others.
 const CONNECTION_WINDOW_BYTES: u32 = (1 << 31) - 1;
+
+/// While answers are awaited over HTTP/2 and nothing comes for so long, a sign of life is asked for, and
+/// waited for as long. One connection has all calls: if it died without a word, every new one would end in
+/// doubt until the system gives it up, which can take a quarter of an hour.
+const SIGN_OF_LIFE_WITHIN: Duration = Duration::from_secs(30);
 
 /// One connection: of HTTP/1.1, for one exchange at a time.
 pub(super) type OneAtATime = http1::SendRequest<OutgoingBody>;
@@ -44,6 +51,8 @@ impl Sender {
                 .timer(TokioTimer::new())
                 .initial_stream_window_size(ANSWER_WINDOW_BYTES)
                 .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
+                .keep_alive_interval(SIGN_OF_LIFE_WITHIN)
+                .keep_alive_timeout(SIGN_OF_LIFE_WITHIN)
                 .handshake(link)
                 .await?;
             tokio::spawn(connection);
