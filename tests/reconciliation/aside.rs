@@ -1,6 +1,7 @@
 //! Charges that no row is near are set aside and read again: nothing else comes of them than if all of
 //! them were kept in memory.
 
+use futures_util::future::join_all;
 use generect_guard::ledger::{Decision, EntryKind, FindingKind, Note, NoteKind};
 use generect_guard::reconciliation::Summary;
 use jiff::SignedDuration;
@@ -18,6 +19,8 @@ const STRANGE: &str = "thing";
 /// One thing that happens, the same in every telling.
 #[derive(Clone, Debug)]
 enum Event {
+    /// Calls that took nothing: they only have places in the ledger, of which a page is read at a time.
+    Free(usize),
     /// Calls of one moment: what was called, and the charge.
     Calls(Vec<(&'static str, &'static str)>),
     Doubt(&'static str),
@@ -37,7 +40,9 @@ enum Event {
 const CHARGES: [&str; 4] = ["0.02", "0.04", "0.06", "0.5"];
 
 fn story(random: &mut StdRng) -> Vec<Event> {
-    let (mut events, mut rows) = (Vec::new(), 0);
+    // Two entries each: the charges lie before and behind the border of two pages.
+    let mut events = vec![Event::Free(random.random_range(400..500))];
+    let mut rows = 0;
     for _ in 0..50 {
         let mut calls = Vec::new();
         for _ in 0..random.random_range(0..12) {
@@ -131,6 +136,13 @@ async fn tell(events: &[Event], charges_kept: usize) -> Told {
     let (mut runs, mut rows) = (Vec::new(), 0);
     for event in events {
         match event {
+            Event::Free(calls) => {
+                let holds = (0..*calls).map(|_| books.hold_for("growth", OTHER, "0.02"));
+                for hold in join_all(holds).await {
+                    hold.release("it was not charged");
+                }
+                books.written().await;
+            }
             Event::Calls(calls) => {
                 for (operation, charge) in calls {
                     let hold = books.hold_for("growth", operation, charge).await;
