@@ -39,11 +39,15 @@ impl Receiver {
             let mut silent = Vec::new();
             loop {
                 let (mut stream, _) = listener.accept().await.unwrap();
-                let message = read(&mut stream).await;
+                // A guard that ends breaks off what it is saying, and the next one says it again.
+                let Ok(message) = read(&mut stream).await else {
+                    continue;
+                };
                 taken.lock().unwrap().push(message);
                 if answers {
                     let yes = b"HTTP/1.1 204 No Content\r\nconnection: close\r\n\r\n";
-                    stream.write_all(yes).await.unwrap();
+                    // Nor does it wait for the yes.
+                    let _ = stream.write_all(yes).await;
                 } else {
                     silent.push(stream);
                 }
@@ -78,10 +82,10 @@ impl Receiver {
     }
 }
 
-async fn read(stream: &mut TcpStream) -> Message {
+async fn read(stream: &mut TcpStream) -> std::io::Result<Message> {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
-        head.push(stream.read_u8().await.unwrap());
+        head.push(stream.read_u8().await?);
     }
     let head = String::from_utf8(head).unwrap().to_lowercase();
     let header = |name: &str| {
@@ -89,8 +93,8 @@ async fn read(stream: &mut TcpStream) -> Message {
         line.unwrap_or_default().trim().to_owned()
     };
     let mut body = vec![0; header("content-length:").parse().unwrap()];
-    stream.read_exact(&mut body).await.unwrap();
-    (header("guard-signature:"), body)
+    stream.read_exact(&mut body).await?;
+    Ok((header("guard-signature:"), body))
 }
 
 /// As a receiver would do it.
