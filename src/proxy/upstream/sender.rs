@@ -9,6 +9,7 @@ use hyper::body::Incoming;
 use hyper::client::conn::{TrySendError, http1, http2};
 use hyper_util::client::legacy::connect::Connection;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
+use tokio::task::AbortHandle;
 
 use crate::proxy::body::OutgoingBody;
 use crate::proxy::link::Link;
@@ -28,8 +29,12 @@ const CONNECTION_WINDOW_BYTES: u32 = (1 << 31) - 1;
 /// doubt until the system gives it up, which can take a quarter of an hour.
 const SIGN_OF_LIFE_WITHIN: Duration = Duration::from_secs(30);
 
-/// One connection: of HTTP/1.1, for one exchange at a time.
-pub(super) type OneAtATime = http1::SendRequest<OutgoingBody>;
+/// One connection: of HTTP/1.1, for one exchange at a time. Dropped in the middle of one, it is cut: of an
+/// answered request that the upstream does not read, hyper would keep the rest, and the connection, for ever.
+pub(super) struct OneAtATime {
+    sender: http1::SendRequest<OutgoingBody>,
+    connection: AbortHandle,
+}
 /// One connection: of HTTP/2, for many exchanges at a time.
 pub(super) type ManyAtATime = http2::SendRequest<OutgoingBody>;
 
@@ -62,15 +67,15 @@ impl Sender {
                 .max_buf_size(PIECE_BYTES_MAX)
                 .handshake(link)
                 .await?;
-            tokio::spawn(connection);
-            Ok(Self::Http1(sender))
+            let connection = tokio::spawn(connection).abort_handle();
+            Ok(Self::Http1(OneAtATime { sender, connection }))
         }
     }
 
     /// Waits until something can be sent.
     pub(super) async fn ready(&mut self) -> hyper::Result<()> {
         match self {
-            Self::Http1(sender) => sender.ready().await,
+            Self::Http1(one) => one.sender.ready().await,
             Self::Http2(sender) => sender.ready().await,
         }
     }
@@ -82,19 +87,38 @@ impl Sender {
         origin: &Origin,
     ) -> Result<Response<Incoming>, TrySendError<Request<OutgoingBody>>> {
         match self {
-            Self::Http1(sender) => {
+            Self::Http1(one) => {
                 if request.uri().authority().is_some() {
                     // Back from a connection of the other kind.
                     *request.uri_mut() = origin_form(std::mem::take(request.uri_mut()));
                 }
                 request.headers_mut().insert(HOST, origin.host.clone());
-                sender.try_send_request(request).await
+                one.sender.try_send_request(request).await
             }
             Self::Http2(sender) => {
                 request.headers_mut().remove(HOST);
                 *request.uri_mut() = origin.absolute(std::mem::take(request.uri_mut()));
                 sender.try_send_request(request).await
             }
+        }
+    }
+}
+
+impl OneAtATime {
+    /// Whether it is at the end of its last exchange: the answer came to its end, and the request left to its end.
+    pub(super) fn is_ready(&self) -> bool {
+        self.sender.is_ready()
+    }
+
+    pub(super) fn is_closed(&self) -> bool {
+        self.sender.is_closed()
+    }
+}
+
+impl Drop for OneAtATime {
+    fn drop(&mut self) {
+        if !self.is_ready() {
+            self.connection.abort();
         }
     }
 }
