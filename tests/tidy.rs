@@ -15,6 +15,7 @@ use std::path::{Path, PathBuf};
 const MAY_USE: &[(&str, &[&str])] = &[
     ("credits", &[]),
     ("clock", &[]),
+    ("counted", &[]),
     ("ids", &[]),
     ("transaction", &["credits"]),
     ("version", &[]),
@@ -24,7 +25,14 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("catalogue", &["credits", "ids"]),
     (
         "ledger",
-        &["credits", "clock", "ids", "metrics", "transaction"],
+        &[
+            "credits",
+            "clock",
+            "counted",
+            "ids",
+            "metrics",
+            "transaction",
+        ],
     ),
     ("account", &["credits", "clock", "metrics", "transaction"]),
     (
@@ -38,6 +46,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "account",
             "catalogue",
             "clock",
+            "counted",
             "credits",
             "ids",
             "ledger",
@@ -49,6 +58,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
         "reports",
         &[
             "catalogue",
+            "counted",
             "credits",
             "ids",
             "ledger",
@@ -74,6 +84,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "account",
             "catalogue",
             "clock",
+            "counted",
             "credits",
             "identity",
             "ids",
@@ -121,6 +132,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "clock",
             "config",
             "control",
+            "counted",
             "credits",
             "identity",
             "ledger",

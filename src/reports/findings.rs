@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::period::Period;
 use super::text::{plain, table, utc};
+use crate::counted::counted;
 use crate::credits::Credits;
 use crate::ids::{OperationName, TeamId};
 use crate::ledger::store::{KeptFinding, Reader};
@@ -161,7 +162,8 @@ pub fn findings_text(report: &FindingsReport) -> String {
     let _ = writeln!(out, "{}", lines.trim_fmt());
     let more = report.findings.len().saturating_sub(SHOWN);
     if more > 0 {
-        let _ = writeln!(out, "and {more} earlier ones: --json has them all");
+        let more = counted(more, "earlier one", "earlier ones");
+        let _ = writeln!(out, "and {more}: --json has them all");
     }
     out
 }
