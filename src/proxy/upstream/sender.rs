@@ -1,5 +1,8 @@
 //! One connection to the upstream, in the protocol it agreed on, and what it takes to send on it.
 
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use http::header::{HOST, HeaderValue};
@@ -35,8 +38,16 @@ pub(super) struct OneAtATime {
     sender: http1::SendRequest<OutgoingBody>,
     connection: AbortHandle,
 }
-/// One connection: of HTTP/2, for many exchanges at a time.
-pub(super) type ManyAtATime = http2::SendRequest<OutgoingBody>;
+/// One connection: of HTTP/2, for as many exchanges at a time as the upstream says. Its clones count those
+/// there are: beyond that number hyper would have a call wait, and nobody knew that it had not left.
+#[derive(Clone)]
+pub(super) struct ManyAtATime {
+    sender: http2::SendRequest<OutgoingBody>,
+    /// Gone when it has ended.
+    connection: Weak<Mutex<Http2Connection>>,
+    exchanges: Arc<()>,
+}
+type Http2Connection = http2::Connection<Link, OutgoingBody, TokioExecutor>;
 
 /// The right to send a request on a connection.
 pub(super) enum Sender {
@@ -58,10 +69,18 @@ impl Sender {
                 .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
                 .keep_alive_interval(SIGN_OF_LIFE_WITHIN)
                 .keep_alive_timeout(SIGN_OF_LIFE_WITHIN)
+                // Before the upstream has said how many.
+                .initial_max_send_streams(1)
                 .handshake(link)
                 .await?;
-            tokio::spawn(connection);
-            Ok(Self::Http2(sender))
+            let kept = Arc::new(Mutex::new(connection));
+            let many = ManyAtATime {
+                sender,
+                connection: Arc::downgrade(&kept),
+                exchanges: Arc::default(),
+            };
+            tokio::spawn(poll_fn(move |cx| Pin::new(&mut *locked(&kept)).poll(cx)));
+            Ok(Self::Http2(many))
         } else {
             let (sender, connection) = http1::Builder::new()
                 .max_buf_size(PIECE_BYTES_MAX)
@@ -76,7 +95,7 @@ impl Sender {
     pub(super) async fn ready(&mut self) -> hyper::Result<()> {
         match self {
             Self::Http1(one) => one.sender.ready().await,
-            Self::Http2(sender) => sender.ready().await,
+            Self::Http2(many) => many.sender.ready().await,
         }
     }
 
@@ -95,11 +114,19 @@ impl Sender {
                 request.headers_mut().insert(HOST, origin.host.clone());
                 one.sender.try_send_request(request).await
             }
-            Self::Http2(sender) => {
+            Self::Http2(many) => {
                 request.headers_mut().remove(HOST);
                 *request.uri_mut() = origin.absolute(std::mem::take(request.uri_mut()));
-                sender.try_send_request(request).await
+                many.sender.try_send_request(request).await
             }
+        }
+    }
+
+    /// Whether there can be another exchange, although the answer of this one was not read to its end.
+    pub(super) fn is_free(&self) -> bool {
+        match self {
+            Self::Http1(one) => one.is_ready(),
+            Self::Http2(_) => true,
         }
     }
 }
@@ -121,6 +148,27 @@ impl Drop for OneAtATime {
             self.connection.abort();
         }
     }
+}
+
+impl ManyAtATime {
+    pub(super) fn is_closed(&self) -> bool {
+        self.sender.is_closed()
+    }
+
+    /// Whether the upstream serves one exchange more on it than there are.
+    pub(super) fn has_room(&self) -> bool {
+        let connection = self.connection.upgrade();
+        connection.is_some_and(|kept| self.exchanges() < locked(&kept).current_max_send_streams())
+    }
+
+    /// How many there are, seen from the one that is no exchange.
+    pub(super) fn exchanges(&self) -> usize {
+        Arc::strong_count(&self.exchanges) - 1
+    }
+}
+
+fn locked(connection: &Mutex<Http2Connection>) -> MutexGuard<'_, Http2Connection> {
+    connection.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Whose connections they are, as each protocol names it.
