@@ -47,7 +47,7 @@ fn tell(path: &str, report: &VerifyReport, out: &mut dyn Write) -> anyhow::Resul
     if report.archives > 0 {
         let archives = counted(report.archives, "archive", "archives");
         let unread = counted(report.unread, "entry", "entries");
-        writeln!(out, "{archives}; left out in them: {unread}")?;
+        writeln!(out, "{archives}; left out: {unread}")?;
     }
     if report.is_sound() {
         writeln!(out, "Everything agrees.")?;
