@@ -17,10 +17,11 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("clock", &[]),
     ("counted", &[]),
     ("ids", &[]),
+    ("secret", &[]),
     ("transaction", &["credits"]),
     ("version", &[]),
     ("metrics", &["credits"]),
-    ("logging", &["clock"]),
+    ("logging", &["clock", "secret"]),
     ("identity", &["ids"]),
     ("catalogue", &["credits", "ids"]),
     (
@@ -90,6 +91,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "ids",
             "ledger",
             "metrics",
+            "secret",
         ],
     ),
     (

@@ -121,7 +121,7 @@ async fn send_large(upstream: &Upstream) -> oneshot::Receiver<()> {
 }
 
 async fn send(upstream: &Upstream, body: OutgoingBody) {
-    let request = Request::post("/").body(body).unwrap();
+    let request = Box::new(Request::post("/").body(body).unwrap());
     let answer = tokio::time::timeout(FOR_EVER, upstream.send(request));
     let answer = answer.await.unwrap().unwrap();
     let body = tokio::time::timeout(FOR_EVER, answer.into_body().collect());

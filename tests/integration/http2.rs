@@ -124,7 +124,7 @@ fn way(identity: &Identity, port: u16, rest: Duration) -> Upstream {
 
 async fn ask(upstream: &Upstream, path: &str) -> Result<Response<Arriving>, SendError> {
     let request = Request::get(path).body(OutgoingBody::Empty).unwrap();
-    let asked = tokio::time::timeout(FOR_EVER, upstream.send(request)).await;
+    let asked = tokio::time::timeout(FOR_EVER, upstream.send(Box::new(request))).await;
     asked.unwrap()
 }
 
@@ -133,7 +133,7 @@ async fn send_unread(upstream: &Upstream) -> Response<Arriving> {
     let room = Arc::new(Memory::new(0, 0)).of(&"team".into());
     let body = Full::new(Bytes::from(vec![b'u'; BIG_BYTES]));
     let request = Request::post("/early").body(OutgoingBody::Full(body, Arc::new(room)));
-    upstream.send(request.unwrap()).await.unwrap()
+    upstream.send(Box::new(request.unwrap())).await.unwrap()
 }
 
 async fn length(answer: Response<Arriving>) -> usize {
