@@ -10,4 +10,5 @@
 mod support;
 
 mod archive;
+mod older;
 mod restore;
