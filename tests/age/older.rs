@@ -122,6 +122,7 @@ async fn the_log_and_systemd_are_told_that_a_ledger_is_brought_to_a_newer_schema
             && first.contains("STATUS=the ledger is being brought from schema 1 to 5"),
         "{first}"
     );
+    guard.logs("the guard is listening").await;
     let log = guard.log();
     let place = |text: &str| {
         let found = log.find(text);

@@ -20,8 +20,8 @@ impl fmt::Display for Migrating {
         match making {
             Some(making) => write!(
                 out,
-                "the ledger is being brought from schema {from} to {to} (now {making}), which takes seconds for \
-                 each million entries; if it is broken off, the next start goes on with it"
+                "the ledger is being brought from schema {from} to {to} (now {making}), which takes some \
+                 seconds for ten million entries; if it is broken off, the next start goes on with it"
             ),
             None => write!(out, "the ledger was brought from schema {from} to {to}"),
         }
