@@ -112,6 +112,8 @@ pub(super) fn open_reading(path: &Path, id: i64) -> Result<(Connection, i64), St
     }
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = connect(path, flags)?;
+    // What is sorted for a sum lies in memory too: a container may have no place for a temporary file.
+    connection.execute_batch("PRAGMA temp_store = MEMORY")?;
     match check_version(&connection, path, id)? {
         0 => Err(unusable(path, "it is no ledger: it is empty")),
         version => Ok((connection, version)),
