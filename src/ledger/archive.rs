@@ -24,6 +24,7 @@ use super::request::LedgerError;
 use super::store::{Reader, StoreError, open_archive};
 use super::window::quarter_of;
 use super::writer::Request;
+use crate::counted::counted;
 
 /// Entries read at a time.
 const PAGE: usize = 8_192;
@@ -81,7 +82,8 @@ pub enum ArchiveError {
     Nothing(Timestamp),
     /// Calls of that time have not ended.
     #[error(
-        "{count} calls that began before {before} have not ended (holds {told}): reconcile, or `resolve` each first"
+        "{} not ended that began before {before} (holds {told}): reconcile, or `resolve` each first",
+        counted(.count.to_owned(), "call has", "calls have")
     )]
     Open {
         /// The moment asked for.

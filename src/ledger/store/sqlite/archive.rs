@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
 
+use crate::counted::counted;
 use crate::ledger::archive::{ArchiveSpan, Archived};
 use crate::ledger::store::{HearMigrating, Reader, StoreError, Tail};
 use crate::ledger::window::{at_micros, quarter_of};
@@ -203,9 +204,13 @@ impl SqliteStore {
         let before: i64 = connection.query_row(sql, [], |row| row.get(0))?;
         if open > 0 || span.first != before + 1 || span.last > tail.seq {
             return Err(StoreError::NotKept(format!(
-                "the ledger is archived up to entry {before} and goes to {}, and {open} calls before \
-                 entry {} have not ended: {} to {} cannot be archived now",
-                tail.seq, span.last, span.first, span.last
+                "the ledger is archived up to entry {before} and goes to {}, and {} not ended that began before \
+                 entry {}: {} to {} cannot be archived now",
+                tail.seq,
+                counted(open, "call has", "calls have"),
+                span.last,
+                span.first,
+                span.last
             )));
         }
         let sql = "INSERT INTO archives (first, last, before, recorded_at, digest, sums, path) \
