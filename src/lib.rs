@@ -49,7 +49,7 @@
 //! `ledger`, `catalogue` and `identity` do not know one another, nor any server, nor the settings.
 //! `account` does not know the ledger: `app` hands its readings on. `simulator` shares only
 //! `credits` and `clock` with the rest, for a pretend upstream that priced with our catalogue could
-//! not find its mistakes. `credits`, `clock`, `ids`, `transaction` (whose amounts are `credits`) and `version`
+//! not find its mistakes. `credits`, `clock`, `ids`, `secret`, `transaction` (whose amounts are `credits`) and `version`
 //! use nothing else of ours, and all may use them.
 //! `tests/tidy.rs` holds the code to this list.
 //!
@@ -77,6 +77,7 @@ pub mod metrics;
 pub mod proxy;
 pub mod reconciliation;
 pub mod reports;
+mod secret;
 pub mod simulator;
 pub mod transaction;
 pub mod version;

@@ -16,10 +16,11 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("credits", &[]),
     ("clock", &[]),
     ("ids", &[]),
+    ("secret", &[]),
     ("transaction", &["credits"]),
     ("version", &[]),
     ("metrics", &["credits"]),
-    ("logging", &["clock"]),
+    ("logging", &["clock", "secret"]),
     ("identity", &["ids"]),
     ("catalogue", &["credits", "ids"]),
     (
@@ -79,6 +80,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "ids",
             "ledger",
             "metrics",
+            "secret",
         ],
     ),
     (

@@ -12,7 +12,6 @@ use std::io::{self, IsTerminal, Write};
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use memchr::memmem::Finder;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::{Layer, SubscriberExt};
@@ -20,6 +19,7 @@ use tracing_subscriber::registry::Registry;
 use tracing_subscriber::util::SubscriberInitExt;
 
 use crate::clock::Clock;
+use crate::secret::Secret;
 
 use gathered::GatheredLines;
 use json::JsonLines;
@@ -127,7 +127,7 @@ const DEBUG_DEPTH: usize = 2;
 
 /// The texts that no line may show, each ready to be searched for. Clones share them.
 #[derive(Clone, Default)]
-pub struct Secrets(Arc<ArcSwap<Vec<Finder<'static>>>>);
+pub struct Secrets(Arc<ArcSwap<Vec<Secret>>>);
 
 impl Secrets {
     /// None yet.
@@ -152,14 +152,14 @@ impl Secrets {
         self.0.rcu(|known| {
             let mut all = Vec::clone(known);
             for form in &forms {
-                all.push(Finder::new(form).into_owned());
+                all.push(Secret::new(form.as_bytes()));
             }
             // The longest first: of two secrets, one may begin with the other.
             all.sort_by(|one, other| {
-                let (one, other) = (one.needle(), other.needle());
+                let (one, other) = (one.bytes(), other.bytes());
                 other.len().cmp(&one.len()).then_with(|| one.cmp(other))
             });
-            all.dedup_by(|one, other| one.needle() == other.needle());
+            all.dedup_by(|one, other| one.bytes() == other.bytes());
             all
         });
     }
@@ -182,15 +182,15 @@ fn unquoted(quoted: String) -> String {
     quoted[1..quoted.len() - 1].to_owned()
 }
 
-fn replaced(line: &[u8], secret: &Finder<'_>) -> Vec<u8> {
+fn replaced(line: &[u8], secret: &Secret) -> Vec<u8> {
     let mut out = Vec::with_capacity(line.len());
-    let mut from = 0;
-    for at in secret.find_iter(line) {
-        out.extend_from_slice(&line[from..at]);
+    let mut rest = line;
+    while let Some(at) = secret.find(rest) {
+        out.extend_from_slice(&rest[..at]);
         out.extend_from_slice(REDACTED.as_bytes());
-        from = at + secret.needle().len();
+        rest = &rest[at + secret.bytes().len()..];
     }
-    out.extend_from_slice(&line[from..]);
+    out.extend_from_slice(rest);
     out
 }
 

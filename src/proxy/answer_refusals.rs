@@ -4,12 +4,14 @@
 //! - Leaves: always an answer. A refusal's words for the log stay out of the body.
 
 use std::convert::Infallible;
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
-use futures_util::future::BoxFuture;
 use http::header::{CONNECTION, CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER};
 use http::{Method, Response};
+use pin_project_lite::pin_project;
 use tower::{Layer, Service};
 
 use super::body::AnswerBody;
@@ -41,11 +43,10 @@ impl<S> Layer<S> for AnswerRefusalsLayer {
 impl<S> Service<Traced> for AnswerRefusals<S>
 where
     S: Service<Traced, Response = Answer, Error = Refusal>,
-    S::Future: Send + 'static,
 {
     type Response = Answer;
     type Error = Infallible;
-    type Future = BoxFuture<'static, Result<Answer, Infallible>>;
+    type Future = Answered<S::Future>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
         // A layer that is not ready would say so with a refusal nobody can answer; none does.
@@ -56,12 +57,34 @@ where
         let exchange = Arc::clone(&traced.exchange);
         let is_head = traced.request.method() == Method::HEAD;
         let answer = self.0.call(traced);
-        Box::pin(async move {
-            Ok(match answer.await {
-                Ok(answer) => answer,
-                Err(refusal) => refused(&refusal, &exchange, is_head),
-            })
-        })
+        Answered {
+            answer,
+            exchange,
+            is_head,
+        }
+    }
+}
+
+pin_project! {
+    /// An answer in any case.
+    #[derive(Debug)]
+    pub struct Answered<F> {
+        #[pin]
+        answer: F,
+        exchange: Arc<Exchange>,
+        is_head: bool,
+    }
+}
+
+impl<F: Future<Output = Result<Answer, Refusal>>> Future for Answered<F> {
+    type Output = Result<Answer, Infallible>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        Poll::Ready(Ok(match ready!(this.answer.poll(cx)) {
+            Ok(answer) => answer,
+            Err(refusal) => refused(&refusal, this.exchange, *this.is_head),
+        }))
     }
 }
 

@@ -12,10 +12,10 @@
 use std::fmt;
 use std::task::{Context, Poll};
 
-use http::Request;
 use http::header::{
     ACCEPT_ENCODING, AUTHORIZATION, HeaderMap, HeaderName, HeaderValue, InvalidHeaderValue,
 };
+use http::{Extensions, Request, Version};
 use tower::{Layer, Service};
 
 use super::authenticate::Presented;
@@ -108,30 +108,23 @@ where
     }
 
     fn call(&mut self, mut admitted: Admitted) -> Self::Future {
-        admitted.request = sealed(admitted.request, &self.token, &admitted.exchange);
+        seal(&mut admitted.request, &self.token, &admitted.exchange);
         self.inner.call(Sealed(admitted))
     }
 }
 
-/// The request as it is sent: with the account's token, and nothing of the client's credentials.
-fn sealed(
-    client: Request<OutgoingBody>,
-    token: &Token,
-    exchange: &Exchange,
-) -> Request<OutgoingBody> {
-    let (client, body) = client.into_parts();
-    let mut request = Request::new(body);
-    *request.method_mut() = client.method;
-    *request.uri_mut() = client.uri;
+/// Makes it the request that is sent: with the account's token, and nothing of the client's credentials.
+fn seal(request: &mut Request<OutgoingBody>, token: &Token, exchange: &Exchange) {
+    *request.version_mut() = Version::HTTP_11;
+    *request.extensions_mut() = Extensions::new();
     let headers = request.headers_mut();
-    *headers = outgoing(&client.headers, token);
+    *headers = outgoing(headers, token);
     // As it stands in our log; what the client sent may not have been fit for that.
     if headers.contains_key(X_REQUEST_ID)
         && let Ok(ours) = HeaderValue::from_str(&exchange.request_id)
     {
         headers.insert(X_REQUEST_ID, ours);
     }
-    request
 }
 
 /// Made anew and not cut down, which would move what stays: the bytes that leave are the same whatever

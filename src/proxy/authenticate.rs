@@ -150,18 +150,26 @@ pub(super) fn shows_key(headers: &HeaderMap, bytes: &[u8]) -> bool {
 
 /// The keys that these headers present, to be looked for in other places of the same request.
 #[derive(Debug)]
-pub(super) struct Presented<'a>(Vec<&'a str>);
+pub(super) struct Presented<'a> {
+    key: Option<&'a str>,
+    /// Of a request that presents several.
+    others: Vec<&'a str>,
+}
 
 impl<'a> Presented<'a> {
     pub(super) fn by(headers: &'a HeaderMap) -> Self {
-        let keys = secrets(headers).flatten().filter(|key| !key.is_empty());
-        Self(keys.collect())
+        let mut keys = secrets(headers).flatten().filter(|key| !key.is_empty());
+        Self {
+            key: keys.next(),
+            others: keys.collect(),
+        }
     }
 
     /// Whether one of them stands in `bytes`.
     pub(super) fn show_in(&self, bytes: &[u8]) -> bool {
         // Making a search ready is most of its work: spared where the key cannot fit.
-        let fits = self.0.iter().filter(|key| key.len() <= bytes.len());
+        let keys = self.key.iter().chain(&self.others);
+        let fits = keys.filter(|key| key.len() <= bytes.len());
         let mut found = fits.map(|key| memmem::find(bytes, key.as_bytes()));
         found.any(|at| at.is_some())
     }

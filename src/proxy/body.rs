@@ -12,8 +12,8 @@ use bytes::{Bytes, BytesMut};
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::Full;
 use tokio::sync::mpsc;
-use tokio::time::Sleep;
 
+use super::alarm::Deadline;
 use super::kept::ClaimedBody;
 use super::memory::Room;
 use super::redact::{KeptBack, Redactor};
@@ -62,7 +62,7 @@ pub enum AnswerBody {
 #[derive(Debug)]
 pub struct Passed {
     body: Arriving,
-    deadline: Pin<Box<Sleep>>,
+    deadline: Deadline,
     unpacker: Unpacker,
     ended: bool,
     redactor: Redactor,
@@ -85,7 +85,7 @@ impl AnswerBody {
     /// Passes `body` through, failing when it is not complete by the `deadline`. At its end `slot` is free.
     pub fn passed(
         body: Arriving,
-        deadline: Pin<Box<Sleep>>,
+        deadline: Deadline,
         unpacker: Unpacker,
         redactor: Redactor,
         slot: Option<Slot>,
@@ -113,7 +113,7 @@ impl Passed {
                 Some(clear) => clear,
                 None => {
                     let Poll::Ready(frame) = Pin::new(&mut self.body).poll_frame(cx) else {
-                        ready!(self.deadline.as_mut().poll(cx));
+                        ready!(Pin::new(&mut self.deadline).poll(cx));
                         return Poll::Ready(Some(Err(AnswerLate.into())));
                     };
                     match frame.transpose()?.map(Frame::into_data) {

@@ -13,6 +13,7 @@ use http_body_util::{BodyExt, Limited};
 use tokio_util::sync::CancellationToken;
 use tower::{Service, ServiceBuilder, ServiceExt};
 
+use super::alarm::Alarm;
 use super::attach_token::{AttachTokenLayer, Token};
 use super::body::OutgoingBody;
 use super::exchange::Exchange;
@@ -80,7 +81,7 @@ impl BreakerProbe {
             .body(OutgoingBody::Empty)
             .ok()?;
         let admitted = Admitted {
-            request,
+            request: Box::new(request),
             exchange: Exchange::begin(REQUEST_ID.into(), Arc::new(Meters::default())),
             policy: Arc::clone(policy),
             operation: Arc::clone(page),
@@ -88,6 +89,7 @@ impl BreakerProbe {
             // A free question is in no family of slots.
             slot: None,
             keeping: None,
+            alarm: Alarm::for_this_task(),
         };
         let attach = AttachTokenLayer {
             token: self.token.clone(),

@@ -19,6 +19,7 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Sleep;
 
+use super::alarm::Alarm;
 use super::kept::Claim;
 use super::socket::{Reading, Socket};
 use super::sources::Source;
@@ -35,6 +36,9 @@ pub trait Connection: fmt::Debug + Send + Sync {
         None
     }
 
+    /// The timer of the task it is served in.
+    fn alarm(&self) -> &Alarm;
+
     /// Whether the client still wants something of this connection, as far as its system says so at
     /// this very moment.
     fn is_there(&self) -> bool;
@@ -47,6 +51,7 @@ pub trait Connection: fmt::Debug + Send + Sync {
 #[derive(Debug)]
 struct Watched<R> {
     source: Option<Source>,
+    alarm: Alarm,
     /// Gone when the connection is.
     reading: Mutex<Option<R>>,
     /// Answers whose last byte went to hyper, and whether it went on to the socket.
@@ -62,6 +67,10 @@ struct Watched<R> {
 impl<R: Reading> Connection for Watched<R> {
     fn source(&self) -> Option<Source> {
         self.source
+    }
+
+    fn alarm(&self) -> &Alarm {
+        &self.alarm
     }
 
     fn is_there(&self) -> bool {
@@ -168,6 +177,7 @@ impl<S: Socket> ClientStream<S> {
         let (reading, writing) = socket.split();
         let connection = Watched {
             source,
+            alarm: Alarm::for_this_task(),
             reading: Mutex::new(Some(reading)),
             claims: Mutex::default(),
             has_claims: AtomicBool::new(false),

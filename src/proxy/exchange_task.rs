@@ -48,7 +48,7 @@ type Reply = oneshot::Sender<Result<Answer, Refusal>>;
 /// See the module.
 pub(super) struct ExchangeTask {
     settings: Arc<ForwardSettings>,
-    request: Request<OutgoingBody>,
+    request: Box<Request<OutgoingBody>>,
     policy: Arc<Policy>,
     settling: Settling,
     slot: Option<Slot>,

@@ -108,11 +108,11 @@ async fn pass(settings: Arc<ForwardSettings>, admitted: Admitted) -> Result<Answ
     let (exchange, slot) = (admitted.exchange, admitted.slot);
     let sent = Instant::now();
     exchange.note_own_time(sent);
-    let mut deadline = Box::pin(tokio::time::sleep(settings.response_timeout));
+    let mut deadline = admitted.alarm.until(sent + settings.response_timeout);
     let answered = tokio::select! {
         biased;
         answered = settings.patience.send(&settings.upstream, admitted.request, &exchange) => answered,
-        () = deadline.as_mut() => return Err(Refusal::UpstreamSilent),
+        () = &mut deadline => return Err(Refusal::UpstreamSilent),
     };
     let response = match answered {
         Ok(response) => response,

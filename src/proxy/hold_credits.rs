@@ -101,6 +101,7 @@ fn admit(quoted: Quoted, pledge: Pledge, slot: Option<Slot>) -> Admitted {
         pledge,
         slot,
         keeping: quoted.keeping,
+        alarm: quoted.peer.alarm().clone(),
     }
 }
 

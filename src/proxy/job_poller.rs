@@ -15,6 +15,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tower::{Service, ServiceBuilder, ServiceExt};
 
+use super::alarm::Alarm;
 use super::attach_token::{AttachTokenLayer, Token};
 use super::body::OutgoingBody;
 use super::exchange::Exchange;
@@ -127,13 +128,14 @@ impl JobPoller {
         let exchange = Exchange::begin(REQUEST_ID.into(), Arc::clone(&self.meters));
         exchange.facts().operation = Some(operation.name.clone());
         let admitted = Admitted {
-            request,
+            request: Box::new(request),
             exchange,
             operation: Arc::clone(operation),
             pledge: Pledge::Job(id.clone()),
             policy: Arc::clone(&policy),
             slot: None,
             keeping: None,
+            alarm: Alarm::for_this_task(),
         };
         let attach = AttachTokenLayer {
             token: self.settings.token.clone(),

@@ -17,6 +17,7 @@ use crate::identity::Client;
 use crate::ids::JobId;
 use crate::ledger::{Fingerprint, Hold};
 
+pub mod alarm;
 pub mod answer;
 pub mod answer_refusals;
 pub mod ask;
@@ -53,6 +54,7 @@ pub mod refusal;
 mod refusal_body;
 pub mod resend;
 pub mod savings;
+mod served;
 pub mod server;
 pub mod settle;
 mod shadow;
@@ -69,6 +71,7 @@ pub mod unknown_keys;
 pub mod unpack;
 pub mod upstream;
 
+use alarm::Alarm;
 use ask::Wishes;
 use body::{AnswerBody, OutgoingBody};
 use connection::Connection;
@@ -94,7 +97,7 @@ fn refuse<F>(refusal: Refusal) -> Decided<F> {
 #[derive(Debug)]
 pub struct Arrived {
     /// Its head, and its body as it comes.
-    pub request: Request<Incoming>,
+    pub request: Box<Request<Incoming>>,
     /// Where its client can be seen.
     pub peer: Arc<dyn Connection>,
 }
@@ -103,7 +106,7 @@ pub struct Arrived {
 #[derive(Debug)]
 pub struct Traced {
     /// As it came.
-    pub request: Request<Incoming>,
+    pub request: Box<Request<Incoming>>,
     /// Where its client can be seen.
     pub peer: Arc<dyn Connection>,
     /// What is gathered about it.
@@ -114,7 +117,7 @@ pub struct Traced {
 #[derive(Debug)]
 pub struct Identified {
     /// As it came, but for the path once it is normalised.
-    pub request: Request<Incoming>,
+    pub request: Box<Request<Incoming>>,
     /// Where its client can be seen.
     pub peer: Arc<dyn Connection>,
     /// What is gathered about it.
@@ -146,7 +149,7 @@ pub struct Classified {
 #[derive(Debug)]
 pub struct Quoted {
     /// The request without its body.
-    pub request: Request<OutgoingBody>,
+    pub request: Box<Request<OutgoingBody>>,
     /// Where its client can be seen.
     pub peer: Arc<dyn Connection>,
     /// What is gathered about it.
@@ -184,7 +187,7 @@ pub struct Slotted {
 #[derive(Debug)]
 pub struct Admitted {
     /// What will be sent.
-    pub request: Request<OutgoingBody>,
+    pub request: Box<Request<OutgoingBody>>,
     /// What is gathered about it.
     pub exchange: Arc<Exchange>,
     /// The rules in force.
@@ -197,6 +200,8 @@ pub struct Admitted {
     pub slot: Option<Slot>,
     /// Where its answer is kept until its client has it.
     pub keeping: Option<Keeping>,
+    /// The timer of the task that its client's connection is served in.
+    pub alarm: Alarm,
 }
 
 /// What waits for the end of an exchange.

@@ -110,7 +110,15 @@ async fn unpriced(
 /// The body goes on in one piece, however it came.
 fn tell_length(headers: &mut HeaderMap, body: &Bytes) {
     headers.remove(TRANSFER_ENCODING);
-    headers.insert(CONTENT_LENGTH, HeaderValue::from(body.len()));
+    let mut digits = itoa::Buffer::new();
+    let length = digits.format(body.len());
+    // Mostly it came so.
+    if headers
+        .get(CONTENT_LENGTH)
+        .is_none_or(|told| told != length)
+    {
+        headers.insert(CONTENT_LENGTH, HeaderValue::from(body.len()));
+    }
 }
 
 fn quoted(
@@ -128,7 +136,7 @@ fn quoted(
         policy,
     } = classified.identified;
     Quoted {
-        request: request.map(|_| body),
+        request: Box::new((*request).map(|_| body)),
         peer,
         exchange,
         client,

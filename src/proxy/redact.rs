@@ -7,13 +7,13 @@
 
 use std::sync::Arc;
 
+use crate::secret::Secret;
 use bytes::{Bytes, BytesMut};
-use memchr::memmem::Finder;
 
 /// Finds one secret and covers it. Cheap to clone: every answer has one.
 #[derive(Clone)]
 pub struct Redactor {
-    secret: Arc<Finder<'static>>,
+    secret: Arc<Secret>,
     letter: u8,
 }
 
@@ -41,7 +41,7 @@ impl Redactor {
     /// Covers `secret`, which is not empty.
     pub fn new(secret: &str) -> Self {
         Self {
-            secret: Arc::new(Finder::new(secret.as_bytes()).into_owned()),
+            secret: Arc::new(Secret::new(secret.as_bytes())),
             letter: LETTERS
                 .into_iter()
                 .find(|letter| !secret.as_bytes().contains(letter))
@@ -56,7 +56,7 @@ impl Redactor {
 
     /// The bytes with the secret covered; the same bytes, untouched, if it is not there.
     pub fn cover(&self, bytes: Bytes) -> Bytes {
-        let length = self.secret.needle().len();
+        let length = self.secret.bytes().len();
         let Some(first) = self.secret.find(&bytes) else {
             return bytes;
         };
@@ -94,7 +94,7 @@ impl Redactor {
 
     /// The length of the longest end of `bytes` that the secret begins with.
     fn beginning_at_end_of(&self, bytes: &[u8]) -> usize {
-        let secret = self.secret.needle();
+        let secret = self.secret.bytes();
         let Some(first) = secret.first() else {
             return 0;
         };

@@ -33,7 +33,7 @@ impl Patience {
     pub async fn send(
         self,
         upstream: &Upstream,
-        mut request: Request<OutgoingBody>,
+        mut request: Box<Request<OutgoingBody>>,
         exchange: &Exchange,
     ) -> Result<Response<Arriving>, SendError> {
         let began = Instant::now();
@@ -47,7 +47,7 @@ impl Patience {
                 let request = back;
                 return Err(SendError::Unsent { why, request });
             }
-            request = *back;
+            request = back;
             exchange.facts().upstream_tries = Some(tried + 1);
             tracing::debug!(request.id = %exchange.request_id, "not sent, and tried again: {why}");
             tokio::time::sleep(pause).await;

@@ -5,28 +5,28 @@
 //! says it in our words), one that takes too long is not answered: the connection is closed.
 
 use std::convert::Infallible;
-use std::pin::Pin;
+use std::future::{Future, poll_fn};
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::Poll;
 use std::time::Duration;
 
 use ::metrics::{Counter, counter};
-use http::header::CONNECTION;
-use http::{HeaderValue, Request, Response};
-use hyper::body::Incoming;
+use http::Response;
 use hyper::server::conn::http1;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
 use hyper_util::server::graceful::GracefulConnection;
-use hyper_util::service::TowerToHyperService;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use tower::{Service, ServiceExt};
+use tower::Service;
 
 use super::Arrived;
 use super::connection::ClientStream;
 use super::first_words::FirstWords;
 use super::framing::WatchedStream;
+use super::served::Served;
 use super::socket::{Listen, Socket};
 use super::sources::{OpenBySource, OpenOne, Seldom};
 use super::stalled::StalledStream;
@@ -116,7 +116,6 @@ pub async fn serve<L, S>(
 fn builder(settings: &ServerSettings) -> http1::Builder {
     let mut builder = http1::Builder::new();
     builder
-        .timer(TokioTimer::new())
         .header_read_timeout(settings.header_read_timeout)
         .max_header_size(settings.header_bytes_max)
         // A head is measured when it is whole: until then this is what bounds it.
@@ -181,7 +180,7 @@ impl BySource {
 async fn serve_connection<C, S>(
     stream: ClientStream<C>,
     service: S,
-    builder: http1::Builder,
+    mut builder: http1::Builder,
     (settings, shutdown): (ServerSettings, CancellationToken),
 ) where
     C: Socket,
@@ -192,34 +191,47 @@ async fn serve_connection<C, S>(
     S::Future: Send + 'static,
 {
     let begun = Arc::new(AtomicBool::new(false));
-    let seen = Arc::clone(&begun);
     let peer = stream.connection();
-    let ending = shutdown.clone();
-    let service = service
-        .map_request(move |request: Request<Incoming>| {
-            seen.store(true, Ordering::Relaxed);
-            let peer = Arc::clone(&peer);
-            Arrived { request, peer }
-        })
-        .map_response(move |mut response: Response<TracedBody>| {
-            if ending.is_cancelled() {
-                let close = HeaderValue::from_static("close");
-                response.headers_mut().insert(CONNECTION, close);
-            }
-            response
-        });
+    builder.timer(peer.alarm().clone());
+    let service = Served::new(service, peer, Arc::clone(&begun), shutdown.clone());
     let stream = StalledStream::new(stream, settings.stalled_client_timeout);
     let stream = FirstWords::new(WatchedStream::new(stream), Arc::clone(&begun));
     let io = TokioIo::new(stream);
-    let connection = builder.serve_connection(io, TowerToHyperService::new(service));
+    let connection = builder.serve_connection(io, service);
     tokio::pin!(connection);
-    let ended = tokio::select! {
-        ended = connection.as_mut() => ended,
-        () = shutdown.cancelled() => last_exchange(connection, &begun, &settings).await,
+    let ended = match until(connection.as_mut(), &shutdown).await {
+        Some(ended) => ended,
+        None => last_exchange(connection, &begun, &settings).await,
     };
     if let Err(error) = ended {
         tracing::debug!(%error, "a connection ended early");
     }
+}
+
+/// What `work` comes to, or `None` if `shutdown` comes first. Both wake the same task: once that is arranged,
+/// to look at a flag is enough, with each of the many wakes of a connection.
+async fn until<W: Future>(
+    mut work: Pin<&mut W>,
+    shutdown: &CancellationToken,
+) -> Option<W::Output> {
+    let mut cancelled = pin!(shutdown.cancelled());
+    let mut is_arranged = false;
+    poll_fn(|cx| {
+        if let Poll::Ready(done) = work.as_mut().poll(cx) {
+            return Poll::Ready(Some(done));
+        }
+        let is_cancelled = if std::mem::replace(&mut is_arranged, true) {
+            shutdown.is_cancelled()
+        } else {
+            cancelled.as_mut().poll(cx).is_ready()
+        };
+        if is_cancelled {
+            Poll::Ready(None)
+        } else {
+            Poll::Pending
+        }
+    })
+    .await
 }
 
 /// Lets a connection do what it has begun, and what is on its way to it.

@@ -9,15 +9,17 @@
 //! The request id is a label. A client's own (`x-request-id`) is taken if it is short, plain and
 //! not a part of its credentials; otherwise one is minted. It is never unique and never a key.
 
+use std::convert::Infallible;
+use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
-use futures_util::future::BoxFuture;
 use http::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
 use http::{Response, StatusCode};
 use http_body::{Body, Frame, SizeHint};
+use pin_project_lite::pin_project;
 use tower::{Layer, Service};
 use uuid::fmt::Simple;
 
@@ -61,12 +63,11 @@ impl<S> Layer<S> for TraceLayer {
 
 impl<S> Service<Arrived> for Trace<S>
 where
-    S: Service<Traced, Response = Answer, Error = std::convert::Infallible>,
-    S::Future: Send + 'static,
+    S: Service<Traced, Response = Answer, Error = Infallible>,
 {
     type Response = Response<TracedBody>;
-    type Error = std::convert::Infallible;
-    type Future = BoxFuture<'static, Result<Self::Response, Self::Error>>;
+    type Error = Infallible;
+    type Future = Recorded<S::Future>;
 
     fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
         self.inner.poll_ready(cx)
@@ -79,22 +80,36 @@ where
             peer,
             exchange: Arc::clone(&exchange),
         });
-        Box::pin(async move {
-            let mut record = Record {
-                exchange,
-                status: None,
-            };
-            let (mut head, body) = answer.await?.into_parts();
-            record.status = Some(head.status);
-            if let Ok(id) = HeaderValue::from_str(&record.exchange.request_id) {
-                head.headers.insert(GUARD_REQUEST_ID, id);
-            }
-            let shadow = record.exchange.facts().shadow_text();
-            if let Some(limits) = shadow.and_then(|limits| HeaderValue::try_from(limits).ok()) {
-                head.headers.insert(GUARD_SHADOW, limits);
-            }
-            Ok(Response::from_parts(head, TracedBody { body, record }))
-        })
+        let record = Some(Record {
+            exchange,
+            status: None,
+        });
+        Recorded { answer, record }
+    }
+}
+
+pin_project! {
+    /// An answer with its record.
+    #[derive(Debug)]
+    pub struct Recorded<F> {
+        #[pin]
+        answer: F,
+        // Written down if it is dropped before there is an answer.
+        record: Option<Record>,
+    }
+}
+
+impl<F: Future<Output = Result<Answer, Infallible>>> Future for Recorded<F> {
+    type Output = Result<Response<TracedBody>, Infallible>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        let answer = ready!(this.answer.poll(cx))?;
+        // There until now: an answer comes once.
+        let Some(record) = this.record.take() else {
+            return Poll::Pending;
+        };
+        Poll::Ready(Ok(record.goes_with(answer)))
     }
 }
 
@@ -139,6 +154,23 @@ fn is_credential(headers: &HeaderMap, id: &str) -> bool {
 struct Record {
     exchange: Arc<Exchange>,
     status: Option<StatusCode>,
+}
+
+impl Record {
+    /// Says on the answer what the guard has to say of the exchange, and goes with it to its end.
+    fn goes_with(mut self, answer: Answer) -> Response<TracedBody> {
+        let (mut head, body) = answer.into_parts();
+        self.status = Some(head.status);
+        if let Ok(id) = HeaderValue::from_str(&self.exchange.request_id) {
+            head.headers.insert(GUARD_REQUEST_ID, id);
+        }
+        let shadow = self.exchange.facts().shadow_text();
+        if let Some(limits) = shadow.and_then(|limits| HeaderValue::try_from(limits).ok()) {
+            head.headers.insert(GUARD_SHADOW, limits);
+        }
+        let record = self;
+        Response::from_parts(head, TracedBody { body, record })
+    }
 }
 
 impl Drop for Record {

@@ -64,7 +64,7 @@ where
 /// Sends something free; an answer's status, or why there is none.
 async fn ask(upstream: Upstream) -> Result<u16, SendError> {
     let request = Request::get("/api/v1/accounts/me/").body(OutgoingBody::Empty);
-    let answer = upstream.send(request.unwrap()).await?;
+    let answer = upstream.send(Box::new(request.unwrap())).await?;
     Ok(answer.status().as_u16())
 }
 

@@ -72,7 +72,7 @@ async fn balance(upstream: &Upstream) -> Response<Arriving> {
     let request = Request::get("/api/v1/accounts/me/")
         .header("authorization", format!("Token {LIVE_TOKEN}"))
         .body(OutgoingBody::Empty);
-    let answer = upstream.send(request.unwrap()).await.unwrap();
+    let answer = upstream.send(Box::new(request.unwrap())).await.unwrap();
     assert_eq!(answer.status(), 200);
     answer
 }

@@ -103,7 +103,7 @@ fn way(identity: &Identity, port: u16, rest: Duration) -> Upstream {
 
 async fn ask(upstream: &Upstream, path: &str) -> Result<Response<Arriving>, SendError> {
     let request = Request::get(path).body(OutgoingBody::Empty).unwrap();
-    let asked = tokio::time::timeout(FOR_EVER, upstream.send(request)).await;
+    let asked = tokio::time::timeout(FOR_EVER, upstream.send(Box::new(request))).await;
     asked.unwrap()
 }
 

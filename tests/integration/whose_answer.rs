@@ -157,7 +157,11 @@ async fn call(upstream: &Upstream, id: &str, random: &mut StdRng, memory: &Arc<M
     };
     let request = Request::post(format!("/{id}")).body(body).unwrap();
     let leaves = [0, 1, 3, 1000, 1000, 1000, 1000, 1000][random.random_range(0..8)];
-    let sent = tokio::time::timeout(Duration::from_millis(leaves), upstream.send(request)).await;
+    let sent = tokio::time::timeout(
+        Duration::from_millis(leaves),
+        upstream.send(Box::new(request)),
+    )
+    .await;
     let answer = match sent {
         Err(_) | Ok(Err(SendError::Unanswered(_))) => return Knows::Nothing,
         Ok(Err(SendError::Unsent { .. })) => return Knows::Unsent,

@@ -1,7 +1,7 @@
 //! A paid answer as its client would have been given it.
 
 use bytes::{Bytes, BytesMut};
-use http::header::{CONTENT_LENGTH, HeaderMap, HeaderValue};
+use http::header::{CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue};
 use http::{StatusCode, response};
 
 use crate::credits::Credits;
@@ -16,8 +16,10 @@ const HEADER_BYTES: usize = 64;
 pub struct KeptAnswer {
     /// Its status.
     pub status: StatusCode,
-    /// Its headers, without its length.
-    pub headers: HeaderMap,
+    /// The names of its headers, without its length, each with the length of its value.
+    fields: Box<[(HeaderName, usize)]>,
+    /// Their values, one behind another.
+    values: Bytes,
     /// All of its body.
     pub body: Bytes,
     /// What was charged for it; zero for an accepted job, whose charge comes later.
@@ -27,46 +29,58 @@ pub struct KeptAnswer {
 impl KeptAnswer {
     /// Of the head that was sent, or would have been, and the pieces of the body. All of it is copied but
     /// the names, which stand alone: what comes from the wire is a part of a buffer that may be a
-    /// thousand times as large. The copies share one buffer of just their size.
+    /// thousand times as large. The copies share one buffer of just their size, and headers are made of
+    /// them only for an answer that is given again, which few are.
     pub fn new(head: &response::Parts, pieces: &[Bytes], charge: Credits) -> Self {
-        let mut headers = head.headers.clone();
-        headers.remove(CONTENT_LENGTH);
-        let values = headers.values().map(HeaderValue::len).sum::<usize>();
+        let fields = || {
+            head.headers
+                .iter()
+                .filter(|(name, _)| *name != CONTENT_LENGTH)
+        };
+        let values = fields().map(|(_, value)| value.len()).sum::<usize>();
         let body = pieces.iter().map(Bytes::len).sum::<usize>();
         let mut copied = BytesMut::with_capacity(values + body);
-        for value in headers.values() {
+        let copy = |(name, value): (&HeaderName, &HeaderValue)| {
             copied.extend_from_slice(value.as_bytes());
-        }
+            (name.clone(), value.len())
+        };
+        let fields = fields().map(copy).collect();
         for piece in pieces {
             copied.extend_from_slice(piece);
         }
         let mut body = copied.freeze();
-        for value in headers.values_mut() {
-            let copy = HeaderValue::from_maybe_shared(body.split_to(value.len()));
-            // The bytes of a value are those of a value.
-            *value = copy.unwrap_or(HeaderValue::from_static(""));
-        }
+        let values = body.split_to(values);
         Self {
             status: head.status,
-            headers,
+            fields,
+            values,
             body,
             charge,
         }
     }
 
+    /// Its headers, without its length.
+    pub fn headers(&self) -> HeaderMap {
+        let mut headers = HeaderMap::with_capacity(self.fields.len());
+        let mut rest = self.values.clone();
+        for (name, length) in &self.fields {
+            let value = HeaderValue::from_maybe_shared(rest.split_to(*length));
+            // The bytes of a value are those of a value.
+            headers.append(name, value.unwrap_or(HeaderValue::from_static("")));
+        }
+        headers
+    }
+
     /// What it takes in memory, in bytes, about.
     pub fn bytes(&self) -> usize {
-        let header = |(name, value): (&http::HeaderName, &http::HeaderValue)| {
-            name.as_str().len() + value.len() + HEADER_BYTES
-        };
-        self.body.len() + self.headers.iter().map(header).sum::<usize>() + FRAME_BYTES
+        let names = |(name, _): &(HeaderName, usize)| name.as_str().len() + HEADER_BYTES;
+        let names = self.fields.iter().map(names).sum::<usize>();
+        names + self.values.len() + self.body.len() + FRAME_BYTES
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use http::HeaderName;
-
     use super::*;
 
     #[test]
@@ -90,8 +104,8 @@ mod tests {
         drop(head);
         assert!(buffer.is_unique(), "the buffer is free again");
         assert_eq!(kept.body, "told");
-        let told = kept
-            .headers
+        let headers = kept.headers();
+        let told = headers
             .iter()
             .map(|(name, value)| (name.as_str(), value.as_bytes()));
         let rarely = ("x-rarely", &b"told"[..]);

@@ -264,7 +264,7 @@ fn replay(answer: &KeptAnswer) -> Answer {
     let mut replayed = Answer::new(AnswerBody::full(answer.body.clone()));
     *replayed.status_mut() = answer.status;
     let headers = replayed.headers_mut();
-    *headers = answer.headers.clone();
+    *headers = answer.headers();
     headers.remove(GUARD_REMAINING);
     headers.remove(GUARD_BUDGET);
     headers.insert(GUARD_CHARGE, HeaderValue::from_static("0"));

@@ -1,7 +1,7 @@
 //! The rules of kept answers against a plain account of what happened, over many made-up histories.
 
 use bytes::Bytes;
-use http::{HeaderMap, StatusCode};
+use http::Response;
 use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
 
@@ -53,12 +53,8 @@ fn digest(call: u8) -> CallDigest {
 }
 
 fn answer(bytes: usize) -> KeptAnswer {
-    KeptAnswer {
-        status: StatusCode::OK,
-        headers: HeaderMap::new(),
-        body: Bytes::from(vec![0; bytes]),
-        charge: Credits::ZERO,
-    }
+    let head = Response::new(()).into_parts().0;
+    KeptAnswer::new(&head, &[Bytes::from(vec![0; bytes])], Credits::ZERO)
 }
 
 /// A client with its ticket, and whether the exchange was begun for it.

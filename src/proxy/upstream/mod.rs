@@ -100,7 +100,7 @@ impl Upstream {
     /// [`SendError`]: that nothing was sent, or that nobody knows.
     pub async fn send(
         &self,
-        mut request: Request<OutgoingBody>,
+        mut request: Box<Request<OutgoingBody>>,
     ) -> Result<Response<Arriving>, SendError> {
         loop {
             let Taken { mut sender, is_new } = match self.0.take().await {
@@ -113,7 +113,7 @@ impl Upstream {
                 }
                 continue;
             }
-            let mut error = match sender.send(request, &self.0.origin).await {
+            let mut error = match sender.send(*request, &self.0.origin).await {
                 Ok(response) => {
                     return Ok(response.map(|body| Arriving::new(body, sender, &self.0)));
                 }
@@ -121,8 +121,8 @@ impl Upstream {
             };
             // hyper hands a request back of which it wrote nothing.
             request = match error.take_message() {
-                Some(back) if !is_new => back,
-                Some(back) => return Err(unsent(&error.into_error(), back)),
+                Some(back) if !is_new => Box::new(back),
+                Some(back) => return Err(unsent(&error.into_error(), Box::new(back))),
                 None => return Err(SendError::Unanswered(describe(&error.into_error()))),
             };
         }
@@ -163,8 +163,8 @@ fn tunnel<C>(proxy: &Uri, to_proxy: C) -> Tunnel<C> {
     }
 }
 
-fn unsent(error: &(dyn Error + 'static), request: Request<OutgoingBody>) -> SendError {
-    let (why, request) = (describe(error), Box::new(request));
+fn unsent(error: &(dyn Error + 'static), request: Box<Request<OutgoingBody>>) -> SendError {
+    let why = describe(error);
     SendError::Unsent { why, request }
 }
 
