@@ -49,8 +49,8 @@
 //! `ledger`, `catalogue` and `identity` do not know one another, nor any server, nor the settings.
 //! `account` does not know the ledger: `app` hands its readings on. `simulator` shares only
 //! `credits` and `clock` with the rest, for a pretend upstream that priced with our catalogue could
-//! not find its mistakes. `credits`, `clock`, `ids`, `secret`, `transaction` (whose amounts are `credits`) and `version`
-//! use nothing else of ours, and all may use them.
+//! not find its mistakes. `credits`, `clock`, `counted`, `ids`, `secret`, `transaction` (whose amounts are
+//! `credits`) and `version` use nothing else of ours, and all may use them.
 //! `tests/tidy.rs` holds the code to this list.
 //!
 //! # Where to read on
@@ -68,6 +68,7 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod control;
+pub mod counted;
 pub mod credits;
 pub mod identity;
 pub mod ids;

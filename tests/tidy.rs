@@ -15,6 +15,7 @@ use std::path::{Path, PathBuf};
 const MAY_USE: &[(&str, &[&str])] = &[
     ("credits", &[]),
     ("clock", &[]),
+    ("counted", &[]),
     ("ids", &[]),
     ("secret", &[]),
     ("transaction", &["credits"]),
@@ -25,7 +26,14 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("catalogue", &["credits", "ids"]),
     (
         "ledger",
-        &["credits", "clock", "ids", "metrics", "transaction"],
+        &[
+            "credits",
+            "clock",
+            "counted",
+            "ids",
+            "metrics",
+            "transaction",
+        ],
     ),
     ("account", &["credits", "clock", "metrics", "transaction"]),
     (
@@ -39,6 +47,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "account",
             "catalogue",
             "clock",
+            "counted",
             "credits",
             "ids",
             "ledger",
@@ -50,6 +59,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
         "reports",
         &[
             "catalogue",
+            "counted",
             "credits",
             "ids",
             "ledger",
@@ -75,6 +85,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "account",
             "catalogue",
             "clock",
+            "counted",
             "credits",
             "identity",
             "ids",
@@ -123,6 +134,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "clock",
             "config",
             "control",
+            "counted",
             "credits",
             "identity",
             "ledger",

@@ -8,6 +8,7 @@ use anyhow::Context as _;
 
 use crate::cli::progress::Progress;
 use crate::cli::{Context, books};
+use crate::counted::counted;
 use crate::ledger::open_reader;
 
 #[derive(Debug, clap::Args)]
@@ -29,6 +30,7 @@ pub(super) fn run(args: &Args, context: &Context, out: &mut dyn Write) -> anyhow
         .recorded_at
         .map(|at| format!(", the last recorded at {at}"))
         .unwrap_or_default();
-    writeln!(out, "{}: {} entries{last}", args.file.display(), tail.seq)?;
+    let entries = counted(tail.seq, "entry", "entries");
+    writeln!(out, "{}: {entries}{last}", args.file.display())?;
     Ok(ExitCode::SUCCESS)
 }

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use crate::cli::Context;
 use crate::config::{self, Config};
+use crate::counted::counted;
 
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
@@ -32,16 +33,16 @@ fn summary(config: &Config, out: &mut dyn Write) -> std::io::Result<()> {
     writeln!(out, "  upstream  {}", config.upstream.base_url)?;
     writeln!(out, "  ledger    {}", config.ledger.path.display())?;
     let counts = [
-        (config.teams.len(), "team"),
-        (config.clients.len(), "key"),
-        (config.budgets.len(), "budget"),
-        (config.floors.len(), "floor"),
-        (config.rates.len(), "rate"),
-        (config.catalogue.operations().count(), "operation"),
+        counted(config.teams.len(), "team", "teams"),
+        counted(config.clients.len(), "key", "keys"),
+        counted(config.budgets.len(), "budget", "budgets"),
+        counted(config.floors.len(), "floor", "floors"),
+        counted(config.rates.len(), "rate", "rates"),
+        counted(
+            config.catalogue.operations().count(),
+            "operation",
+            "operations",
+        ),
     ];
-    let counts = counts.map(|(count, name)| {
-        let ending = if count == 1 { "" } else { "s" };
-        format!("{count} {name}{ending}")
-    });
     writeln!(out, "  {}", counts.join(", "))
 }

@@ -10,6 +10,7 @@ use clap::ValueEnum;
 
 use crate::cli::progress::Progress;
 use crate::cli::{Context, archives, books, note};
+use crate::counted::counted;
 use crate::reports::{self, Entries, Period};
 
 #[derive(Debug, clap::Args)]
@@ -62,8 +63,10 @@ pub(super) fn run(args: &Args, context: &Context, out: &mut dyn Write) -> anyhow
     };
     drop(bar);
     note(&format!(
-        "{count} entries recorded from {} up to {}",
-        period.from, period.to
+        "{} recorded from {} up to {}",
+        counted(count, "entry", "entries"),
+        period.from,
+        period.to
     ));
     if period.is_open(now) {
         note("note: this period is not over yet; a later export of it will have more entries");

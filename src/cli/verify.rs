@@ -8,6 +8,7 @@ use anyhow::Context as _;
 
 use crate::cli::progress::Progress;
 use crate::cli::{Context, archives, books};
+use crate::counted::counted;
 use crate::ledger::VerifyReport;
 
 #[derive(Debug, clap::Args)]
@@ -34,21 +35,19 @@ pub(super) fn run(args: &Args, context: &Context, out: &mut dyn Write) -> anyhow
 fn tell(path: &str, report: &VerifyReport, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
     writeln!(
         out,
-        "{path}: {} entries, {} holds ({} open), {} sums, {} rows of the account ({} matched), {} findings",
-        report.entries,
-        report.holds,
+        "{path}: {}, {} ({} open), {}, {} of the account ({} matched), {}",
+        counted(report.entries, "entry", "entries"),
+        counted(report.holds, "hold", "holds"),
         report.open,
-        report.sums,
-        report.transactions,
+        counted(report.sums, "sum", "sums"),
+        counted(report.transactions, "row", "rows"),
         report.matches,
-        report.findings
+        counted(report.findings, "finding", "findings")
     )?;
     if report.archives > 0 {
-        let (archives, unread) = (report.archives, report.unread);
-        writeln!(
-            out,
-            "{archives} archives; {unread} entries in them were left out"
-        )?;
+        let archives = counted(report.archives, "archive", "archives");
+        let unread = counted(report.unread, "entry", "entries");
+        writeln!(out, "{archives}; left out: {unread}")?;
     }
     if report.is_sound() {
         writeln!(out, "Everything agrees.")?;
@@ -58,7 +57,8 @@ fn tell(path: &str, report: &VerifyReport, out: &mut dyn Write) -> anyhow::Resul
         writeln!(out, "mismatch: {mismatch}")?;
     }
     if report.untold > 0 {
-        writeln!(out, "and {} more mismatches", report.untold)?;
+        let more = counted(report.untold, "more mismatch", "more mismatches");
+        writeln!(out, "and {more}")?;
     }
     writeln!(
         out,

@@ -27,6 +27,12 @@ impl Environment {
             .filter(|(name, _)| name.starts_with(OVERRIDE_PREFIX))
             .map(|(name, value)| (name.as_str(), value.as_str()))
     }
+
+    /// The path of the setting that a variable overrides.
+    pub(super) fn path_of(name: &str) -> String {
+        let parts = name.strip_prefix(OVERRIDE_PREFIX).unwrap_or(name);
+        parts.to_lowercase().replace("__", ".")
+    }
 }
 
 /// What the name of an override begins with; the parts of a setting's path follow, with two

@@ -18,7 +18,7 @@ pub(super) fn read(
     environment: &Environment,
     complaints: &mut Complaints,
 ) -> Result<File, ConfigErrors> {
-    let mut tree = merge(text, environment)?;
+    let mut tree = merge(text, environment, complaints)?;
     refuse_non_numbers(&mut tree, complaints);
     loop {
         match serde_path_to_error::deserialize::<_, File>(&tree) {
@@ -40,10 +40,25 @@ pub(super) fn read(
 }
 
 /// The file as it stands, and the overrides put in where their paths lead. The builder of the reader takes
-/// a file's outermost names for paths too: `"team[4000000000]"` has it make room for as many teams.
-fn merge(text: &str, environment: &Environment) -> Result<Value, ConfigErrors> {
-    let variables = environment
+/// a file's outermost names for paths too: `"team[4000000000]"` has it make room for as many teams. So would
+/// a variable of that name.
+fn merge(
+    text: &str,
+    environment: &Environment,
+    complaints: &mut Complaints,
+) -> Result<Value, ConfigErrors> {
+    let (of_items, variables): (Vec<_>, Vec<_>) = environment
         .overrides()
+        .partition(|(name, _)| name.contains('['));
+    for (name, _) in of_items {
+        complaints.unread(Complaint {
+            path: Environment::path_of(name),
+            what: "is no setting".to_owned(),
+            hint: "no variable stands for an item of a list: write it in the file".to_owned(),
+        });
+    }
+    let variables = variables
+        .into_iter()
         .map(|(name, value)| (name.to_owned(), value.to_owned()))
         .collect();
     let overrides = config::Environment::with_prefix("GUARD")
@@ -327,6 +342,30 @@ mod tests {
             let errors = complaints.finish().unwrap_err();
             let paths: Vec<&str> = errors.complaints().iter().map(|c| &*c.path).collect();
             assert_eq!(paths, [name]);
+        }
+    }
+
+    #[test]
+    fn no_variable_stands_for_an_item_of_a_list() {
+        for (name, path) in [
+            ("GUARD__TEAM[4000000000]", "team[4000000000]"),
+            ("GUARD__TEAM[-4000000000]__ID", "team[-4000000000].id"),
+            ("GUARD__TEAM[0]__ID", "team[0].id"),
+            ("GUARD__SERVER__TRUSTED[9]", "server.trusted[9]"),
+        ] {
+            let variables = Environment::from_iter([(name, "x"), ("GUARD__SERVER__LISTEN", "y")]);
+            let mut complaints = Complaints::default();
+            let file = read("[[team]]\nid = \"growth\"", &variables, &mut complaints).unwrap();
+            assert_eq!(file.team.len(), 1);
+            assert_eq!(file.team[0].id.as_deref(), Some("growth"));
+            assert_eq!(
+                file.server.listen.as_deref(),
+                Some("y"),
+                "the others are read"
+            );
+            let errors = complaints.finish().unwrap_err();
+            let paths: Vec<&str> = errors.complaints().iter().map(|c| &*c.path).collect();
+            assert_eq!(paths, [path]);
         }
     }
 

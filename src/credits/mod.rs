@@ -73,14 +73,6 @@ impl Credits {
         }
     }
 
-    /// The difference, or `None` if it cannot be counted.
-    pub const fn checked_sub(self, other: Self) -> Option<Self> {
-        match self.0.checked_sub(other.0) {
-            Some(difference) => Some(Self(difference)),
-            None => None,
-        }
-    }
-
     /// This amount `count` times, or `None` if it cannot be counted.
     pub fn checked_times(self, count: u64) -> Option<Self> {
         let count = i64::try_from(count).ok()?;

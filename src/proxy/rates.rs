@@ -18,6 +18,7 @@ use governor::state::{InMemoryState, NotKeyed};
 use governor::{Quota, RateLimiter};
 use tokio::time::Instant;
 
+use crate::counted::counted;
 use crate::credits::Credits;
 use crate::identity::{Client, Priority};
 use crate::ids::{OperationName, TeamId};
@@ -163,7 +164,8 @@ impl RateRule {
             words += &format!(" for key {key}");
         }
         if let Some(operations) = &self.filter.operations {
-            words += &format!(" for {} operations", operations.len());
+            let operations = counted(operations.len(), "operation", "operations");
+            words += &format!(" for {operations}");
         }
         words
     }

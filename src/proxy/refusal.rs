@@ -14,6 +14,7 @@ use jiff::Timestamp;
 
 use super::memory::NoRoom;
 use super::short::{AboveMax, Short};
+use crate::counted::counted;
 use crate::credits::Credits;
 use crate::identity::{Pause, Whose};
 use crate::ids::{KeyId, OperationName};
@@ -349,8 +350,9 @@ impl SlotsFull {
             None => "unknown: none was freed in the last minute".into(),
         };
         format!(
-            "All slots of {family} are taken: the upstream serves {} such calls at a time, for all teams together, and {what}. {} of them are waiting; the wait is {long}. Nothing was sent or held. Try again after the time in Retry-After.",
-            standing.cap, standing.waiting,
+            "All slots of {family} are taken: the upstream serves {} at a time, for all teams together, and {what}. {} waiting; the wait is {long}. Nothing was sent or held. Try again after the time in Retry-After.",
+            counted(standing.cap, "such call", "such calls"),
+            counted(standing.waiting, "of them is", "of them are"),
         )
     }
 }

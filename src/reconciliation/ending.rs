@@ -4,6 +4,7 @@ use tokio::task::spawn_blocking;
 
 use super::judge::{self, Late};
 use super::keeping::Judged;
+use super::kinds::Kinds;
 use super::matching::{Answer, DoubtEnd};
 use super::notes::UndecidedNote;
 use super::open::ABSENT;
@@ -16,8 +17,12 @@ use crate::credits::Credits;
 use crate::ledger::{Decision, Entry, Finding, FindingKind, HoldId, Note, NoteKind, ResolveError};
 use crate::transaction::TransactionId;
 
-/// How the evidence ends of an entry that nothing decided.
-const ALLOCATED: &str = " (allocated: nothing else decided about it within a day)";
+/// How the evidence goes on of an entry that is not certain, before the reason and a bracket.
+const ALLOCATED: &str = " (allocated: ";
+/// What the name of its finding begins with, before the hold.
+pub(super) const ALLOCATED_NAME: &str = "allocated:";
+/// Why it mostly is not.
+const NOTHING_ELSE: &str = "nothing else decided about it within a day";
 
 impl Reconciler {
     /// Ends the doubts that the account's list decides. One that has ended meanwhile stays as it is.
@@ -31,7 +36,15 @@ impl Reconciler {
         summary: &mut Summary,
     ) -> Result<Vec<UndecidedNote>, ReconcileError> {
         let mut kept = Vec::new();
+        let mut given = None;
+        let operations = self.charged_operations();
+        let kinds = Kinds {
+            operations: &operations,
+            known: &answer.known,
+        };
         for end in &answer.ended {
+            let doubt = asked.doubts.iter().find(|doubt| doubt.hold == end.hold);
+            let mut why = end.allocated.then(|| NOTHING_ELSE.to_owned());
             if end.matches.is_empty()
                 && let Some(why) = asked.no_silence(end.hold, &state.open, &state.notes)
             {
@@ -42,24 +55,35 @@ impl Reconciler {
                 });
                 continue;
             }
-            let (decision, note) = decision(end);
+            if end.matches.is_empty()
+                && !end.allocated
+                && let Some(doubt) = doubt
+            {
+                let given = match &mut given {
+                    Some(given) => given,
+                    None => given.insert(self.given(state).await?),
+                };
+                why = given.may_be(doubt, kinds).map(|row| {
+                    format!("the row {row} may be its own, and was given to the nearest")
+                });
+            }
+            let (decision, note) = decision(end, why.as_deref());
             let entry = match self.ledger.decide(end.hold, decision, note).await {
                 Ok(entry) => entry,
                 Err(ResolveError::Ledger(error)) => return Err(error.into()),
                 // A poll or a person was first; the next run sees what they did.
                 Err(_) => continue,
             };
-            telemetry::doubt_ended(end);
+            telemetry::doubt_ended(end, why.is_some());
             let rows = end.matches.iter().cloned();
             let mut judged = state.open.tie(rows, "its call was found");
             if !end.matches.is_empty() && !end.allocated {
-                let doubt = asked.doubts.iter().find(|doubt| doubt.hold == end.hold);
                 let shown = doubt.and_then(|doubt| state.notes.show(&doubt.operation));
                 judged.records.extend(shown);
             }
             judged.found.extend(allocated(&entry));
             self.keep(state, vec![judged], summary).await?;
-            match (end.allocated, end.matches.is_empty()) {
+            match (why.is_some(), end.matches.is_empty()) {
                 (true, _) => summary.allocated += 1,
                 (false, true) => summary.released += 1,
                 (false, false) => {
@@ -126,10 +150,10 @@ impl Reconciler {
 
 /// What the ledger is told, and what that rests on: an entry that was allocated says so itself, for the
 /// process may die before that is found.
-fn decision(end: &DoubtEnd) -> (Decision, Note) {
-    let also = if end.allocated { ALLOCATED } else { "" };
+fn decision(end: &DoubtEnd, why_allocated: Option<&str>) -> (Decision, Note) {
+    let also = why_allocated.map_or_else(String::new, |why| format!("{ALLOCATED}{why})"));
     if end.matches.is_empty() {
-        return (Decision::Release, Note::reason(ABSENT.to_owned() + also));
+        return (Decision::Release, Note::reason(ABSENT.to_owned() + &also));
     }
     let ids = end
         .matches
@@ -137,33 +161,46 @@ fn decision(end: &DoubtEnd) -> (Decision, Note) {
         .map(|found| found.transaction.to_string());
     let note = Note {
         kind: NoteKind::Transaction,
-        text: ids.collect::<Vec<_>>().join(" ") + also,
+        text: ids.collect::<Vec<_>>().join(" ") + &also,
     };
     (Decision::Settle(end.charge), note)
 }
 
 /// Whether an entry ended a doubt that nothing decided.
 pub(super) fn is_allocated(entry: &Entry) -> bool {
+    why_allocated(entry).is_some()
+}
+
+fn why_allocated(entry: &Entry) -> Option<&str> {
     let note = entry.evidence.as_ref().filter(|note| match note.kind {
         NoteKind::Transaction => true,
         NoteKind::Reason => note.text.starts_with(ABSENT),
         _ => false,
     });
-    note.is_some_and(|note| note.text.ends_with(ALLOCATED))
+    let (_, why) = note?.text.split_once(ALLOCATED)?;
+    why.strip_suffix(')')
 }
 
 /// What was allocated is said, so that a person can put it right.
 pub(super) fn allocated(entry: &Entry) -> Option<Finding> {
-    let note = entry.evidence.as_ref().filter(|_| is_allocated(entry))?;
+    let why = why_allocated(entry)?;
+    let note = entry.evidence.as_ref()?;
     let first = note.text.split_whitespace().next();
     let first: Option<TransactionId> = first.and_then(|id| id.parse().ok());
-    let given = match &first {
-        Some(row) => format!("was given the nearest row, {row}"),
-        None => "was released, since no row was near".to_owned(),
-    };
     let hold = entry.hold;
+    let detail = match &first {
+        _ if why != NOTHING_ELSE => {
+            format!("hold {hold} was released, which is not certain: {why}")
+        }
+        Some(row) => format!(
+            "nothing decided about hold {hold} within a day: it was given the nearest row, {row}"
+        ),
+        None => format!(
+            "nothing decided about hold {hold} within a day: it was released, since no row was near"
+        ),
+    };
     Some(Finding {
-        name: format!("allocated:{hold}").into(),
+        name: format!("{ALLOCATED_NAME}{hold}").into(),
         kind: FindingKind::Allocated,
         found_at: entry.recorded_at,
         at: entry.recorded_at,
@@ -172,6 +209,6 @@ pub(super) fn allocated(entry: &Entry) -> Option<Finding> {
         drift: Credits::ZERO,
         hold: Some(hold),
         transaction: first,
-        detail: format!("nothing decided about hold {hold} within a day: it {given}"),
+        detail,
     })
 }

@@ -14,6 +14,7 @@ mod balance_kind;
 mod cross_check;
 mod ending;
 mod entries;
+mod given;
 mod judge;
 mod keeping;
 mod kinds;

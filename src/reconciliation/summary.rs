@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::account::{Span, Stop};
+use crate::counted::counted;
 use crate::credits::Credits;
 use crate::ledger::{BalanceIs, FindingKind};
 
@@ -166,8 +167,10 @@ impl fmt::Display for Summary {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(
             out,
-            "{} rows read ({} unreadable), {} tied to settled charges",
-            self.rows, self.unreadable, self.matched
+            "{} read ({} unreadable), {} tied to settled charges",
+            counted(self.rows, "row", "rows"),
+            self.unreadable,
+            self.matched
         )?;
         writeln!(
             out,
@@ -181,7 +184,8 @@ impl fmt::Display for Summary {
             writeln!(out, "{count} new {}: drift {drift} credits", kind.as_str())?;
         }
         if self.closed > 0 {
-            writeln!(out, "{} earlier findings explained", self.closed)?;
+            let earlier = counted(self.closed, "earlier finding", "earlier findings");
+            writeln!(out, "{earlier} explained")?;
         }
         match self.complete_until {
             Some(at) => write!(out, "complete up to {at}")?,

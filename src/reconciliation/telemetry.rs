@@ -31,8 +31,8 @@ pub(super) fn found(finding: &Finding) {
 }
 
 /// A doubt, or a job, was ended by the account's list.
-pub(super) fn doubt_ended(end: &DoubtEnd) {
-    let how = match (end.allocated, end.matches.is_empty()) {
+pub(super) fn doubt_ended(end: &DoubtEnd, is_allocated: bool) {
+    let how = match (is_allocated, end.matches.is_empty()) {
         (true, _) => "allocated",
         (false, true) => "released",
         (false, false) => "settled",

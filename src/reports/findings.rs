@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::period::Period;
 use super::text::{plain, table, utc};
+use crate::counted::counted;
 use crate::credits::Credits;
 use crate::ids::{OperationName, TeamId};
 use crate::ledger::store::{KeptFinding, Reader};
@@ -161,7 +162,8 @@ pub fn findings_text(report: &FindingsReport) -> String {
     let _ = writeln!(out, "{}", lines.trim_fmt());
     let more = report.findings.len().saturating_sub(SHOWN);
     if more > 0 {
-        let _ = writeln!(out, "and {more} earlier ones: --json has them all");
+        let more = counted(more, "earlier one", "earlier ones");
+        let _ = writeln!(out, "and {more}: --json has them all");
     }
     out
 }
@@ -173,7 +175,7 @@ fn meaning(kind: &str) -> &'static str {
         Some(FindingKind::OursOnly) => "settled here, and the account has no row for it",
         Some(FindingKind::AmountDiffers) => "both know it, with different amounts; refunds too",
         Some(FindingKind::Late) => "its row came after the doubt had been released",
-        Some(FindingKind::Allocated) => "undecided for a day: given the nearest row",
+        Some(FindingKind::Allocated) => "undecided for a day: given the nearest row, or none",
         Some(FindingKind::UnexpectedPrice) => "charged at a price nobody was told of",
         Some(FindingKind::TopUp) => "the account got money",
         Some(FindingKind::Unit) => "figures not in the unit the settings say",

@@ -11,6 +11,7 @@ use jiff::tz::TimeZone;
 use super::spend::{
     AccountLine, BudgetLine, HoldLine, HoldState, SavedLine, SpendLine, SpendReport,
 };
+use crate::counted::counted;
 use crate::credits::Credits;
 use crate::ids::{BudgetId, TeamId};
 use crate::ledger::{Budget, Mode, WindowRule};
@@ -261,7 +262,8 @@ fn spend_tables(out: &mut String, lines: &[SpendLine], names: &TeamNames) {
     }
     let calls: u64 = lines.iter().map(|line| line.calls).sum();
     let settled: Credits = lines.iter().map(|line| line.settled).sum();
-    let _ = writeln!(out, "{settled} credits for {calls} calls.");
+    let calls = counted(calls, "call", "calls");
+    let _ = writeln!(out, "{settled} credits for {calls}.");
 }
 
 /// Says nothing where nothing was saved: most guards are not asked to.
@@ -322,7 +324,8 @@ fn hold_table(out: &mut String, lines: &[HoldLine]) {
     }
     let _ = writeln!(out, "{}", table.trim_fmt());
     if live > LIVE_SHOWN {
-        let _ = writeln!(out, "and {} more live calls.", live - LIVE_SHOWN);
+        let more = counted(live - LIVE_SHOWN, "more live call", "more live calls");
+        let _ = writeln!(out, "and {more}.");
     }
     let doubts = lines.iter().filter(|line| line.state == HoldState::InDoubt);
     let (count, sum) = doubts.fold((0_usize, Credits::ZERO), |(count, sum), line| {

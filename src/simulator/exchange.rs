@@ -115,7 +115,7 @@ impl Service {
             .as_ref()
             .and_then(|fault| before_acceptance(fault, route, settings))
         {
-            return end(ending, Delivery::default()).await;
+            return self.end(ending, Delivery::default()).await;
         }
         let mut extra = HeaderMap::new();
         if bearer.test {
@@ -137,7 +137,20 @@ impl Service {
             .run(arrived, route, segment, bearer, fault.as_ref(), slot)
             .await
             .unwrap_or_else(Outcome::unpriced);
-        finish(outcome, fault.as_ref(), bearer, settings, extra).await
+        let delivery = outcome.delivery.clone();
+        let ending = ending_of(&outcome, fault.as_ref(), bearer, settings, extra);
+        self.end(ending, delivery).await
+    }
+
+    async fn end(&self, ending: Ending, delivery: Delivery) -> Result<Response<ReplyBody>, Cut> {
+        match ending {
+            Ending::Cut => Err(Cut),
+            Ending::Silence => std::future::pending().await,
+            Ending::Reply(reply, wait) => {
+                self.faults.wait(wait).await;
+                Ok(reply.into_response(delivery))
+            }
+        }
     }
 
     /// The fault of this call. A test token is never made to misbehave: it has its own means.
@@ -346,32 +359,18 @@ fn reply_of(outcome: &Outcome, fault: Option<&Fault>, settings: &SimulatorSettin
     reply
 }
 
-async fn finish(
-    outcome: Outcome,
+fn ending_of(
+    outcome: &Outcome,
     fault: Option<&Fault>,
     bearer: &Bearer,
     settings: &SimulatorSettings,
     extra: HeaderMap,
-) -> Result<Response<ReplyBody>, Cut> {
-    let mut reply = reply_of(&outcome, fault, settings);
+) -> Ending {
+    let mut reply = reply_of(outcome, fault, settings);
     reply.headers.extend(extra);
-    let ending = match fault {
+    match fault {
         None => Ending::Reply(reply, Duration::ZERO),
         Some(fault) => faults::instead_of_the_call(fault, outcome.charge, settings)
             .unwrap_or_else(|| faults::dress(fault, reply, &bearer.token)),
-    };
-    end(ending, outcome.delivery).await
-}
-
-async fn end(ending: Ending, delivery: Delivery) -> Result<Response<ReplyBody>, Cut> {
-    match ending {
-        Ending::Cut => Err(Cut),
-        Ending::Silence => std::future::pending().await,
-        Ending::Reply(reply, wait) => {
-            if !wait.is_zero() {
-                tokio::time::sleep(wait).await;
-            }
-            Ok(reply.into_response(delivery))
-        }
     }
 }

@@ -167,3 +167,21 @@ fn a_key_for_nobody_or_with_a_taken_id_is_not_made() {
         assert!(!ran.all().contains("gg_"), "{ran:?}");
     }
 }
+
+#[test]
+fn the_sandbox_has_a_configuration_of_its_own_and_takes_no_other() {
+    let folder = Folder::with(GOOD);
+    let help = folder.run(&["sandbox", "--help"]);
+    assert!(
+        help.out.contains("--once") && !help.out.contains("--config"),
+        "{help:?}"
+    );
+    for arguments in [
+        ["sandbox", "--once", "--config", "guard.toml"],
+        ["--config", "guard.toml", "sandbox", "--once"],
+    ] {
+        let ran = folder.run(&arguments);
+        assert_eq!(ran.code, 2, "{ran:?}");
+        assert!(ran.err.contains("leave --config out"), "{ran:?}");
+    }
+}

@@ -208,7 +208,7 @@ async fn a_dry_run_says_whether_the_call_would_wait_for_a_slot_or_for_anothers_a
         (&page["verdict"], &page["slot"]),
         (&json!("admitted"), &slot)
     );
-    let slow = Fault::SlowHeaders(std::time::Duration::from_secs(2));
+    let slow = Fault::SlowHeaders(std::time::Duration::from_secs(60));
     world.simulator.faults().next_on(1, companies, slow);
     let first = on_its_way(&world, "first", companies, &rows(2));
     until_shown(&world, "guard_slots_in_use{family=\"search_companies\"} 1").await;
@@ -240,6 +240,7 @@ async fn a_dry_run_says_whether_the_call_would_wait_for_a_slot_or_for_anothers_a
         assert_eq!(page["verdict"], verdict, "{page}");
         assert_eq!(page["refusal"]["code"], refusal, "{page}");
     }
+    world.simulator.faults().hurry();
     for calls in [first, second] {
         assert_eq!(calls.join_all().await[0].status, 200);
     }

@@ -78,7 +78,7 @@ async fn balance(upstream: &Upstream) -> Response<Arriving> {
 }
 
 /// Waits until the relay has this many connections open.
-async fn until_open(relay: &Relay, open: usize) {
+pub async fn until_open(relay: &Relay, open: usize) {
     for _ in 0..1000 {
         if relay.open() == open {
             return;

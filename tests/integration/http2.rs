@@ -1,5 +1,5 @@
-//! An upstream that speaks HTTP/2: one connection for all calls, none of which may suffer from another's
-//! client, from the connection's age, or from its end.
+//! An upstream that speaks HTTP/2: one connection for as many calls as it serves at a time, none of which may
+//! suffer from another's client, from the connection's age, or from its end.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -9,10 +9,11 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::future::{join_all, pending};
 use generect_guard::proxy::body::OutgoingBody;
+use generect_guard::proxy::memory::Memory;
 use generect_guard::proxy::upstream::{Arriving, SendError, Upstream, UpstreamSettings};
 use http::{Request, Response, Version};
 use http_body::Frame;
-use http_body_util::{BodyExt, StreamBody};
+use http_body_util::{BodyExt, Full, StreamBody};
 use hyper::body::Incoming;
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
@@ -23,7 +24,7 @@ use tokio::io::copy_bidirectional;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Notify;
 
-use crate::connections::settings;
+use crate::connections::{settings, until_open};
 use crate::support::relay::{self, Identity};
 
 /// Nothing here takes so long, unless it takes for ever.
@@ -34,7 +35,13 @@ const BIG_BYTES: usize = 3 << 20;
 /// The requests that were heard, as they came.
 type Heard = Arc<Mutex<Vec<(Version, String, String)>>>;
 
-/// Answers by the path: `/big` with three megabytes, `/slow` in pieces, `/never` never, and briefly.
+/// So many calls are answered together.
+const TOGETHER: usize = 6;
+/// So many connections may rest.
+const REST_MAX: usize = 3;
+
+/// Answers by the path: `/big` with three megabytes, `/slow` in pieces, `/never` never, `/together` when all
+/// are there, `/early` without ever reading the request, and briefly.
 async fn respond(request: Request<Incoming>, heard: Heard) -> Result<Response<Pieces>, Infallible> {
     let uri = request.uri().to_string();
     let host = request.headers().get("host");
@@ -45,6 +52,20 @@ async fn respond(request: Request<Incoming>, heard: Heard) -> Result<Response<Pi
         "/big" => (vec![b'b'; BIG_BYTES], 1, 0),
         "/slow" => (vec![b's'; 10], 10, 300),
         "/never" => pending().await,
+        "/together" => {
+            let is_it = |(_, uri, _): &&(_, String, _)| uri.ends_with("/together");
+            while heard.lock().unwrap().iter().filter(is_it).count() % TOGETHER > 0 {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+            (vec![b'{'; 2], 1, 0)
+        }
+        "/early" => {
+            tokio::spawn(async move {
+                pending::<()>().await;
+                drop(request);
+            });
+            (vec![b'{'; 2], 1, 0)
+        }
         _ => (vec![b'{'; 2], 1, 0),
     };
     let stream = futures_util::stream::unfold(0, move |sent| {
@@ -96,7 +117,7 @@ fn way(identity: &Identity, port: u16, rest: Duration) -> Upstream {
     Upstream::new(UpstreamSettings {
         pool_idle_timeout: rest,
         tls,
-        ..settings(&format!("https://localhost:{port}"), 8)
+        ..settings(&format!("https://localhost:{port}"), REST_MAX)
     })
     .unwrap()
 }
@@ -105,6 +126,14 @@ async fn ask(upstream: &Upstream, path: &str) -> Result<Response<Arriving>, Send
     let request = Request::get(path).body(OutgoingBody::Empty).unwrap();
     let asked = tokio::time::timeout(FOR_EVER, upstream.send(Box::new(request))).await;
     asked.unwrap()
+}
+
+/// Sends more than fits into the window of a stream, of which nothing is read.
+async fn send_unread(upstream: &Upstream) -> Response<Arriving> {
+    let room = Arc::new(Memory::new(0, 0)).of(&"team".into());
+    let body = Full::new(Bytes::from(vec![b'u'; BIG_BYTES]));
+    let request = Request::post("/early").body(OutgoingBody::Full(body, Arc::new(room)));
+    upstream.send(Box::new(request.unwrap())).await.unwrap()
 }
 
 async fn length(answer: Response<Arriving>) -> usize {
@@ -142,6 +171,30 @@ async fn an_answer_may_take_longer_than_a_connection_may_rest() {
         2,
         "the first had rested too long for a new call"
     );
+}
+
+#[tokio::test]
+async fn calls_that_a_connection_has_no_room_for_go_over_others() {
+    let identity = Identity::new();
+    for streams_max in [1, 2] {
+        let heard = Heard::default();
+        let plain = server(Version::HTTP_2, streams_max, &heard).await;
+        let tls = relay::tls(&identity, &["h2"], plain).await;
+        let upstream = way(&identity, tls.address.port(), FOR_EVER);
+        for round in 0..3 {
+            let before = tls.uses();
+            // None is answered before all have left.
+            let answers = join_all((0..TOGETHER).map(|_| ask(&upstream, "/together"))).await;
+            for answer in answers {
+                assert_eq!(length(answer.unwrap()).await, 2);
+            }
+            until_open(&tls, REST_MAX).await;
+            if round > 0 {
+                let had = REST_MAX * usize::try_from(streams_max).unwrap();
+                assert_eq!(tls.uses() - before, TOGETHER - had, "those at rest served");
+            }
+        }
+    }
 }
 
 /// What becomes of the first connection.
@@ -194,21 +247,25 @@ async fn a_connection_that_dies_without_a_word_is_noticed() {
 #[tokio::test]
 async fn calls_that_a_dying_connection_gives_back_go_out_once_over_one_of_another_protocol() {
     let (identity, heard) = (Identity::new(), Heard::default());
-    let two = server(Version::HTTP_2, 1, &heard).await;
+    let two = server(Version::HTTP_2, 3, &heard).await;
     let one = server(Version::HTTP_11, 1, &heard).await;
     let two = relay::tls(&identity, &["h2"], two).await;
     let one = relay::tls(&identity, &["http/1.1"], one).await;
     let (port, fate) = switch(two.address, one.address).await;
     let upstream = way(&identity, port, FOR_EVER);
     assert_eq!(length(ask(&upstream, "/").await.unwrap()).await, 2);
-    // One has the only stream, the others stand behind it.
+    // Two of three streams stay open behind their answers, and nobody but hyper knows: of three calls one has the
+    // third, the others stand behind it. For three more there is no room.
+    for _ in 0..2 {
+        assert_eq!(length(send_unread(&upstream).await).await, 2);
+    }
     let asked = async {
         let paths = (0..6).map(|call| format!("/{}?{call}", if call == 0 { "never" } else { "" }));
         let paths: Vec<String> = paths.collect();
         join_all(paths.iter().map(|path| ask(&upstream, path))).await
     };
     let dies = async {
-        while heard.lock().unwrap().len() < 2 {
+        while heard.lock().unwrap().len() < 7 {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
         tokio::time::sleep(Duration::from_millis(50)).await;
@@ -234,8 +291,9 @@ async fn calls_that_a_dying_connection_gives_back_go_out_once_over_one_of_anothe
             Err(error) => panic!("call {call}: {error}"),
         }
     }
-    assert!(again > 0, "none came back");
-    for (version, uri, host) in heard.iter().skip(2) {
+    assert_eq!(again, 4, "one came back");
+    let briefly = heard.iter().filter(|(_, uri, _)| uri.contains("/?"));
+    for (version, uri, host) in briefly {
         assert_eq!(*version, Version::HTTP_11);
         assert!(uri.starts_with('/'), "{uri}");
         assert_eq!(*host, format!("localhost:{port}"));

@@ -207,7 +207,7 @@ async fn repeats_that_wait_for_a_call_that_finds_no_slot_are_all_told_so_with_it
         .set("slots.caps", "search_companies = 1")
         .set("slots", "wait_max = \"1s\"");
     let world = plan.start().await;
-    let slow = Fault::SlowHeaders(Duration::from_secs(4));
+    let slow = Fault::SlowHeaders(Duration::from_secs(60));
     world.simulator.faults().next_on(1, companies, slow);
     let named = |name: &'static str| call_at(&world, "growth-crm", name, companies, BODY);
     let first = async {
@@ -219,7 +219,9 @@ async fn repeats_that_wait_for_a_call_that_finds_no_slot_are_all_told_so_with_it
         while !world.admin("/metrics").await.text.contains(in_use) {
             tokio::time::sleep(Duration::from_millis(2)).await;
         }
-        futures_util::future::join_all((0..8).map(|_| named("again"))).await
+        let answers = futures_util::future::join_all((0..8).map(|_| named("again"))).await;
+        world.simulator.faults().hurry();
+        answers
     };
     let ((), others) = tokio::join!(first, others);
     for answer in others {

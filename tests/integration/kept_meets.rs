@@ -277,7 +277,7 @@ async fn a_call_that_waits_while_its_team_is_paused_is_not_sent() {
     world
         .simulator
         .faults()
-        .next_on(1, COMPANIES, Fault::SlowHeaders(Duration::from_secs(2)));
+        .next_on(1, COMPANIES, Fault::SlowHeaders(Duration::from_secs(60)));
     let running = start(&world, "sales-crm", "", COMPANIES, other);
     until_sent(&world, COMPANIES, 1).await;
     let waiting = start(&world, "growth-crm", "", COMPANIES, body);
@@ -292,6 +292,7 @@ async fn a_call_that_waits_while_its_team_is_paused_is_not_sent() {
     pause(&world, "growth").await;
     let waited = waiting.await.unwrap();
     assert_eq!((waited.status, waited.refusal()), (403, "paused"));
+    world.simulator.faults().hurry();
     assert_eq!(running.await.unwrap().status, 200);
     assert_eq!(sent(&world, COMPANIES), 1);
     world.end_with_nothing_open().await;

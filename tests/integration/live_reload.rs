@@ -331,8 +331,7 @@ fn assert_capped(entries: &[Entry], limit: Credits) -> (u64, Credits) {
             EntryKind::Settled => {
                 let quote = held.remove(&entry.hold).unwrap();
                 used = used
-                    .checked_sub(quote)
-                    .unwrap()
+                    .saturating_sub(quote)
                     .checked_add(entry.amount)
                     .unwrap();
                 settled = settled.checked_add(entry.amount).unwrap();

@@ -33,6 +33,7 @@ mod ended_keys;
 mod explains;
 mod explains_shortage;
 mod hard_cap;
+mod hasty_upstream;
 mod held_before_sent;
 mod http2;
 mod jobs;

@@ -204,7 +204,7 @@ async fn rows_from_before_the_ledger_are_no_findings() {
     assert_eq!(search(&world, 2).await, 200);
     clock.advance(LONG_ENOUGH);
     let summary = reconcile(&world).await;
-    assert!(summary.contains("1 rows read"), "{summary}");
+    assert!(summary.contains("1 row read"), "{summary}");
     assert_eq!(findings(&world), []);
     world.end_with_nothing_open().await;
 }
@@ -223,7 +223,7 @@ async fn what_was_found_and_decided_is_still_so_after_a_restart() {
     assert_eq!(search(&world, 3).await, 200);
     clock.advance(LONG_ENOUGH);
     let summary = reconcile(&world).await;
-    assert!(summary.contains("1 rows read"), "{summary}");
+    assert!(summary.contains("1 row read"), "{summary}");
     assert!(summary.contains("2 tied"), "{summary}");
     assert_eq!(findings(&world).len(), 1);
     world.end_with_nothing_open().await;

@@ -83,7 +83,7 @@ async fn reconcile_and_its_reports_beside_a_guard_and_without_one() {
 
     simulator.spend_elsewhere("search_database_leads", "0.7".parse().unwrap());
     let told = output(&home, &["reconcile"]);
-    assert!(told.contains("1 rows read"), "{told}");
+    assert!(told.contains("1 row read"), "{told}");
     let alone = json(&home, &["report", "--findings", "--json"]);
     assert_eq!(alone["findings"].as_array().unwrap().len(), 2);
     assert_eq!(alone["kinds"][0]["drift"], "2.2");

@@ -9,8 +9,17 @@ use crate::support::{Books, LONG_ENOUGH, credits};
 /// Steps of one row: its status and credits, and what settled and open drift are then.
 type Steps = [(&'static str, &'static str, &'static str, &'static str)];
 
-/// Takes the row through all steps; the process dies and begins anew after each, or not.
-async fn goes_through(books: &mut Books, restarts: bool, steps: &Steps) {
+/// Takes the row of what `begin` makes through all steps; the process dies and begins anew after each, or not.
+async fn goes_through(begin: impl AsyncFn() -> Books, steps: &Steps) -> [Books; 2] {
+    let told = async |restarts| {
+        let mut books = begin().await;
+        goes_on(&mut books, restarts, steps).await;
+        books
+    };
+    [told(false).await, told(true).await]
+}
+
+async fn goes_on(books: &mut Books, restarts: bool, steps: &Steps) {
     for (status, amount, settled, drift) in steps {
         books.list.change("txn_1", |row| {
             row.status = status;
@@ -29,38 +38,45 @@ async fn goes_through(books: &mut Books, restarts: bool, steps: &Steps) {
     books.assert_sound();
 }
 
+/// A row that is nobody's.
+async fn of_nobody(credits: &str) -> Books {
+    let books = Books::new().await;
+    books.list.took("txn_1", books.clock.now(), credits);
+    books
+}
+
+/// A settled call and its row.
+async fn of_a_call() -> Books {
+    let mut books = Books::new().await;
+    books.call("0.04").await;
+    books.list.took("txn_1", books.clock.now(), "0.04");
+    books.pass(LONG_ENOUGH);
+    assert_eq!(books.run().await.matched, 1);
+    books
+}
+
 #[tokio::test]
 async fn what_somebody_else_was_charged_follows_its_row() {
-    for restarts in [false, true] {
-        let mut books = Books::new().await;
-        books.list.took("txn_1", books.clock.now(), "5");
-        let steps = [
-            ("success", "-5", "0", "5"),
-            ("success", "-3", "0", "3"),
-            ("error", "-3", "0", "0"),
-            ("success", "-4", "0", "4"),
-            ("success", "4", "0", "-4"),
-        ];
-        goes_through(&mut books, restarts, &steps).await;
-    }
+    let steps = [
+        ("success", "-5", "0", "5"),
+        ("success", "-3", "0", "3"),
+        ("error", "-3", "0", "0"),
+        ("success", "-4", "0", "4"),
+        ("success", "4", "0", "-4"),
+    ];
+    goes_through(async || of_nobody("5").await, &steps).await;
 }
 
 #[tokio::test]
 async fn a_settled_calls_row_may_change_again_and_again() {
-    for restarts in [false, true] {
-        let mut books = Books::new().await;
-        books.call("0.04").await;
-        books.list.took("txn_1", books.clock.now(), "0.04");
-        books.pass(LONG_ENOUGH);
-        assert_eq!(books.run().await.matched, 1);
-        let steps = [
-            ("success", "-0.03", "0.04", "-0.01"),
-            ("success", "-0.01", "0.04", "-0.03"),
-            ("error", "-0.01", "0.04", "-0.04"),
-            ("success", "-0.05", "0.04", "0.01"),
-            ("success", "-0.04", "0.04", "0"),
-        ];
-        goes_through(&mut books, restarts, &steps).await;
+    let steps = [
+        ("success", "-0.03", "0.04", "-0.01"),
+        ("success", "-0.01", "0.04", "-0.03"),
+        ("error", "-0.01", "0.04", "-0.04"),
+        ("success", "-0.05", "0.04", "0.01"),
+        ("success", "-0.04", "0.04", "0"),
+    ];
+    for books in goes_through(of_a_call, &steps).await {
         assert_eq!(books.open_findings(), []);
     }
 }
@@ -112,30 +128,22 @@ async fn a_row_that_came_late_is_its_calls_when_it_changes() {
 
 #[tokio::test]
 async fn a_refund_that_is_taken_back_is_none() {
-    let mut books = Books::new().await;
-    books.list.took("txn_1", books.clock.now(), "0");
     let steps = [
         ("success", "1", "0", "-1"),
         ("success", "2", "0", "-2"),
         ("error", "2", "0", "0"),
     ];
-    goes_through(&mut books, false, &steps).await;
+    goes_through(async || of_nobody("0").await, &steps).await;
 }
 
 /// A call's row that becomes a refund: what was taken is gone, and more was given.
 #[tokio::test]
 async fn a_settled_calls_row_may_become_a_refund() {
-    for restarts in [false, true] {
-        let mut books = Books::new().await;
-        books.call("0.04").await;
-        books.list.took("txn_1", books.clock.now(), "0.04");
-        books.pass(LONG_ENOUGH);
-        assert_eq!(books.run().await.matched, 1);
-        let steps = [
-            ("success", "1", "0.04", "-1.04"),
-            ("success", "-0.04", "0.04", "0"),
-        ];
-        goes_through(&mut books, restarts, &steps).await;
+    let steps = [
+        ("success", "1", "0.04", "-1.04"),
+        ("success", "-0.04", "0.04", "0"),
+    ];
+    for books in goes_through(of_a_call, &steps).await {
         assert_eq!(books.open_findings(), []);
     }
 }
@@ -143,18 +151,14 @@ async fn a_settled_calls_row_may_become_a_refund() {
 /// What is set aside again is not taken until it is final.
 #[tokio::test]
 async fn what_somebody_else_is_charged_may_be_pending_again() {
-    for restarts in [false, true] {
-        let mut books = Books::new().await;
-        books.list.took("txn_1", books.clock.now(), "5");
-        let steps = [
-            ("success", "-5", "0", "5"),
-            ("pending", "-5", "0", "0"),
-            ("success", "-2", "0", "2"),
-            ("success", "0", "0", "0"),
-            ("success", "-1", "0", "1"),
-        ];
-        goes_through(&mut books, restarts, &steps).await;
-    }
+    let steps = [
+        ("success", "-5", "0", "5"),
+        ("pending", "-5", "0", "0"),
+        ("success", "-2", "0", "2"),
+        ("success", "0", "0", "0"),
+        ("success", "-1", "0", "1"),
+    ];
+    goes_through(async || of_nobody("5").await, &steps).await;
 }
 
 /// Money of a kind that no charge has had is a top-up, as far as anybody can know; once it is known

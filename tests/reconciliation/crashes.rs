@@ -1,6 +1,7 @@
 //! The process dies wherever records are kept. Whatever was on disk by then, the next makes of it what would
 //! have come of it anyway.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -9,6 +10,26 @@ use generect_guard::ledger::{Entry, EntryKind, FindingKind, MatchedBy};
 use jiff::SignedDuration;
 
 use crate::support::{Books, LONG_ENOUGH, credits};
+
+/// Tells a story again and again, and the process dies one record later each time, until it does not die.
+/// The story says whether it did. Gives how often it died.
+async fn dies_at_every_step(mut story: impl AsyncFnMut(i64) -> bool) -> i64 {
+    let mut step = 0;
+    while story(step).await {
+        step += 1;
+    }
+    assert!(step > 2, "there were only {step} steps");
+    step
+}
+
+/// The next process runs until there is nothing to do, and the one after it has nothing to add.
+async fn goes_on(books: &mut Books) {
+    books.restart().await;
+    while !books.run().await.is_quiet() {}
+    books.restart().await;
+    let again = books.run().await;
+    assert!(again.is_quiet(), "told again: {again:?}");
+}
 
 /// What is compared: findings, endings, how many rows each hold has, and everything accounted for.
 type End = (
@@ -123,23 +144,17 @@ async fn wherever_the_process_dies_the_next_finds_what_would_have_been_found() {
     let all: generect_guard::credits::Credits = all.map(credits).sum();
     assert_eq!(end.3, all.to_string(), "{end:#?}");
     assert!(end.2.contains(&300), "{:?}", end.2);
-    let mut keeps = 0;
-    loop {
-        let next: Vec<_> = (keeps..keeps + 4)
-            .map(|keeps| tokio::spawn(told(keeps)))
-            .collect();
-        let mut is_over = false;
-        for story in next {
-            let (died, has_died) = story.await.unwrap();
-            assert_eq!(died, end, "died at step {keeps}");
-            is_over |= !has_died;
-            keeps += 1;
-        }
-        if is_over {
-            break;
-        }
-    }
-    assert!(keeps > 10, "{keeps}");
+    // Some are told at one time.
+    let mut ahead = VecDeque::new();
+    let steps = dies_at_every_step(async |step| {
+        let next = step + i64::try_from(ahead.len()).unwrap();
+        ahead.extend((next..step + 4).map(|step| tokio::spawn(told(step))));
+        let (died, has_died) = ahead.pop_front().unwrap().await.unwrap();
+        assert_eq!(died, end, "died at step {step}");
+        has_died
+    })
+    .await;
+    assert!(steps > 9, "{steps}");
 }
 
 /// A run may be dropped where it waits. The writer goes on with what it was asked, and the next run must not
@@ -177,8 +192,7 @@ async fn what_a_dropped_run_was_keeping_is_there_when_the_next_begins() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_row_that_changes_between_its_decision_and_the_next_start_is_a_finding() {
     for is_late in [false, true] {
-        let mut keeps = 0;
-        loop {
+        dies_at_every_step(async |step| {
             let mut books = Books::new().await;
             books.show().await;
             books.doubt("0.1").await;
@@ -190,31 +204,23 @@ async fn a_row_that_changes_between_its_decision_and_the_next_start_is_a_finding
             books.list.took("changes", at, "0.08");
             // Soon enough that the next start still reads it again.
             books.pass(SignedDuration::from_mins(5));
-            books.keeps.store(keeps, Ordering::Relaxed);
-            let has_died = books.try_run().await.is_err();
+            let has_died = books.dies_after(step).await;
             books
                 .list
                 .change("changes", |row| row.credits = "-0.07".into());
-            books.restart().await;
-            while !books.run().await.is_quiet() {}
-            books.restart().await;
-            while !books.run().await.is_quiet() {}
-            assert_eq!(books.accounted(), credits("1.07"), "died at step {keeps}");
+            goes_on(&mut books).await;
+            assert_eq!(books.accounted(), credits("1.07"), "died at step {step}");
             books.assert_sound();
-            keeps += 1;
-            if !has_died {
-                break;
-            }
-        }
-        assert!(keeps > 3, "{keeps}");
+            has_died
+        })
+        .await;
     }
 }
 
 /// What nobody decided within a day is given to the nearest, and a person must be able to see that.
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_allocated_is_a_finding_wherever_the_process_dies() {
-    let mut keeps = 0;
-    loop {
+    dies_at_every_step(async |step| {
         let mut books = Books::new().await;
         books.show().await;
         for team in ["growth", "sales"] {
@@ -225,13 +231,8 @@ async fn what_was_allocated_is_a_finding_wherever_the_process_dies() {
         books.pass(LONG_ENOUGH);
         assert_eq!(books.run().await.undecided, 2);
         books.pass(SignedDuration::from_hours(25));
-        books.keeps.store(keeps, Ordering::Relaxed);
-        let has_died = books.try_run().await.is_err();
-        books.restart().await;
-        while !books.run().await.is_quiet() {}
-        books.restart().await;
-        let again = books.run().await;
-        assert!(again.is_quiet(), "told again: {again:?}");
+        let has_died = books.dies_after(step).await;
+        goes_on(&mut books).await;
         let found = books.open_findings();
         let is_allocated = |(kind, _, drift): &(FindingKind, String, String)| {
             *kind == FindingKind::Allocated && drift == "0"
@@ -244,33 +245,28 @@ async fn what_was_allocated_is_a_finding_wherever_the_process_dies() {
             note.is_some_and(|note| note.text.contains("allocated"))
         };
         let ended: Vec<_> = entries.iter().filter(allocated).collect();
-        // Once one has the row by allocation, nothing is left that could be the other's.
-        let all = if has_died { 1..=2 } else { 2..=2 };
-        assert!(all.contains(&ended.len()), "{ended:?}");
+        // Also the one that was released when the other had the row already.
+        assert_eq!(ended.len(), 2, "died at step {step}: {ended:?}");
         let names = found.iter().map(|(_, name, _)| name.clone());
         let wanted = ended.iter().map(|end| format!("allocated:{}", end.hold));
         assert!(
             names.eq(wanted),
-            "died at step {keeps}: {found:?} of {ended:?}"
+            "died at step {step}: {found:?} of {ended:?}"
         );
         let rows = reader.matches_of(ended[0].hold).unwrap();
         let how: Vec<_> = rows.iter().map(|row| row.how).collect();
-        assert_eq!(how, [MatchedBy::Allocated], "died at step {keeps}");
-        assert_eq!(books.accounted(), credits("1.08"), "died at step {keeps}");
+        assert_eq!(how, [MatchedBy::Allocated], "died at step {step}");
+        assert_eq!(books.accounted(), credits("1.08"), "died at step {step}");
         books.assert_sound();
-        keeps += 1;
-        if !has_died {
-            break;
-        }
-    }
-    assert!(keeps > 3, "{keeps}");
+        has_died
+    })
+    .await;
 }
 
 /// Where the list could not be read for long, the first run finds what is older than a start remembers.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_charge_of_long_ago_is_found_once_wherever_the_process_dies() {
-    let mut keeps = 0;
-    loop {
+    dies_at_every_step(async |step| {
         let mut books = Books::new().await;
         books.show().await;
         for _ in 0..3 {
@@ -278,7 +274,7 @@ async fn a_charge_of_long_ago_is_found_once_wherever_the_process_dies() {
             books.pass(SignedDuration::from_secs(30));
         }
         books.pass(SignedDuration::from_hours(8 * 24));
-        books.keeps.store(keeps, Ordering::Relaxed);
+        books.keeps.store(step, Ordering::Relaxed);
         let (mut told, mut has_died) = (0, false);
         loop {
             match books.try_run().await {
@@ -300,12 +296,9 @@ async fn a_charge_of_long_ago_is_found_once_wherever_the_process_dies() {
         }
         let all = books.open_findings();
         assert!(all.iter().all(|(kind, ..)| *kind == FindingKind::OursOnly));
-        assert_eq!((all.len(), told), (3, 3), "died at step {keeps}");
+        assert_eq!((all.len(), told), (3, 3), "died at step {step}");
         books.assert_sound();
-        keeps += 1;
-        if !has_died {
-            break;
-        }
-    }
-    assert!(keeps > 3, "{keeps}");
+        has_died
+    })
+    .await;
 }

@@ -130,6 +130,12 @@ impl Books {
         self.reconciler.run(Depth::Full, &mut |_| {}).await
     }
 
+    /// Runs once, and the process dies when it has kept records so many times more. Says whether it did.
+    pub async fn dies_after(&mut self, keeps: i64) -> bool {
+        self.keeps.store(keeps, Ordering::Relaxed);
+        self.try_run().await.is_err()
+    }
+
     pub async fn hold(&self, quote: &str) -> Hold {
         self.hold_of("growth", quote).await
     }

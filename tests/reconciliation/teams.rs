@@ -1,8 +1,9 @@
 //! Doubts of several teams, and one row that any of them could own.
 
-use generect_guard::ledger::EntryKind;
+use generect_guard::ledger::{EntryKind, FindingKind};
+use jiff::SignedDuration;
 
-use crate::support::{Books, LONG_ENOUGH};
+use crate::support::{Books, LONG_ENOUGH, credits};
 
 async fn doubts_of(books: &Books, teams: [&str; 2]) {
     for team in teams {
@@ -34,6 +35,45 @@ async fn a_row_that_doubts_of_two_teams_could_own_decides_neither() {
         expected.sort_by_key(|kind| *kind as u8);
         let kinds: Vec<_> = ended.into_iter().map(|(_, kind, _)| kind).collect();
         assert_eq!(kinds, expected, "doubts of {teams:?}");
+        books.assert_sound();
+    }
+}
+
+/// The first has waited a day and gets the row; the other's day is over later. What the list does not have for
+/// that one any more is no proof that it took nothing.
+#[tokio::test]
+async fn a_doubt_whose_row_was_perhaps_given_to_another_is_not_released_without_a_word() {
+    for (took, restarts) in [("0.04", false), ("0.04", true), ("0.05", false)] {
+        let mut books = Books::new().await;
+        books.show().await;
+        let first = books.hold_of("growth", "0.05").await;
+        let second = books.hold_of("research", "0.04").await;
+        first.doubt("a test");
+        // Once this is answered, that is on disk.
+        books.ledger.set_budgets(Vec::new()).await.unwrap();
+        books.list.took("txn_1", books.clock.now(), took);
+        books.pass(SignedDuration::from_hours(1));
+        second.doubt("a test");
+        books.written().await;
+        books.run().await;
+        books.pass(SignedDuration::from_mins(23 * 60 + 30));
+        for _ in 0..2 {
+            books.run().await;
+            if restarts {
+                books.restart().await;
+            }
+        }
+        let (_, how, _) = books.endings().pop().unwrap();
+        assert_eq!(how, EntryKind::Released);
+        let found = books.open_findings();
+        let kinds: Vec<_> = found.iter().map(|(kind, ..)| *kind).collect();
+        // What is more than it can have taken is not its own.
+        let expected = if took == "0.04" { 2 } else { 0 };
+        assert_eq!(kinds, vec![FindingKind::Allocated; expected], "{found:?}");
+        assert_eq!(
+            books.accounted(),
+            credits("1").saturating_add(credits(took))
+        );
         books.assert_sound();
     }
 }

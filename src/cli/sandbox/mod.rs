@@ -4,7 +4,7 @@
 mod traffic;
 
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use tokio::net::TcpListener;
 
 use crate::app::Guard;
 use crate::cli::serve::Signals;
-use crate::cli::{Context, note};
+use crate::cli::{Context, EXIT_USAGE, note};
 use crate::config::{self, Config, Environment};
 use crate::credits::Credits;
 use crate::ledger::{Budget, open_reader};
@@ -39,9 +39,16 @@ pub(super) struct Args {
     /// End after the traffic in place of waiting for calls
     #[arg(long)]
     once: bool,
+    /// In the place of the one that every other command has
+    #[arg(long, hide = true)]
+    config: Option<PathBuf>,
 }
 
 pub(super) fn run(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
+    if args.config.is_some() {
+        note("error: the sandbox has a configuration of its own: leave --config out");
+        return Ok(ExitCode::from(EXIT_USAGE));
+    }
     let secrets = Secrets::new();
     secrets.register(LIVE_TOKEN);
     let log = LoggingSettings {

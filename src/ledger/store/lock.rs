@@ -21,7 +21,8 @@ pub struct LedgerLock {
 pub enum LockError {
     /// Somebody has it.
     #[error(
-        "the ledger {ledger} belongs to a running guard ({held_by}): stop it first, or ask it through its socket"
+        "the ledger {ledger} belongs to a running guard ({held_by}): stop it first; or let it run and use `reload`, \
+         `resolve`, `grant`, `pause`, `resume`, `reconcile` or `archive`, which ask it"
     )]
     Held {
         /// The ledger.

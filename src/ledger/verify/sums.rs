@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use ahash::AHashMap;
 use jiff::Timestamp;
 
+use crate::counted::counted;
 use crate::credits::Credits;
 use crate::ledger::entry::{Entry, EntryKind, Origin};
 use crate::ledger::store::{Derived, Reader, StoreError, SumRow};
@@ -192,7 +193,11 @@ fn different(
     should: (i64, i128),
 ) -> String {
     let said = match found {
-        Some((calls, settled)) => format!("says {calls} calls and {}", in_credits(settled)),
+        Some((calls, settled)) => format!(
+            "says {} and {}",
+            counted(calls, "call", "calls"),
+            in_credits(settled)
+        ),
         None => "is missing".to_owned(),
     };
     let Origin {
@@ -202,8 +207,8 @@ fn different(
     } = origin;
     format!(
         "the sum of {grain} {began}, recorded in {recorded}, of {team} {key} {operation} {said}; \
-         the entries say {} calls and {} credits",
-        should.0,
+         the entries say {} and {} credits",
+        counted(should.0, "call", "calls"),
         in_credits(should.1)
     )
 }

@@ -10,22 +10,19 @@ use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
 
 use super::pool::Pool;
-use super::sender::{OneAtATime, Sender};
+use super::sender::Sender;
 
-/// See the module. Dropped before its end, it takes its connection along: hyper closes one on which
-/// more of an answer comes than anybody reads.
+/// See the module. Dropped before its end, it takes its connection along if that was its alone: hyper
+/// closes one on which more of an answer comes than anybody reads.
 pub struct Arriving {
     body: Incoming,
-    /// `None` if it has been given back, or others use it too.
-    connection: Option<(OneAtATime, Arc<Pool>)>,
+    /// `None` if it has been given back.
+    connection: Option<(Sender, Arc<Pool>)>,
 }
 
 impl Arriving {
     pub(super) fn new(body: Incoming, sender: Sender, pool: &Arc<Pool>) -> Self {
-        let connection = match sender {
-            Sender::Http1(sender) => Some((sender, Arc::clone(pool))),
-            Sender::Http2(_) => None,
-        };
+        let connection = Some((sender, Arc::clone(pool)));
         Self { body, connection }
     }
 
@@ -63,7 +60,7 @@ impl Body for Arriving {
 impl Drop for Arriving {
     fn drop(&mut self) {
         // An answer without a body is not read at all, and of a short one hyper has the end already.
-        let is_free = |(sender, _): &(OneAtATime, _)| sender.is_ready();
+        let is_free = |(sender, _): &(Sender, _)| sender.is_free();
         if self.body.is_end_stream() || self.connection.as_ref().is_some_and(is_free) {
             self.give_back();
         }

@@ -1,7 +1,7 @@
 //! The connections to the upstream: those at rest, and those being made.
 //!
 //! A call takes the connection that was used last, which is the one least likely to have been closed
-//! meanwhile. Where none is at rest one is made, and the call has whichever is free first: that one, or
+//! meanwhile; of those of HTTP/2 the oldest that has room for it. Where none is at rest one is made, and the call has whichever is free first: that one, or
 //! another's. For every call that waits one is being made, so that none waits for ever, and one that fails
 //! is told to a call only if there are not enough others. What is made for a call that has gone rests for
 //! the next; none more is begun where all that may rest would be left over.
@@ -41,8 +41,8 @@ pub(super) struct Taken {
 struct Connections {
     /// Those of HTTP/1.1 at rest, the one used last at the end. Some are not quite at the end of their last exchange.
     idle: Vec<Used<OneAtATime>>,
-    /// The one of HTTP/2.
-    shared: Option<Used<ManyAtATime>>,
+    /// Those of HTTP/2, the oldest first: there are more than one where one has no room for all.
+    shared: Vec<Used<ManyAtATime>>,
     /// Calls without a connection, by their order; nobody who has gone.
     waiting: BTreeMap<u64, oneshot::Sender<Made>>,
     /// The order of the next.
@@ -118,7 +118,19 @@ impl Pool {
     }
 
     /// Puts a connection to rest, or gives it to a call that waits.
-    pub(super) fn give_back(&self, sender: OneAtATime) {
+    pub(super) fn give_back(&self, sender: Sender) {
+        match sender {
+            Sender::Http1(sender) => self.give_back_one(sender),
+            Sender::Http2(sender) => {
+                let mut connections = self.connections();
+                drop(sender);
+                connections.share();
+                connections.rest_shared(self.idle_max);
+            }
+        }
+    }
+
+    fn give_back_one(&self, sender: OneAtATime) {
         if sender.is_closed() {
             return;
         }
@@ -191,12 +203,10 @@ impl Connections {
     fn at_rest(&mut self, idle_timeout: Duration) -> Option<Sender> {
         let now = Instant::now();
         let rested_too_long = |last: Instant| now.duration_since(last) >= idle_timeout;
-        if let Some(shared) = &mut self.shared {
-            if shared.is_open() && !rested_too_long(shared.last) {
-                shared.last = now;
-                return Some(Sender::Http2(shared.sender.clone()));
-            }
-            self.shared = None;
+        (self.shared).retain(|used| used.is_open() && !rested_too_long(used.last));
+        if let Some(used) = self.shared.iter_mut().find(|used| used.sender.has_room()) {
+            used.last = now;
+            return Some(Sender::Http2(used.sender.clone()));
         }
         let mut place = self.idle.len();
         while let Some(before) = place.checked_sub(1) {
@@ -227,7 +237,8 @@ impl Connections {
         (place, is_more)
     }
 
-    /// A connection that was made: for the first call that waits, and one that many can use for all of them.
+    /// A connection that was made: for the first call that waits, and one that many can use for as many as it
+    /// has room for.
     fn add(&mut self, sender: Sender, idle_max: usize) {
         match sender {
             Sender::Http1(sender) => {
@@ -236,19 +247,48 @@ impl Connections {
                 }
             }
             Sender::Http2(sender) => {
-                // Made at the same time as the one all use now: nobody needs it.
-                let last = Instant::now();
-                let shared = self.shared.take().filter(Used::is_open);
-                let shared = shared.unwrap_or(Used { sender, last });
-                for (_, waiting) in std::mem::take(&mut self.waiting) {
-                    let sender = Sender::Http2(shared.sender.clone());
-                    let is_new = true;
-                    // Whoever has gone needs none.
-                    let _ = waiting.send(Ok(Taken { sender, is_new }));
+                self.share();
+                // Whoever waits has it, whatever room it has: nobody else makes one for that call.
+                let is_taken = self.hand_over_shared(&sender, true);
+                // Made at the same time as one that has room for all: nobody needs it.
+                if is_taken || !self.shared.iter().any(Used::is_open) {
+                    let last = Instant::now();
+                    self.shared.push(Used { sender, last });
+                    self.share();
                 }
-                self.shared = Some(shared);
             }
         }
+    }
+
+    /// Gives those that wait the room there is on connections that many can use.
+    fn share(&mut self) {
+        let mut shared = std::mem::take(&mut self.shared);
+        for used in shared.iter_mut().filter(|used| used.is_open()) {
+            while used.sender.has_room() && self.hand_over_shared(&used.sender, false) {
+                used.last = Instant::now();
+            }
+        }
+        self.shared = shared;
+    }
+
+    /// Gives one more exchange on `sender` to the first that still waits. Whether anybody did.
+    fn hand_over_shared(&mut self, sender: &ManyAtATime, is_new: bool) -> bool {
+        while let Some((_, waiting)) = self.waiting.pop_first() {
+            let sender = Sender::Http2(sender.clone());
+            if waiting.send(Ok(Taken { sender, is_new })).is_ok() {
+                return true;
+            }
+        }
+        false
+    }
+
+    /// Lets go of what rests beyond the most that may, of connections that many can use.
+    fn rest_shared(&mut self, idle_max: usize) {
+        let mut resting = 0;
+        self.shared.retain(|used| {
+            resting += usize::from(used.sender.exchanges() == 0);
+            used.sender.exchanges() > 0 || resting <= idle_max
+        });
     }
 
     /// Gives `sender` to the first that still waits; back if nobody does.
@@ -312,9 +352,8 @@ async fn sweep(pool: Weak<Pool>, idle_timeout: Duration) {
         connections
             .idle
             .retain(|used| !used.sender.is_closed() && !rested(used.last));
-        connections.shared = connections
+        connections
             .shared
-            .take()
-            .filter(|used| used.is_open() && !rested(used.last));
+            .retain(|used| used.is_open() && !rested(used.last));
     }
 }

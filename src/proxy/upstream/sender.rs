@@ -1,5 +1,8 @@
 //! One connection to the upstream, in the protocol it agreed on, and what it takes to send on it.
 
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use http::header::{HOST, HeaderValue};
@@ -9,6 +12,7 @@ use hyper::body::Incoming;
 use hyper::client::conn::{TrySendError, http1, http2};
 use hyper_util::client::legacy::connect::Connection;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
+use tokio::task::AbortHandle;
 
 use crate::proxy::body::OutgoingBody;
 use crate::proxy::link::Link;
@@ -28,10 +32,22 @@ const CONNECTION_WINDOW_BYTES: u32 = (1 << 31) - 1;
 /// doubt until the system gives it up, which can take a quarter of an hour.
 const SIGN_OF_LIFE_WITHIN: Duration = Duration::from_secs(30);
 
-/// One connection: of HTTP/1.1, for one exchange at a time.
-pub(super) type OneAtATime = http1::SendRequest<OutgoingBody>;
-/// One connection: of HTTP/2, for many exchanges at a time.
-pub(super) type ManyAtATime = http2::SendRequest<OutgoingBody>;
+/// One connection: of HTTP/1.1, for one exchange at a time. Dropped in the middle of one, it is cut: of an
+/// answered request that the upstream does not read, hyper would keep the rest, and the connection, for ever.
+pub(super) struct OneAtATime {
+    sender: http1::SendRequest<OutgoingBody>,
+    connection: AbortHandle,
+}
+/// One connection: of HTTP/2, for as many exchanges at a time as the upstream says. Its clones count those
+/// there are: beyond that number hyper would have a call wait, and nobody knew that it had not left.
+#[derive(Clone)]
+pub(super) struct ManyAtATime {
+    sender: http2::SendRequest<OutgoingBody>,
+    /// Gone when it has ended.
+    connection: Weak<Mutex<Http2Connection>>,
+    exchanges: Arc<()>,
+}
+type Http2Connection = http2::Connection<Link, OutgoingBody, TokioExecutor>;
 
 /// The right to send a request on a connection.
 pub(super) enum Sender {
@@ -53,25 +69,33 @@ impl Sender {
                 .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
                 .keep_alive_interval(SIGN_OF_LIFE_WITHIN)
                 .keep_alive_timeout(SIGN_OF_LIFE_WITHIN)
+                // Before the upstream has said how many.
+                .initial_max_send_streams(1)
                 .handshake(link)
                 .await?;
-            tokio::spawn(connection);
-            Ok(Self::Http2(sender))
+            let kept = Arc::new(Mutex::new(connection));
+            let many = ManyAtATime {
+                sender,
+                connection: Arc::downgrade(&kept),
+                exchanges: Arc::default(),
+            };
+            tokio::spawn(poll_fn(move |cx| Pin::new(&mut *locked(&kept)).poll(cx)));
+            Ok(Self::Http2(many))
         } else {
             let (sender, connection) = http1::Builder::new()
                 .max_buf_size(PIECE_BYTES_MAX)
                 .handshake(link)
                 .await?;
-            tokio::spawn(connection);
-            Ok(Self::Http1(sender))
+            let connection = tokio::spawn(connection).abort_handle();
+            Ok(Self::Http1(OneAtATime { sender, connection }))
         }
     }
 
     /// Waits until something can be sent.
     pub(super) async fn ready(&mut self) -> hyper::Result<()> {
         match self {
-            Self::Http1(sender) => sender.ready().await,
-            Self::Http2(sender) => sender.ready().await,
+            Self::Http1(one) => one.sender.ready().await,
+            Self::Http2(many) => many.sender.ready().await,
         }
     }
 
@@ -82,21 +106,69 @@ impl Sender {
         origin: &Origin,
     ) -> Result<Response<Incoming>, TrySendError<Request<OutgoingBody>>> {
         match self {
-            Self::Http1(sender) => {
+            Self::Http1(one) => {
                 if request.uri().authority().is_some() {
                     // Back from a connection of the other kind.
                     *request.uri_mut() = origin_form(std::mem::take(request.uri_mut()));
                 }
                 request.headers_mut().insert(HOST, origin.host.clone());
-                sender.try_send_request(request).await
+                one.sender.try_send_request(request).await
             }
-            Self::Http2(sender) => {
+            Self::Http2(many) => {
                 request.headers_mut().remove(HOST);
                 *request.uri_mut() = origin.absolute(std::mem::take(request.uri_mut()));
-                sender.try_send_request(request).await
+                many.sender.try_send_request(request).await
             }
         }
     }
+
+    /// Whether there can be another exchange, although the answer of this one was not read to its end.
+    pub(super) fn is_free(&self) -> bool {
+        match self {
+            Self::Http1(one) => one.is_ready(),
+            Self::Http2(_) => true,
+        }
+    }
+}
+
+impl OneAtATime {
+    /// Whether it is at the end of its last exchange: the answer came to its end, and the request left to its end.
+    pub(super) fn is_ready(&self) -> bool {
+        self.sender.is_ready()
+    }
+
+    pub(super) fn is_closed(&self) -> bool {
+        self.sender.is_closed()
+    }
+}
+
+impl Drop for OneAtATime {
+    fn drop(&mut self) {
+        if !self.is_ready() {
+            self.connection.abort();
+        }
+    }
+}
+
+impl ManyAtATime {
+    pub(super) fn is_closed(&self) -> bool {
+        self.sender.is_closed()
+    }
+
+    /// Whether the upstream serves one exchange more on it than there are.
+    pub(super) fn has_room(&self) -> bool {
+        let connection = self.connection.upgrade();
+        connection.is_some_and(|kept| self.exchanges() < locked(&kept).current_max_send_streams())
+    }
+
+    /// How many there are, seen from the one that is no exchange.
+    pub(super) fn exchanges(&self) -> usize {
+        Arc::strong_count(&self.exchanges) - 1
+    }
+}
+
+fn locked(connection: &Mutex<Http2Connection>) -> MutexGuard<'_, Http2Connection> {
+    connection.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Whose connections they are, as each protocol names it.

@@ -2,6 +2,7 @@
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -32,6 +33,8 @@ pub struct Faults {
     applied: watch::Receiver<Listening>,
     /// Cancelled to cut every open connection; replaced each time.
     connections: Mutex<CancellationToken>,
+    /// Cancelled when no answer is to wait any more.
+    hurry: CancellationToken,
 }
 
 #[derive(Default)]
@@ -68,6 +71,7 @@ impl Faults {
             listening,
             applied,
             connections: Mutex::new(CancellationToken::new()),
+            hurry: CancellationToken::new(),
         };
         let ends = ListeningEnds {
             wanted,
@@ -126,6 +130,21 @@ impl Faults {
     pub fn clear(&self) {
         locked(&self.rules).list.clear();
         self.any.store(false, Ordering::SeqCst);
+    }
+
+    /// Answers whose heads wait come now, and none waits from here on.
+    pub fn hurry(&self) {
+        self.hurry.cancel();
+    }
+
+    /// Waits so long, unless there is a hurry.
+    pub(crate) async fn wait(&self, span: Duration) {
+        if !span.is_zero() {
+            tokio::select! {
+                () = tokio::time::sleep(span) => {}
+                () = self.hurry.cancelled() => {}
+            }
+        }
     }
 
     /// Changes how the listening socket behaves; returns once it does.
