@@ -43,7 +43,12 @@ fn is_passed(name: &HeaderName) -> bool {
             | "user-agent"
             | "x-request-id"
     );
-    is_listed || name.starts_with(VENDOR_PREFIX)
+    // Some servers read other letters for a hyphen: two names would be one header.
+    let is_plain = |rest: &str| {
+        rest.bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+    };
+    is_listed || name.strip_prefix(VENDOR_PREFIX).is_some_and(is_plain)
 }
 
 /// The account's token, ready to be sent. Its `Debug` hides it.
@@ -165,6 +170,8 @@ mod tests {
             ("content-type", "application/json"),
             ("x-request-id", "job-client-key"),
             ("x-generect-token", "Token client-key"),
+            ("x-generect-test_client", "1"),
+            ("x-generect-c'lient", "1"),
         ] {
             headers.insert(name, value.parse().unwrap());
         }
