@@ -28,7 +28,7 @@ use crate::connections::{settings, until_open};
 use crate::support::relay::{self, Identity};
 
 /// Nothing here takes so long, unless it takes for ever.
-const FOR_EVER: Duration = Duration::from_secs(60);
+pub const FOR_EVER: Duration = Duration::from_secs(60);
 const A_SECOND: Duration = Duration::from_secs(1);
 const BIG_BYTES: usize = 3 << 20;
 
@@ -38,7 +38,7 @@ type Heard = Arc<Mutex<Vec<(Version, String, String)>>>;
 /// So many calls are answered together.
 const TOGETHER: usize = 6;
 /// So many connections may rest.
-const REST_MAX: usize = 3;
+pub const REST_MAX: usize = 3;
 
 /// Answers by the path: `/big` with three megabytes, `/slow` in pieces, `/never` never, `/together` when all
 /// are there, `/early` without ever reading the request, and briefly.
@@ -104,7 +104,7 @@ async fn server(version: Version, streams_max: u32, heard: &Heard) -> SocketAddr
 }
 
 /// The way to this port, on connections that may rest for so long.
-fn way(identity: &Identity, port: u16, rest: Duration) -> Upstream {
+pub fn way(identity: &Identity, port: u16, rest: Duration) -> Upstream {
     let certificate = CertificateDer::from_pem_slice(identity.certificate.as_bytes()).unwrap();
     let mut roots = rustls::RootCertStore::empty();
     roots.add(certificate).unwrap();

@@ -78,3 +78,4 @@ mod upstream;
 mod usage;
 mod who_pays;
 mod whose_answer;
+mod whose_answer_http2;
