@@ -7,8 +7,9 @@
 
 use std::sync::Arc;
 
-use crate::secret::Secret;
 use bytes::{Bytes, BytesMut};
+
+use crate::secret::Secret;
 
 /// Finds one secret and covers it. Cheap to clone: every answer has one.
 #[derive(Clone)]

@@ -1,10 +1,11 @@
 //! The connections to the upstream: those at rest, and those being made.
 //!
 //! A call takes the connection that was used last, which is the one least likely to have been closed
-//! meanwhile; of those of HTTP/2 the oldest that has room for it. Where none is at rest one is made, and the call has whichever is free first: that one, or
-//! another's. For every call that waits one is being made, so that none waits for ever, and one that fails
-//! is told to a call only if there are not enough others. What is made for a call that has gone rests for
-//! the next; none more is begun where all that may rest would be left over.
+//! meanwhile; of those of HTTP/2 the oldest that has room for it. Where none is at rest one is made, and
+//! the call has whichever is free first: that one, or another's. For every call that waits one is being
+//! made, so that none waits for ever, and one that fails is told to a call only if there are not enough
+//! others. What is made for a call that has gone rests for the next; none more is begun where all that may
+//! rest would be left over.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -39,7 +40,8 @@ pub(super) struct Taken {
 
 #[derive(Default)]
 struct Connections {
-    /// Those of HTTP/1.1 at rest, the one used last at the end. Some are not quite at the end of their last exchange.
+    /// Those of HTTP/1.1 at rest, the one used last at the end. Some are not quite at the end of their last
+    /// exchange.
     idle: Vec<Used<OneAtATime>>,
     /// Those of HTTP/2, the oldest first: there are more than one where one has no room for all.
     shared: Vec<Used<ManyAtATime>>,
@@ -199,7 +201,8 @@ impl Used<ManyAtATime> {
 }
 
 impl Connections {
-    /// The connection used last of those on which something can be sent.
+    /// The connection of HTTP/2 that is the oldest with room, or that of HTTP/1.1 used last of those on which
+    /// something can be sent.
     fn at_rest(&mut self, idle_timeout: Duration) -> Option<Sender> {
         let now = Instant::now();
         let rested_too_long = |last: Instant| now.duration_since(last) >= idle_timeout;

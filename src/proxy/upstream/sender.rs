@@ -38,8 +38,10 @@ pub(super) struct OneAtATime {
     sender: http1::SendRequest<OutgoingBody>,
     connection: AbortHandle,
 }
-/// One connection: of HTTP/2, for as many exchanges at a time as the upstream says. Its clones count those
-/// there are: beyond that number hyper would have a call wait, and nobody knew that it had not left.
+
+/// One connection: of HTTP/2, for as many exchanges at a time as the upstream says. The pool has one of it, and
+/// each exchange a clone, by which they are counted: one more than the upstream serves hyper would have
+/// wait, and nobody knew that it had not left.
 #[derive(Clone)]
 pub(super) struct ManyAtATime {
     sender: http2::SendRequest<OutgoingBody>,
@@ -47,6 +49,7 @@ pub(super) struct ManyAtATime {
     connection: Weak<Mutex<Http2Connection>>,
     exchanges: Arc<()>,
 }
+
 type Http2Connection = http2::Connection<Link, OutgoingBody, TokioExecutor>;
 
 /// The right to send a request on a connection.
@@ -122,7 +125,7 @@ impl Sender {
         }
     }
 
-    /// Whether there can be another exchange, although the answer of this one was not read to its end.
+    /// Whether others can have it, although the answer of this exchange was not read to its end.
     pub(super) fn is_free(&self) -> bool {
         match self {
             Self::Http1(one) => one.is_ready(),
@@ -132,7 +135,7 @@ impl Sender {
 }
 
 impl OneAtATime {
-    /// Whether it is at the end of its last exchange: the answer came to its end, and the request left to its end.
+    /// Whether it is at the end of its last exchange: all of the answer came, and all of the request left.
     pub(super) fn is_ready(&self) -> bool {
         self.sender.is_ready()
     }
@@ -161,7 +164,7 @@ impl ManyAtATime {
         connection.is_some_and(|kept| self.exchanges() < locked(&kept).current_max_send_streams())
     }
 
-    /// How many there are, seen from the one that is no exchange.
+    /// How many there are, as the pool's own sees it: all clones but itself.
     pub(super) fn exchanges(&self) -> usize {
         Arc::strong_count(&self.exchanges) - 1
     }
