@@ -12,6 +12,7 @@
 #![expect(clippy::print_stdout, reason = "a benchmark's figures are its output")]
 #![expect(
     clippy::unwrap_used,
+    clippy::panic,
     reason = "a benchmark that cannot run should stop"
 )]
 #![expect(

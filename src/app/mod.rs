@@ -181,7 +181,6 @@ impl Guard {
         let watcher = account::watcher(&config, &client, &clock);
         let (draining, ended) = (CancellationToken::new(), CancellationToken::new());
         let (tasks, beside) = (TaskTracker::new(), TaskTracker::new());
-        let refusing = refusing(outlived, &draining);
         let parts = StackParts {
             upstream: upstream(&config, &tls)?,
             open: OpenReader::of_file(&config.ledger.path),
@@ -189,7 +188,7 @@ impl Guard {
             balance: watcher.latest(),
             funds_gone: watcher.funds_gone(),
             clock: &clock,
-            draining: &refusing,
+            draining: &refusing(outlived, &draining),
             tasks: &tasks,
         };
         let stack_settings = stack_settings(&config, parts)?;
