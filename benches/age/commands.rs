@@ -3,7 +3,7 @@
 use std::fmt::Write;
 use std::fs;
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -91,23 +91,80 @@ fn settings(upstream: SocketAddr, admin: SocketAddr, ledger: &Path) -> String {
     text
 }
 
+/// What a guard needs to start on the ledger in a folder.
+pub(crate) struct Setting {
+    runtime: tokio::runtime::Runtime,
+    simulator: Simulator,
+    _scratch: tempfile::TempDir,
+    config: PathBuf,
+    admin: SocketAddr,
+}
+
+impl Setting {
+    pub(crate) fn of(folder: &Path) -> Self {
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
+        let simulator = runtime.block_on(Simulator::start(
+            listener,
+            SimulatorSettings::for_benchmarks(),
+        ));
+        let scratch = tempfile::tempdir().unwrap();
+        let config = scratch.path().join("guard.toml");
+        let admin = free_address();
+        let text = settings(simulator.address(), admin, &folder.join("ledger.db"));
+        fs::write(&config, text).unwrap();
+        Self {
+            runtime,
+            simulator,
+            _scratch: scratch,
+            config,
+            admin,
+        }
+    }
+
+    /// Runs a command to its end, and shows how long it took and what memory.
+    pub(crate) fn run(&self, name: &str, arguments: &[&str]) {
+        let started = Instant::now();
+        let mut child = start(&self.config, arguments);
+        let most = most_memory(&mut child);
+        let took = started.elapsed();
+        let status = child.wait().unwrap();
+        show_line(name, took, most);
+        assert!(status.success(), "{name} failed");
+    }
+
+    /// From the start of the process until it says that it is ready, and some seconds more.
+    pub(crate) fn serve(&self) {
+        let started = Instant::now();
+        let mut child = start(&self.config, &["serve"]);
+        while !is_ready(self.admin) {
+            assert!(child.try_wait().unwrap().is_none(), "the guard has ended");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        let took = started.elapsed();
+        let at_once = memory_kib(child.id(), "VmHWM:").unwrap();
+        show_line("serve until ready", took, at_once);
+        std::thread::sleep(Duration::from_secs(number("REST", 10)));
+        let later = memory_kib(child.id(), "VmHWM:").unwrap();
+        show_line("serve, at most", started.elapsed(), later);
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+
+    pub(crate) fn end(self) {
+        self.runtime.block_on(self.simulator.stop());
+    }
+}
+
+/// The beginning of the month so many months ago.
+pub(crate) fn month(ago: i32) -> String {
+    let first = Zoned::now().date().first_of_month();
+    first.checked_sub(ago.months()).unwrap().to_string()
+}
+
 /// Runs them all, `RUNS` times each, and shows each figure.
 pub(crate) fn show(folder: &Path) {
-    let runtime = tokio::runtime::Runtime::new().unwrap();
-    let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
-    let simulator = runtime.block_on(Simulator::start(
-        listener,
-        SimulatorSettings::for_benchmarks(),
-    ));
-    let scratch = tempfile::tempdir().unwrap();
-    let config = scratch.path().join("guard.toml");
-    let admin = free_address();
-    let text = settings(simulator.address(), admin, &folder.join("ledger.db"));
-    fs::write(&config, text).unwrap();
-    let month = |ago: i32| {
-        let first = Zoned::now().date().first_of_month();
-        first.checked_sub(ago.months()).unwrap().to_string()
-    };
+    let setting = Setting::of(folder);
     let (from, to) = (month(14), month(13));
     let first = month(40);
     let commands: [(&str, &[&str]); 6] = [
@@ -122,18 +179,12 @@ pub(crate) fn show(folder: &Path) {
         ("reconcile", &["reconcile"]),
     ];
     for _ in 0..number("RUNS", 3) {
-        serve(&config, admin);
+        setting.serve();
         for (name, arguments) in commands {
-            let started = Instant::now();
-            let mut child = start(&config, arguments);
-            let most = most_memory(&mut child);
-            let took = started.elapsed();
-            let status = child.wait().unwrap();
-            show_line(name, took, most);
-            assert!(status.success(), "{name} failed");
+            setting.run(name, arguments);
         }
     }
-    runtime.block_on(simulator.stop());
+    setting.end();
 }
 
 fn show_line(name: &str, took: Duration, kib: u64) {
@@ -152,24 +203,6 @@ fn start(config: &Path, arguments: &[&str]) -> Child {
         .stdout(Stdio::null())
         .spawn()
         .unwrap()
-}
-
-/// From the start of the process until it says that it is ready.
-fn serve(config: &Path, admin: SocketAddr) {
-    let started = Instant::now();
-    let mut child = start(config, &["serve"]);
-    while !is_ready(admin) {
-        assert!(child.try_wait().unwrap().is_none(), "the guard has ended");
-        std::thread::sleep(Duration::from_millis(5));
-    }
-    let took = started.elapsed();
-    let at_once = memory_kib(child.id(), "VmRSS:").unwrap();
-    show_line("serve until ready", took, at_once);
-    std::thread::sleep(Duration::from_secs(number("REST", 10)));
-    let later = memory_kib(child.id(), "VmHWM:").unwrap();
-    show_line("serve, at most", started.elapsed(), later);
-    child.kill().unwrap();
-    child.wait().unwrap();
 }
 
 fn is_ready(admin: SocketAddr) -> bool {

@@ -1,6 +1,9 @@
 //! A ledger after years: ten million entries over three years, and what they do to the start of
 //! `serve`, to calls, and to the commands that read or change the ledger; memory of each.
 //!
+//! `-- older`: the first start on the same ledger in an older schema (`SCHEMA`, 1 to 4). `-- archives`: all
+//! closed months move to an archive; then the commands, backup and restore.
+//!
 //! `ENTRIES` and `YEARS` change the ledger; with `LEDGER` it is made once in that folder (and left
 //! there), else in a temporary one, which needs 2 GB. The rate of calls is that of the ledger's
 //! handle alone, in rounds that alternate with those of a ledger of ten thousand entries.
@@ -9,6 +12,7 @@
 #![expect(clippy::print_stdout, reason = "a benchmark's figures are its output")]
 #![expect(
     clippy::unwrap_used,
+    clippy::panic,
     reason = "a benchmark that cannot run should stop"
 )]
 #![expect(
@@ -16,9 +20,11 @@
     reason = "a benchmark measures the real time"
 )]
 
+mod archives;
 mod calls;
 mod commands;
 mod history;
+mod older;
 
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -36,11 +42,20 @@ fn main() {
     let place = kept.unwrap_or_else(|| folder.path().join("old"));
     let few = folder.path().join("few");
     made(&place, entries, years);
-    made(&few, FEW, 1);
     let size = std::fs::metadata(place.join("ledger.db")).unwrap().len();
     println!("{entries} entries over {years} years, {} MB", size >> 20);
-    commands::show(&place);
-    calls::compare(&place, &few);
+    let asked: Vec<String> = std::env::args().skip(1).collect();
+    let mode = asked.iter().find(|asked| !asked.starts_with("--"));
+    match mode.map(String::as_str) {
+        None => {
+            made(&few, FEW, 1);
+            commands::show(&place);
+            calls::compare(&place, &few);
+        }
+        Some("older") => older::show(&place, number("SCHEMA", 1).try_into().unwrap()),
+        Some("archives") => archives::show(&place),
+        Some(mode) => panic!("{mode} is none of \"older\" and \"archives\""),
+    }
 }
 
 /// A ledger in `folder`, unless there is one.

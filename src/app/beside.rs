@@ -17,7 +17,7 @@ use crate::admin::{self, AdminState};
 use crate::alerts::Alerts;
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::control::{ControlSocket, Names, Pausing, ReloadNow, Running};
+use crate::control::{ControlSocket, HearProgress, Names, Pausing, ReloadNow, Running};
 use crate::ledger::Ledger;
 use crate::metrics::{self, Exporter};
 use crate::proxy::breaker_probe::BreakerProbe;
@@ -134,6 +134,7 @@ impl Beside<'_> {
             pausing: pausing(self.stack),
             reload: Some(reload.clone()),
             reconcile: reconcile.cloned(),
+            hear: HearProgress::nobody(),
         }
     }
 
@@ -184,7 +185,9 @@ impl Beside<'_> {
 
 /// Removes archived entries that a guard which died left over.
 async fn clear_archived(ledger: Ledger, ended: CancellationToken) {
-    let cleared = ended.run_until_cancelled(ledger.clear_archived()).await;
+    let cleared = ended
+        .run_until_cancelled(ledger.clear_archived(&mut |_| {}))
+        .await;
     if let Some(Err(error)) = cleared {
         tracing::warn!(%error, "archived entries are still in the ledger's file, where they are ignored");
     }

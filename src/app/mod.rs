@@ -31,7 +31,7 @@ use crate::admin::{Conditions, ReadingState};
 use crate::clock::Clock;
 use crate::config::{self, Config};
 use crate::control::{ControlSocket, ReloadNow};
-use crate::ledger::store::{OpenReader, open_locked};
+use crate::ledger::store::{HearMigrating, OpenReader, open_locked_heard};
 use crate::ledger::{AccountRule, Ledger, LedgerLock, Settings, WhenStale};
 use crate::metrics;
 use crate::proxy::savings::Savings;
@@ -136,11 +136,18 @@ impl Guard {
     ///
     /// [`StartError`]; nothing runs then.
     pub async fn start(config: Config, clock: Clock) -> Result<Self, StartError> {
-        Self::begin(config, clock, None, Sockets::default()).await
+        Self::begin(
+            config,
+            clock,
+            None,
+            Sockets::default(),
+            &HearMigrating::nobody(),
+        )
+        .await
     }
 
     /// The same on `sockets`, as far as there are any; when somebody wants the settings to be read
-    /// again, `load` does that.
+    /// again, `load` does that; and `hear` is told while the ledger is brought to a newer schema.
     ///
     /// # Errors
     ///
@@ -150,8 +157,9 @@ impl Guard {
         clock: Clock,
         load: LoadConfig,
         sockets: Sockets,
+        hear: &HearMigrating,
     ) -> Result<Self, StartError> {
-        Self::begin(config, clock, Some(load), sockets).await
+        Self::begin(config, clock, Some(load), sockets, hear).await
     }
 
     async fn begin(
@@ -159,10 +167,11 @@ impl Guard {
         clock: Clock,
         load: Option<LoadConfig>,
         sockets: Sockets,
+        hear: &HearMigrating,
     ) -> Result<Self, StartError> {
         let exporter = metrics::install()?;
         let tls = tls::client_config(config.upstream.ca_file.as_deref())?;
-        let (lock, store) = open_locked(&config.ledger.path, clock.now())?;
+        let (lock, store) = open_locked_heard(&config.ledger.path, clock.now(), hear)?;
         let (ledger, writer) =
             Ledger::open(Box::new(store), ledger_settings(&config), clock.clone())?;
         let outlived = sockets.outlive_the_guard();
@@ -172,7 +181,6 @@ impl Guard {
         let watcher = account::watcher(&config, &client, &clock);
         let (draining, ended) = (CancellationToken::new(), CancellationToken::new());
         let (tasks, beside) = (TaskTracker::new(), TaskTracker::new());
-        let refusing = refusing(outlived, &draining);
         let parts = StackParts {
             upstream: upstream(&config, &tls)?,
             open: OpenReader::of_file(&config.ledger.path),
@@ -180,7 +188,7 @@ impl Guard {
             balance: watcher.latest(),
             funds_gone: watcher.funds_gone(),
             clock: &clock,
-            draining: &refusing,
+            draining: &refusing(outlived, &draining),
             tasks: &tasks,
         };
         let stack_settings = stack_settings(&config, parts)?;

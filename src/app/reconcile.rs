@@ -10,7 +10,7 @@ use crate::account::{AccountClient, Nudge, PullSettings};
 use crate::catalogue::{Catalogue, Prices};
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::ledger::store::open_locked;
+use crate::ledger::store::{HearMigrating, open_locked_heard};
 use crate::ledger::{Ledger, OpenReader};
 use crate::proxy::policy::Policy;
 use crate::reconciliation::{
@@ -82,13 +82,14 @@ pub fn reconciler_settings(
 }
 
 /// Reconciles once, without a guard: opens the ledger as it would, and closes it. `progress` is told
-/// how far the account's list has been read.
+/// how far the account's list has been read, `hear` while the ledger is brought to a newer schema.
 ///
 /// # Errors
 /// See [`AloneError`]; what was kept until then is kept.
 pub async fn reconcile_alone(
     config: &Config,
     clock: &Clock,
+    hear: &HearMigrating,
     progress: &mut (dyn FnMut(Timestamp) + Send),
 ) -> Result<Summary, AloneError> {
     let tls = tls::client_config(config.upstream.ca_file.as_deref())?;
@@ -98,7 +99,8 @@ pub async fn reconcile_alone(
     let open = OpenReader::of_file(&config.ledger.path);
     let settings = reconciler_settings(config, open, Arc::new(in_force), Arc::new(|| {}));
     let settings = settings.ok_or(AloneError::NoSource)?;
-    let (_lock, store) = open_locked(&config.ledger.path, clock.now()).map_err(StartError::from)?;
+    let opened = open_locked_heard(&config.ledger.path, clock.now(), hear);
+    let (_lock, store) = opened.map_err(StartError::from)?;
     let (ledger, writer) = Ledger::open(Box::new(store), ledger_settings(config), clock.clone())
         .map_err(StartError::from)?;
     let writer = writer.spawn().map_err(StartError::from)?;

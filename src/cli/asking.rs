@@ -2,15 +2,18 @@
 //! the same code.
 
 use std::process::ExitCode;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::bail;
 use arc_swap::ArcSwap;
 
+use crate::cli::progress::Progress;
 use crate::cli::{Context, note};
 use crate::config::{self, Books};
-use crate::control::{self, AskError, Command, Names, Pausing, Question, Reply, Running};
-use crate::ledger::store::open_locked;
+use crate::control::{
+    self, AskError, Command, HearProgress, Names, Pausing, Question, Reply, Running,
+};
+use crate::ledger::store::{HearMigrating, open_locked_heard};
 use crate::ledger::{Ledger, Settings, Store as _};
 
 /// Has `command` done for `reason`, and tells how it went; `not` begins what is told when it was not.
@@ -26,7 +29,12 @@ pub(super) fn change(
         who: context.who(),
         reason,
     };
-    let reply = match control::ask(&control::socket_path(&books.ledger.path), &question) {
+    // The guard compares at half speed, and meanwhile says nothing.
+    let waits = matches!(question.command, Command::Archive { .. });
+    let waiting = waits.then(|| Progress::waiting("the running guard compares it with the ledger"));
+    let asked = control::ask(&control::socket_path(&books.ledger.path), &question);
+    drop(waiting);
+    let reply = match asked {
         Ok(reply) => reply,
         Err(AskError::NobodyThere) => alone(&books, question, context)?,
         Err(error) => return Err(error.into()),
@@ -51,7 +59,7 @@ fn alone(books: &Books, question: Question, context: &Context) -> anyhow::Result
             path.display()
         );
     }
-    let (lock, store) = open_locked(path, context.clock.now())?;
+    let (lock, store) = open_locked_heard(path, context.clock.now(), &migrating())?;
     let pauses = Arc::new(ArcSwap::from_pointee(Pausing::kept(store.reader())?));
     let names = Names {
         teams: books.teams.iter().map(|one| one.team.id.clone()).collect(),
@@ -74,6 +82,7 @@ fn alone(books: &Books, question: Question, context: &Context) -> anyhow::Result
             pausing: Pausing::new(pauses, move || names.clone()),
             reload: None,
             reconcile: None,
+            hear: progress(),
         };
         let reply = question.answer(&running, &peer()).await;
         ledger.close().await.map(|()| reply)
@@ -83,6 +92,25 @@ fn alone(books: &Books, question: Question, context: &Context) -> anyhow::Result
     }
     drop(lock);
     Ok(reply)
+}
+
+/// Tells on standard error that the ledger is brought to a newer schema first.
+pub(super) fn migrating() -> HearMigrating {
+    HearMigrating::new(|told| note(&told.to_string()))
+}
+
+/// A bar for each thing that is done, one after another.
+fn progress() -> HearProgress {
+    let bar = Mutex::new(None::<(&str, Progress)>);
+    HearProgress::new(move |what, done, all| {
+        let mut bar = bar.lock().unwrap_or_else(PoisonError::into_inner);
+        if bar.as_ref().is_none_or(|(before, _)| *before != what) {
+            *bar = Some((what, Progress::new(what, "entries")));
+        }
+        if let Some((_, bar)) = &*bar {
+            bar.show(done, all);
+        }
+    })
 }
 
 /// The kernel's word for who runs this.

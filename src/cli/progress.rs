@@ -1,5 +1,7 @@
 //! How far a long command is: a bar on standard error, if that is a terminal.
 
+use std::time::Duration;
+
 use indicatif::{ProgressBar, ProgressStyle};
 
 /// One bar. Without a terminal it draws nothing.
@@ -14,6 +16,17 @@ impl Progress {
             bar.set_style(style);
         }
         bar.set_message(what);
+        Self(bar)
+    }
+
+    /// For who cannot tell how much is done: the time that `what` has taken.
+    pub(super) fn waiting(what: &'static str) -> Self {
+        let bar = ProgressBar::new_spinner();
+        if let Ok(style) = ProgressStyle::with_template("{msg}: {elapsed}") {
+            bar.set_style(style);
+        }
+        bar.set_message(what);
+        bar.enable_steady_tick(Duration::from_secs(1));
         Self(bar)
     }
 

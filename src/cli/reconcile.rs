@@ -10,7 +10,7 @@ use anyhow::bail;
 use jiff::Timestamp;
 
 use crate::app::reconcile_alone;
-use crate::cli::{Context, note};
+use crate::cli::{Context, asking, note};
 use crate::config;
 use crate::control::{self, AskError, Command, Question, Reply};
 use crate::ledger::open_reader;
@@ -50,7 +50,13 @@ pub(super) fn run(args: &Args, context: &Context, out: &mut dyn Write) -> anyhow
             let mut progress = |read_until: Timestamp| {
                 note(&format!("the account's list is read up to {read_until}"));
             };
-            runtime.block_on(reconcile_alone(&config, &context.clock, &mut progress))?
+            let hear = asking::migrating();
+            runtime.block_on(reconcile_alone(
+                &config,
+                &context.clock,
+                &hear,
+                &mut progress,
+            ))?
         }
         Err(error) => return Err(error.into()),
     };

@@ -14,6 +14,7 @@ use crate::cli::{Context, note, systemd};
 use crate::clock::Clock;
 use crate::config::{self, Config, ConfigErrors, Environment};
 use crate::control::{Asker, ReloadNow};
+use crate::ledger::{HearMigrating, Migrating};
 use crate::logging::{self, Secrets};
 
 /// The code of a process that a second signal ended at once: 128 + SIGINT, as shells count.
@@ -73,7 +74,8 @@ async fn serve(
 ) -> anyhow::Result<ExitCode> {
     let mut signals = Signals::new()?;
     let hangups = signal(SignalKind::hangup())?;
-    let guard = Guard::start_live(config, context.clock.clone(), again, sockets).await?;
+    let hear = HearMigrating::new(migrating);
+    let guard = Guard::start_live(config, context.clock.clone(), again, sockets, &hear).await?;
     let status = format!("clients call {}", guard.address);
     systemd::ready(&status);
     systemd::keep_saying_alive();
@@ -109,6 +111,13 @@ async fn serve(
         }
         Drained::Unflushed => ExitCode::FAILURE,
     })
+}
+
+/// The thread that opens the ledger rests only when that is done, and lines are written at a rest.
+fn migrating(told: Migrating) {
+    tracing::info!("{told}");
+    logging::write_at_once();
+    systemd::starting(&told.to_string());
 }
 
 /// SIGHUP is `reload` without a socket. How it went stands in the log.

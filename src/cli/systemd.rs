@@ -16,6 +16,9 @@ use crate::config::Environment;
 const NAMES_VARIABLE: &str = "LISTEN_FDNAMES";
 /// The names, in the order that sockets without any have.
 const NAMES: [&str; 2] = ["clients", "admin"];
+/// How long a start may say nothing, once it has told that it takes long. It tells every few seconds, but
+/// a disk may be slow, and a commit is one breath.
+const START_PATIENCE: Duration = Duration::from_mins(5);
 
 /// The sockets that were passed to this process. Taken once.
 ///
@@ -58,6 +61,16 @@ fn listening(passed: &mut ListenFd, index: usize, name: &str) -> anyhow::Result<
         "the socket that was passed as {name:?} does not listen"
     );
     Ok(taken)
+}
+
+/// The guard is not ready yet, and gets on: it is given time again, so that a start that takes long is
+/// stopped only if it stands still.
+pub(super) fn starting(status: &str) {
+    let more = u32::try_from(START_PATIENCE.as_micros()).unwrap_or(u32::MAX);
+    tell(&[
+        NotifyState::ExtendTimeoutUsec(more),
+        NotifyState::Status(status),
+    ]);
 }
 
 /// The guard takes calls.

@@ -1,6 +1,8 @@
 //! What can be asked through the socket, and what is answered.
 
+use std::fmt;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -82,6 +84,34 @@ pub struct Running {
     pub reload: Option<ReloadNow>,
     /// Reconciles out of turn; `None` if the settings want no reconciliation.
     pub reconcile: Option<ReconcileNow>,
+    /// Who hears how far a long command is.
+    pub hear: HearProgress,
+}
+
+/// Hears how far a long command is: what is being done, how much of it is, and of how much.
+#[derive(Clone)]
+pub struct HearProgress(Arc<dyn Fn(&'static str, i64, i64) + Send + Sync>);
+
+impl HearProgress {
+    /// Calls `hear`.
+    pub fn new(hear: impl Fn(&'static str, i64, i64) + Send + Sync + 'static) -> Self {
+        Self(Arc::new(hear))
+    }
+
+    /// Nobody hears it.
+    pub fn nobody() -> Self {
+        Self::new(|_, _, _| {})
+    }
+
+    pub(super) fn tell(&self, what: &'static str, done: i64, all: i64) {
+        (self.0)(what, done, all);
+    }
+}
+
+impl fmt::Debug for HearProgress {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("HearProgress")
+    }
 }
 
 /// How it went.

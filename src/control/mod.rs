@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 
 pub use audit::{Asker, keep};
 pub use client::{AskError, ask};
-pub use message::{Command, Question, Reply, Running};
+pub use message::{Command, HearProgress, Question, Reply, Running};
 pub use pausing::{Names, Pausing};
 pub use reload::{Reload, ReloadNow};
 pub use server::ControlSocket;

@@ -250,17 +250,25 @@ impl Ledger {
     }
 
     /// Removes what is archived and still there, some at a time, with rests between while calls are made.
+    /// `progress` is told how many have gone.
     ///
     /// # Errors
     /// What the store says: the rest is ignored, and removed after the next start.
-    pub async fn clear_archived(&self) -> Result<(), LedgerError> {
+    pub async fn clear_archived(
+        &self,
+        progress: &mut (dyn FnMut(usize) + Send),
+    ) -> Result<(), LedgerError> {
+        let mut done = 0;
         loop {
             let _turn = self.shared.keeping.lock().await;
             let (reply, answer) = oneshot::channel();
-            match self.ask(Request::ClearArchived { reply }, answer).await?? {
-                Some(rest) => tokio::time::sleep(rest).await,
-                None => return Ok(()),
+            let (removed, rest) = self.ask(Request::ClearArchived { reply }, answer).await??;
+            if removed == 0 {
+                return Ok(());
             }
+            done += removed;
+            progress(done);
+            tokio::time::sleep(rest).await;
         }
     }
 }

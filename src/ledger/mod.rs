@@ -90,9 +90,9 @@ pub use request::{
     Shortfall, Tightest, WhenStale, Wording,
 };
 pub use store::{
-    After, Closing, FoundSum, KeptFinding, KeptRow, LedgerLock, LockError, MemoryStore, OpenError,
-    OpenReader, Reader, RecordReader, RecordsCheck, SqliteStore, Store, StoreError, TakenSum,
-    open_locked, open_reader,
+    After, Closing, FoundSum, HearMigrating, KeptFinding, KeptRow, LedgerLock, LockError,
+    MemoryStore, Migrating, OpenError, OpenReader, Reader, RecordReader, RecordsCheck, SqliteStore,
+    Store, StoreError, TakenSum, open_locked, open_reader,
 };
 pub use verify::VerifyReport;
 pub use window::{CalendarUnit, Window, WindowRule};

@@ -123,7 +123,8 @@ pub fn request_id(headers: &HeaderMap) -> Box<str> {
         Some(id) => id.into(),
         // A version 4 UUID, but of bytes that need no system call.
         None => {
-            let id = uuid::Builder::from_random_bytes(rand::random()).into_uuid();
+            let id =
+                uuid::Builder::from_random_bytes(rand::random::<u128>().to_ne_bytes()).into_uuid();
             let mut text = [0; Simple::LENGTH];
             Box::from(&*id.simple().encode_lower(&mut text))
         }

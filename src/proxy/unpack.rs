@@ -25,10 +25,14 @@ pub struct Unpacker {
     begun: bool,
 }
 
+/// Codings that the guard does not read, and may be told by their names. The name of any other is what the
+/// upstream says, in which the token may stand.
+const NAMED: [&str; 4] = ["br", "compress", "deflate", "zstd"];
+
 /// A content coding that the guard neither asked for nor reads.
 #[derive(Debug, thiserror::Error)]
-#[error("the answer is in content coding {0:.40}, which was not asked for")]
-pub struct UnknownCoding(String);
+#[error("the answer is in {0} coding, which was not asked for")]
+pub struct UnknownCoding(&'static str);
 
 impl Unpacker {
     /// An unpacker for an answer with these headers.
@@ -46,7 +50,11 @@ impl Unpacker {
                 gzip: Some(Box::new(MultiGzDecoder::new(Vec::new()))),
                 ..Self::default()
             }),
-            (first, _) => Err(UnknownCoding(first.unwrap_or_default().to_owned())),
+            (Some(one), None) => {
+                let named = NAMED.into_iter().find(|named| *named == one);
+                Err(UnknownCoding(named.unwrap_or("another")))
+            }
+            (_, Some(_)) => Err(UnknownCoding("more than one")),
         }
     }
 
@@ -164,6 +172,20 @@ mod tests {
                 headers.append(CONTENT_ENCODING, coding.parse().unwrap());
             }
             assert!(Unpacker::of(&headers).is_err(), "{codings:?}");
+        }
+    }
+
+    #[test]
+    fn of_a_coding_only_a_name_that_is_known_is_told() {
+        for (coding, told) in [
+            ("BR", "br"),
+            ("the-token", "another"),
+            ("br, br", "another"),
+        ] {
+            let headers = HeaderMap::from_iter([(CONTENT_ENCODING, coding.parse().unwrap())]);
+            let why = Unpacker::of(&headers).unwrap_err().to_string();
+            let expected = format!("the answer is in {told} coding, which was not asked for");
+            assert_eq!(why, expected);
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Ledgers that grow old or are lost, by the real binary: archives of closed months, backups put back.
+//! Ledgers that grow old or large or are lost, by the real binary: archives of closed months, backups put back.
 
 #![expect(
     clippy::unwrap_used,
@@ -10,4 +10,6 @@
 mod support;
 
 mod archive;
+mod older;
+mod reading;
 mod restore;

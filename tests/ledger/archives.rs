@@ -144,7 +144,7 @@ async fn a_process_that_dies_between_any_two_steps_loses_nothing_and_counts_noth
             let error = written(&place, APRIL, &path).unwrap_err();
             assert!(matches!(error, ArchiveError::Nothing(_)), "{error}");
             let ledger = opened_now(&place);
-            ledger.clear_archived().await.unwrap();
+            ledger.clear_archived(&mut |_| {}).await.unwrap();
             ledger.close().await.unwrap();
         }
         assert_eq!(

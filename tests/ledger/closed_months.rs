@@ -140,7 +140,7 @@ pub async fn archive(place: &Place, before: &str, path: &Path) {
     let archived = written(place, before, path).unwrap();
     let ledger = opened_now(place);
     ledger.archive(archived).await.unwrap();
-    ledger.clear_archived().await.unwrap();
+    ledger.clear_archived(&mut |_| {}).await.unwrap();
     ledger.close().await.unwrap();
 }
 

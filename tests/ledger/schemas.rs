@@ -1,10 +1,13 @@
 //! A ledger of every schema there ever was, from its text: it is read as it is, brought up to date by its
 //! next writer, agrees with itself, and goes on.
 
+use std::sync::{Arc, Mutex};
+
 use generect_guard::clock::Clock;
+use generect_guard::ledger::store::open_locked_heard;
 use generect_guard::ledger::{
-    Budget, BudgetStatus, CalendarUnit, Decision, Ending, Ledger, Resolution, SavedBy, WindowRule,
-    open_reader,
+    Budget, BudgetStatus, CalendarUnit, Decision, Ending, HearMigrating, Ledger, Resolution,
+    SavedBy, SqliteStore, WindowRule, open_reader,
 };
 use jiff::{SignedDuration, Timestamp};
 use rusqlite::Connection;
@@ -29,7 +32,10 @@ const STEPS: [(&str, &str); 4] = [
     ),
     (
         include_str!("../../src/ledger/store/migrations/0004.sql"),
-        include_str!("schemas/0004.sql"),
+        concat!(
+            include_str!("schemas/month_sums.sql"),
+            include_str!("schemas/0004.sql")
+        ),
     ),
 ];
 /// Some minutes after the last entry.
@@ -131,4 +137,64 @@ async fn a_ledger_of_every_schema_is_opened_and_goes_on() {
         assert_eq!(saved.len(), usize::from(version >= 3));
         assert!(saved.iter().all(|saving| saving.how == SavedBy::Replayed));
     }
+}
+
+/// What is told while the ledger is opened for writing.
+fn told_of(place: &Place) -> Vec<String> {
+    let told = Arc::new(Mutex::new(Vec::new()));
+    let hears = Arc::clone(&told);
+    let hear = HearMigrating::new(move |told| hears.lock().unwrap().push(told.to_string()));
+    drop(open_locked_heard(&place.path(), at(THEN), &hear).unwrap());
+    let told = told.lock().unwrap();
+    told.clone()
+}
+
+#[test]
+fn whoever_opens_a_ledger_of_an_older_schema_hears_that_it_is_brought_to_a_newer_one() {
+    for version in 1..=4 {
+        let place = of_version(version);
+        let told = told_of(&place);
+        let begun = format!("is being brought from schema {version} to 5");
+        assert!(told[0].contains(&begun), "{told:?}");
+        let done = format!("was brought from schema {version} to 5");
+        assert!(told.last().unwrap().contains(&done), "{told:?}");
+        assert_eq!(told_of(&place), Vec::<String>::new(), "it is up to date");
+    }
+    assert_eq!(told_of(&Place::file()), Vec::<String>::new(), "it is new");
+}
+
+/// Charges and corrections of 40 months, from the last seconds of 2023 on, of three origins.
+const YEARS: &str = "
+    WITH RECURSIVE charge (n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM charge WHERE n < 4000)
+    INSERT INTO sums
+    SELECT quarter, quarter + CASE n % 5 WHEN 0 THEN 96 * (n % 61) ELSE 0 END, n % 2, 3, n % 3, n % 4, n - 50
+    FROM (SELECT n, 1704067199 / 900 + n * 29 AS quarter FROM charge);";
+
+#[test]
+fn the_sums_by_month_of_an_old_ledger_are_those_that_sql_makes() {
+    let rows = |place: &Place| {
+        let file = Connection::open(place.path()).unwrap();
+        let sql = "SELECT * FROM month_sums ORDER BY 1, 2, 3, 4, 5";
+        let mut statement = file.prepare(sql).unwrap();
+        let row = |row: &rusqlite::Row<'_>| {
+            let columns = (0..7).map(|column| row.get::<_, i64>(column));
+            columns.collect::<Result<Vec<_>, _>>()
+        };
+        let rows = statement.query_map([], row).unwrap();
+        rows.collect::<Result<Vec<_>, _>>().unwrap()
+    };
+    let (ours, theirs) = (of_version(3), of_version(3));
+    for place in [&ours, &theirs] {
+        let file = Connection::open(place.path()).unwrap();
+        file.execute_batch(YEARS).unwrap();
+    }
+    drop(SqliteStore::open(&ours.path()).unwrap());
+    let file = Connection::open(theirs.path()).unwrap();
+    file.execute_batch(STEPS[3].0).unwrap();
+    file.execute_batch(include_str!("schemas/month_sums.sql"))
+        .unwrap();
+    drop(file);
+    let (ours, theirs) = (rows(&ours), rows(&theirs));
+    assert!(theirs.len() > 400, "{}", theirs.len());
+    assert_eq!(ours, theirs);
 }

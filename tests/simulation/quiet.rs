@@ -5,8 +5,9 @@ use jiff::SignedDuration;
 
 use crate::world::World;
 
-/// What a reconciliation may take, in ticks.
-const PATIENCE: u64 = 8_000;
+/// What a reconciliation may take, in ticks. Thousands of rows need twenty seconds through narrow links,
+/// and one that is asked for waits for the one that runs.
+const PATIENCE: u64 = 60_000;
 const TRIES: usize = 4;
 /// An end of a job is dated when somebody looks: well within the tolerance.
 const GLANCE_SECONDS: i64 = 4;

@@ -6,6 +6,7 @@ use generect_guard::app::{Guard, Sockets};
 use generect_guard::clock::Clock;
 use generect_guard::config::{self, Environment};
 use generect_guard::identity::KeyDigest;
+use generect_guard::ledger::HearMigrating;
 use generect_guard::simulator::{LIVE_TOKEN, Simulator, SimulatorSettings};
 use tokio::net::TcpListener;
 
@@ -198,6 +199,7 @@ impl Plan {
             self.clock.clone(),
             Arc::new(load),
             Sockets::default(),
+            &HearMigrating::nobody(),
         )
         .await
         .unwrap_or_else(|error| panic!("{error}"))

@@ -19,6 +19,7 @@
 
 mod lock;
 mod memory;
+mod migrating;
 mod opening;
 mod records;
 mod sqlite;
@@ -40,12 +41,14 @@ use super::verify::VerifyReport;
 
 pub use lock::{LedgerLock, LockError};
 pub use memory::MemoryStore;
+pub use migrating::{HearMigrating, Migrating};
 pub use opening::OpenReader;
 pub use records::{
     After, Closing, FoundSum, KeptFinding, KeptRow, RecordReader, RecordsCheck, TakenSum,
 };
 pub use sqlite::{
-    OpenError, SqliteReader, SqliteStore, check_closed, open_archive, open_locked, open_reader,
+    OpenError, SqliteReader, SqliteStore, check_closed, open_archive, open_locked,
+    open_locked_heard, open_reader,
 };
 
 /// What a store says when it cannot.

@@ -22,13 +22,13 @@ impl Writer {
         self.look_after(written)
     }
 
-    /// Removes some of what is archived.
-    pub(super) fn clear_archived(&mut self) -> Result<Option<Duration>, LedgerError> {
+    /// Removes some of what is archived; says how many, and what rest calls should have from it.
+    pub(super) fn clear_archived(&mut self) -> Result<(usize, Duration), LedgerError> {
         self.must_be_written()?;
         let started = Instant::now();
         let removed = self.store.clear_archived(REMOVED_AT_A_TIME);
         let removed = self.look_after(removed)?;
-        Ok((removed > 0).then(|| self.rest_since(started)))
+        Ok((removed, self.rest_since(started)))
     }
 
     fn must_be_written(&self) -> Result<(), LedgerError> {

@@ -65,8 +65,9 @@ pub(in crate::ledger) enum Request {
         reply: oneshot::Sender<Result<(), LedgerError>>,
     },
     ClearArchived {
-        /// Answered with the rest that calls should have from it; `None`: nothing is left over.
-        reply: oneshot::Sender<Result<Option<Duration>, LedgerError>>,
+        /// Answered with how many were removed (none: nothing is left over), and the rest that calls should
+        /// have from it.
+        reply: oneshot::Sender<Result<(usize, Duration), LedgerError>>,
     },
     OpenCalls {
         reply: oneshot::Sender<Result<Vec<OpenCall>, LedgerError>>,

@@ -13,19 +13,8 @@ CREATE TABLE month_sums (
     PRIMARY KEY (began_month, recorded_month, team, "key", operation)
 ) STRICT, WITHOUT ROWID;
 
--- By days first: there are fewer of them, and a day (UTC) is 96 whole quarter hours.
-INSERT INTO month_sums
-SELECT CAST(strftime('%Y', began_day * 86400, 'unixepoch') AS INTEGER) * 12
-           + CAST(strftime('%m', began_day * 86400, 'unixepoch') AS INTEGER) - 23641 AS began_month,
-       CAST(strftime('%Y', recorded_day * 86400, 'unixepoch') AS INTEGER) * 12
-           + CAST(strftime('%m', recorded_day * 86400, 'unixepoch') AS INTEGER) - 23641 AS recorded_month,
-       team, "key", operation, sum(calls), sum(settled)
-FROM (SELECT began_quarter / 96 AS began_day, recorded_quarter / 96 AS recorded_day,
-             team, "key", operation, sum(calls) AS calls, sum(settled) AS settled
-      FROM sums GROUP BY began_day, recorded_day, team, "key", operation)
-GROUP BY began_month, recorded_month, team, "key", operation;
-
-INSERT INTO facts (name, value) SELECT 'summed', coalesce(max(seq), 0) FROM entries;
+-- The sums are made by the program, with this step.
+INSERT INTO facts (name, value) VALUES ('summed', 0);
 
 -- The entries up to the last one here are read in archives, and no longer here; what is derived from
 -- them stays. They are removed little by little once their line is written; grants stay, for budgets over

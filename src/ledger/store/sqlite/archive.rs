@@ -8,12 +8,13 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
 
 use crate::counted::counted;
 use crate::ledger::archive::{ArchiveSpan, Archived};
-use crate::ledger::store::{Reader, StoreError, Tail};
+use crate::ledger::store::{HearMigrating, Reader, StoreError, Tail};
 use crate::ledger::window::{at_micros, quarter_of};
 
 use super::SqliteStore;
 use super::connection::{self, ARCHIVE_ID, WITH_ARCHIVES, open_reading, unusable};
 use super::read::SqliteReader;
+use super::schema;
 
 /// Entries copied in one transaction, which is as long as a reader keeps the log from beginning anew.
 const SOME: i64 = 65_536;
@@ -159,7 +160,7 @@ fn copy(
     copy.execute_batch(
         "PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA foreign_keys = OFF",
     )?;
-    connection::migrate(&mut copy, part, ARCHIVE_ID)?;
+    schema::migrate(&mut copy, part, ARCHIVE_ID, &HearMigrating::nobody())?;
     copy.execute("ATTACH ?1 AS ledger", [ledger])?;
     copy.execute_batch("INSERT INTO main.names SELECT * FROM ledger.names")?;
     let quarters = [i64::MIN, quarter_of(span.before)];

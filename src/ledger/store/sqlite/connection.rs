@@ -3,18 +3,12 @@
 use std::path::Path;
 use std::time::Duration;
 
-use rusqlite::{Connection, OpenFlags, TransactionBehavior};
+use rusqlite::{Connection, OpenFlags};
 
-use crate::ledger::store::StoreError;
+use crate::ledger::store::{HearMigrating, StoreError};
 
-/// Every step of the schema, in order. A step that was released is never altered.
-const MIGRATIONS: [&str; 5] = [
-    include_str!("../migrations/0001.sql"),
-    include_str!("../migrations/0002.sql"),
-    include_str!("../migrations/0003.sql"),
-    include_str!("../migrations/0004.sql"),
-    include_str!("../migrations/0005.sql"),
-];
+use super::schema::{NEWEST, migrate};
+
 /// The step that brought the records of reconciliation. A file that no guard has opened since is
 /// read as one that has none.
 pub(super) const WITH_RECORDS: i64 = 2;
@@ -74,7 +68,7 @@ pub(super) fn unusable(path: &Path, why: impl Into<String>) -> StoreError {
 }
 
 /// Opens the file for writing, creating it and bringing its schema up to date.
-pub(super) fn open_writing(path: &Path) -> Result<Connection, StoreError> {
+pub(super) fn open_writing(path: &Path, hear: &HearMigrating) -> Result<Connection, StoreError> {
     check_place(path)?;
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
         | OpenFlags::SQLITE_OPEN_CREATE
@@ -103,7 +97,7 @@ pub(super) fn open_writing(path: &Path) -> Result<Connection, StoreError> {
          PRAGMA temp_store = MEMORY; \
          PRAGMA cache_size = -32768;",
     )?;
-    migrate(&mut connection, path, LEDGER_ID)?;
+    migrate(&mut connection, path, LEDGER_ID, hear)?;
     Ok(connection)
 }
 
@@ -118,6 +112,8 @@ pub(super) fn open_reading(path: &Path, id: i64) -> Result<(Connection, i64), St
     }
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = connect(path, flags)?;
+    // What is sorted for a sum lies in memory too: a container may have no place for a temporary file.
+    connection.execute_batch("PRAGMA temp_store = MEMORY")?;
     match check_version(&connection, path, id)? {
         0 => Err(unusable(path, "it is no ledger: it is empty")),
         version => Ok((connection, version)),
@@ -195,7 +191,11 @@ fn network_file_system(folder: &Path) -> Option<String> {
 }
 
 /// The schema's version; 0 for a new file.
-fn check_version(connection: &Connection, path: &Path, id: i64) -> Result<i64, StoreError> {
+pub(super) fn check_version(
+    connection: &Connection,
+    path: &Path,
+    id: i64,
+) -> Result<i64, StoreError> {
     let ask = |pragma: &str| {
         connection
             .query_row(pragma, [], |row| row.get::<_, i64>(0))
@@ -216,29 +216,12 @@ fn check_version(connection: &Connection, path: &Path, id: i64) -> Result<i64, S
             "it is no ledger: it is another program's database",
         ));
     }
-    let known = i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX);
-    if version > known {
+    if version > NEWEST {
         return Err(StoreError::Newer {
             path: path.display().to_string(),
             found: version,
-            known,
+            known: NEWEST,
         });
     }
     Ok(version)
-}
-
-/// Brings the schema up to date.
-pub(super) fn migrate(connection: &mut Connection, path: &Path, id: i64) -> Result<(), StoreError> {
-    let version = check_version(connection, path, id)?;
-    for (number, migration) in (1_i64..).zip(MIGRATIONS) {
-        if number > version {
-            let transaction =
-                connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-            transaction.execute_batch(migration)?;
-            transaction.pragma_update(None, "application_id", id)?;
-            transaction.pragma_update(None, "user_version", number)?;
-            transaction.commit()?;
-        }
-    }
-    Ok(())
 }

@@ -19,6 +19,7 @@ mod names;
 mod of_team;
 mod read;
 mod records;
+mod schema;
 mod since;
 mod soundness;
 mod wal;
@@ -32,7 +33,7 @@ use crate::ledger::archive::Archived;
 use crate::ledger::entry::Entry;
 use crate::ledger::record::Record;
 
-use super::{LedgerLock, LockError, Reader, Store, StoreError, Tail};
+use super::{HearMigrating, LedgerLock, LockError, Reader, Store, StoreError, Tail};
 
 use atomic::atomically;
 use checkpoint::Checkpoints;
@@ -74,12 +75,25 @@ pub enum OpenError {
 /// Who has the lock, or what is wrong with the file, as far as can be seen in little time; each names the
 /// path.
 pub fn open_locked(path: &Path, now: Timestamp) -> Result<(LedgerLock, SqliteStore), OpenError> {
+    open_locked_heard(path, now, &HearMigrating::nobody())
+}
+
+/// The same; `hear` is told while a ledger of an older schema is brought to this program's.
+///
+/// # Errors
+/// See [`open_locked`].
+pub fn open_locked_heard(
+    path: &Path,
+    now: Timestamp,
+    hear: &HearMigrating,
+) -> Result<(LedgerLock, SqliteStore), OpenError> {
     // The place is looked at first: a lock file in a folder that does not exist is a worse message.
     connection::check_place(path)?;
     let lock = LedgerLock::acquire(path, now)?;
     // Before the database has a say: it takes what is left of a file for the whole.
     soundness::check_pages(path)?;
-    let store = SqliteStore::open(path).map_err(|error| soundness::named(path, error))?;
+    let store =
+        SqliteStore::open_heard(path, hear).map_err(|error| soundness::named(path, error))?;
     soundness::check_contents(path, &store.reader)?;
     Ok((lock, store))
 }
@@ -98,7 +112,11 @@ impl SqliteStore {
     /// # Errors
     /// What is wrong with the file, by its path.
     pub fn open(path: &Path) -> Result<Self, StoreError> {
-        let connection = connection::open_writing(path)?;
+        Self::open_heard(path, &HearMigrating::nobody())
+    }
+
+    fn open_heard(path: &Path, hear: &HearMigrating) -> Result<Self, StoreError> {
+        let connection = connection::open_writing(path, hear)?;
         Ok(Self {
             path: path.to_owned(),
             reader: SqliteReader::over(connection),
@@ -204,7 +222,7 @@ impl Store for SqliteStore {
         self.last = None;
         self.numbers.forget();
         self.since = None;
-        let connection = connection::open_writing(&self.path)?;
+        let connection = connection::open_writing(&self.path, &HearMigrating::nobody())?;
         self.reader = SqliteReader::over(connection);
         let tail = self.reader.tail()?;
         self.last = Some(tail.seq);

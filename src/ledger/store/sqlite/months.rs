@@ -83,6 +83,28 @@ impl Charged {
     }
 }
 
+/// Works all of them out from the sums by quarter hour, for the step of the schema that brought them. A
+/// `GROUP BY` would sort the latter first, in memory.
+pub(super) fn sum_all(connection: &Connection) -> Result<(), StoreError> {
+    let sql = "SELECT began_quarter, recorded_quarter, team, \"key\", operation, calls, settled FROM sums";
+    let mut charged = Charged::default();
+    let mut statement = connection.prepare(sql)?;
+    let mut rows = statement.query([])?;
+    while let Some(row) = rows.next()? {
+        let place = (
+            row.get(0)?,
+            row.get(1)?,
+            row.get(2)?,
+            row.get(3)?,
+            row.get(4)?,
+        );
+        charged.add(place, (row.get(5)?, row.get(6)?))?;
+    }
+    let last = "SELECT coalesce(max(seq), 0) FROM entries";
+    let last = connection.query_row(last, [], |row| row.get(0))?;
+    charged.put(connection, last)
+}
+
 /// The months of quarter hours that are mostly near one another.
 #[derive(Debug, Default)]
 struct Months {

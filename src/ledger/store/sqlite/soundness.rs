@@ -11,11 +11,12 @@ use std::path::Path;
 
 use rusqlite::Connection;
 
-use crate::ledger::store::StoreError;
+use crate::ledger::store::{HearMigrating, StoreError};
 use crate::ledger::verify;
 
-use super::connection::{LEDGER_ID, migrate, unusable};
+use super::connection::{LEDGER_ID, unusable};
 use super::read::SqliteReader;
+use super::schema::migrate;
 use super::wal::{self, beside};
 
 const HEADER: usize = 100;
@@ -124,7 +125,12 @@ pub(super) fn check_contents(path: &Path, reader: &SqliteReader) -> Result<(), S
 /// Tables, indexes and views that are not as the migrations make them.
 fn missing_schema(connection: &Connection) -> Result<Vec<String>, StoreError> {
     let mut model = Connection::open_in_memory()?;
-    migrate(&mut model, Path::new(":memory:"), LEDGER_ID)?;
+    migrate(
+        &mut model,
+        Path::new(":memory:"),
+        LEDGER_ID,
+        &HearMigrating::nobody(),
+    )?;
     let parts = |connection: &Connection| {
         let sql = "SELECT name, sql FROM sqlite_schema WHERE sql IS NOT NULL";
         let mut statement = connection.prepare(sql)?;
