@@ -9,7 +9,7 @@ use std::sync::Arc;
 use generect_guard::account::{Near, Reading};
 use generect_guard::app::{Live, pausing, reconciler_settings};
 use generect_guard::config::Config;
-use generect_guard::control::{Question, ReloadNow, Reply, Running};
+use generect_guard::control::{HearProgress, Question, ReloadNow, Reply, Running};
 use generect_guard::ledger::{Ledger, OpenReader};
 use generect_guard::proxy::stack::StackSettings;
 use generect_guard::reconciliation::{ReconcileNow, Reconciler, ReconcilerSettings, Service};
@@ -62,6 +62,7 @@ impl Beside {
             pausing: pausing(stack),
             reload: Some(reload),
             reconcile: Some(reconcile),
+            hear: HearProgress::nobody(),
         };
         Self {
             running,
