@@ -13,7 +13,7 @@
 //! fixed times, and shows what they add to a call. `-- instructions` counts those of the guard.
 //! `-- memory` makes a million calls and shows the resident memory of the guard on the way,
 //! `-- kept` that of answers which never reach their clients. `ROUNDS` and `ROUND_SECONDS` change
-//! the measure, `ONLY=text` keeps the cases whose name contains it, `GUARD` names another build.
+//! the measure, `ONLY=one|another` keeps the cases whose name contains one of these texts, `GUARD` names another build.
 
 #![expect(clippy::float_arithmetic, reason = "speeds, not money")]
 #![expect(clippy::print_stdout, reason = "a benchmark's figures are its output")]

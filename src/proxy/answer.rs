@@ -3,7 +3,7 @@
 use http::header::{
     CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER,
 };
-use http::{Extensions, StatusCode, response};
+use http::{Extensions, StatusCode, Version, response};
 
 use super::redact::Redactor;
 
@@ -33,9 +33,11 @@ fn is_hop_by_hop(name: &str) -> bool {
 }
 
 /// The upstream's head as a client may see it: without its words beside the status, which nobody
-/// looks through.
+/// looks through, and in the version that the guard speaks. In HTTP/1.0 an answer that breaks off looks like a
+/// whole one.
 pub fn passed_head(mut head: response::Parts, redactor: &Redactor) -> response::Parts {
     head.extensions = Extensions::new();
+    head.version = Version::HTTP_11;
     head.headers = passed_headers(head.headers, redactor);
     head
 }
@@ -114,5 +116,14 @@ mod tests {
         let mut names: Vec<_> = passed.keys().map(HeaderName::as_str).collect();
         names.sort_unstable();
         assert_eq!(names, ["content-type", "x-ratelimit-limit"]);
+    }
+
+    #[test]
+    fn an_answer_is_in_the_guards_own_version_of_http() {
+        for version in [Version::HTTP_10, Version::HTTP_11, Version::HTTP_2] {
+            let answer = http::Response::builder().version(version).body(()).unwrap();
+            let head = passed_head(answer.into_parts().0, &Redactor::new("the-token"));
+            assert_eq!(head.version, Version::HTTP_11);
+        }
     }
 }

@@ -69,17 +69,17 @@ impl BoundsLayer {
             return Err(Refusal::Draining);
         }
         let headers = traced.request.headers();
-        if headers.contains_key(TRANSFER_ENCODING) && headers.contains_key(CONTENT_LENGTH) {
+        let mut codings = headers.get_all(TRANSFER_ENCODING).iter();
+        let coding = codings.next();
+        if coding.is_some() && headers.contains_key(CONTENT_LENGTH) {
             return Err(Refusal::BadRequest(
                 "Both Content-Length and Transfer-Encoding are given; send one.".into(),
             ));
         }
         // Any other coding, or one said twice, is read in more than one way: a proxy before the guard
         // may read it differently than the guard does.
-        let mut codings = headers.get_all(TRANSFER_ENCODING).iter();
-        let strange = codings
-            .next()
-            .is_some_and(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"chunked"));
+        let strange =
+            coding.is_some_and(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"chunked"));
         if strange || codings.next().is_some() {
             return Err(Refusal::BadRequest(
                 "The body's Transfer-Encoding is not `chunked` alone; send that, or a Content-Length.".into(),

@@ -119,8 +119,8 @@ fn shown<'a>(path: &'a str, headers: &HeaderMap) -> &'a str {
 
 /// The page of the team's own books that answers it, if one does.
 fn own_page(identified: &Identified, operation: &Operation) -> Option<OwnPage> {
-    let view = identified.policy.account_view(&identified.client.team.id);
-    let is_ours = |page: &OwnPage| *page == OwnPage::Budgets || view == AccountView::Own;
+    let view = || identified.policy.account_view(&identified.client.team.id);
+    let is_ours = |page: &OwnPage| *page == OwnPage::Budgets || view() == AccountView::Own;
     operation.own_page.filter(is_ours)
 }
 

@@ -37,6 +37,8 @@ pub struct Facts {
     pub asked: Option<Asked>,
     /// The most it can take.
     pub quote: Option<Credits>,
+    /// The metrics it counts in, once what is called is sent.
+    pub meter: Option<Arc<Meter>>,
     /// The hold made for it.
     pub hold: Option<HoldId>,
     /// The budget with the least room left after the hold.
@@ -79,7 +81,14 @@ impl Exchange {
 
     /// The metrics it counts in, as far as its team and operation are known.
     pub fn meter(&self) -> Arc<Meter> {
-        let facts = self.facts();
+        self.meter_by(&self.facts())
+    }
+
+    /// The same by its facts, which are at hand.
+    pub fn meter_by(&self, facts: &Facts) -> Arc<Meter> {
+        if let Some(meter) = &facts.meter {
+            return Arc::clone(meter);
+        }
         let team = facts.client.as_ref().map(|client| &client.team.id);
         self.meters.of(team, facts.operation.as_ref())
     }

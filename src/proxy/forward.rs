@@ -158,6 +158,8 @@ pub(super) fn note_status(exchange: &Exchange, status: StatusCode, sent: Instant
     let mut facts = exchange.facts();
     facts.upstream_status = Some(status.as_u16());
     facts.upstream_time = Some(sent.elapsed());
-    drop(facts);
-    exchange.meter().answered(status.as_u16());
+    let meter = exchange.meter_by(&facts);
+    meter.answered(status.as_u16());
+    // From here on it stays the same.
+    facts.meter = Some(meter);
 }

@@ -176,8 +176,8 @@ impl Record {
 
 impl Drop for Record {
     fn drop(&mut self) {
-        let meter = self.exchange.meter();
         let facts = self.exchange.facts();
+        let meter = self.exchange.meter_by(&facts);
         let took = self.exchange.started.elapsed();
         let team = facts
             .client

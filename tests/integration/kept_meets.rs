@@ -290,9 +290,9 @@ async fn a_call_that_waits_while_its_team_is_paused_is_not_sent() {
         tokio::time::sleep(Duration::from_millis(2)).await;
     }
     pause(&world, "growth").await;
+    world.simulator.faults().hurry();
     let waited = waiting.await.unwrap();
     assert_eq!((waited.status, waited.refusal()), (403, "paused"));
-    world.simulator.faults().hurry();
     assert_eq!(running.await.unwrap().status, 200);
     assert_eq!(sent(&world, COMPANIES), 1);
     world.end_with_nothing_open().await;

@@ -72,10 +72,7 @@ async fn theirs_only_is_explained_when_the_account_gives_it_back() {
     clock.advance(SignedDuration::from_secs(30));
     assert!(world.simulator.take_back(KIND));
     let summary = reconcile(&world).await;
-    assert!(
-        summary.contains("1 earlier findings explained"),
-        "{summary}"
-    );
+    assert!(summary.contains("1 earlier finding explained"), "{summary}");
     assert_eq!(
         findings(&world),
         [(FindingKind::TheirsOnly, "1.5".into(), false)]

@@ -9,6 +9,8 @@ use crate::proxy::refusal::Refusal;
 pub const GUARD_DRY_RUN: HeaderName = HeaderName::from_static("guard-dry-run");
 /// The most the call may take, in credits.
 pub const GUARD_MAX_CHARGE: HeaderName = HeaderName::from_static("guard-max-charge");
+/// What all such names begin with.
+const OURS: &str = "guard-";
 
 /// What a client asks of the guard for one call.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -23,6 +25,10 @@ impl Wishes {
     /// Reads the headers. One that cannot be read is refused: a client that meant to ask or to be
     /// protected must not be charged for a slip of the pen.
     pub fn read(headers: &HeaderMap) -> Result<Self, Refusal> {
+        // Most calls ask for nothing.
+        if !headers.keys().any(|name| name.as_str().starts_with(OURS)) {
+            return Ok(Self::default());
+        }
         let dry_run = match only(headers, &GUARD_DRY_RUN)? {
             None | Some("false") => false,
             Some("true") => true,
