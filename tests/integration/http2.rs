@@ -38,7 +38,7 @@ type Heard = Arc<Mutex<Vec<(Version, String, String)>>>;
 /// So many calls are answered together.
 const TOGETHER: usize = 6;
 /// So many connections may rest.
-pub const REST_MAX: usize = 3;
+const REST_MAX: usize = 3;
 
 /// Answers by the path: `/big` with three megabytes, `/slow` in pieces, `/never` never, `/together` when all
 /// are there, `/early` without ever reading the request, and briefly.

@@ -26,7 +26,7 @@ use rand::{RngExt, SeedableRng};
 use tokio::net::{TcpListener, TcpStream};
 
 use crate::connections::until_open;
-use crate::http2::{FOR_EVER, REST_MAX, way};
+use crate::http2::{FOR_EVER, way};
 use crate::support::relay::{self, Identity};
 
 /// How often the upstream has begun to read each call.
