@@ -197,6 +197,25 @@ async fn calls_that_a_connection_has_no_room_for_go_over_others() {
     }
 }
 
+#[tokio::test]
+async fn of_calls_that_left_no_more_connections_rest_than_may() {
+    let (identity, heard) = (Identity::new(), Heard::default());
+    let plain = server(Version::HTTP_2, 1, &heard).await;
+    let tls = relay::tls(&identity, &["h2"], plain).await;
+    let upstream = way(&identity, tls.address.port(), FOR_EVER);
+    let asked = join_all((0..TOGETHER).map(|_| ask(&upstream, "/never")));
+    let all_left = async {
+        while heard.lock().unwrap().len() < TOGETHER {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::select! {
+        _ = asked => panic!("answered"),
+        () = all_left => {}
+    }
+    until_open(&tls, REST_MAX).await;
+}
+
 /// What becomes of the first connection.
 #[derive(Default)]
 struct Fate {

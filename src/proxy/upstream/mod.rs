@@ -21,7 +21,7 @@ use tower::Layer;
 use tower::timeout::TimeoutLayer;
 use tower::util::{BoxCloneSyncService, MapResponseLayer};
 
-use self::pool::{Pool, Taken};
+use self::pool::{Awaiting, Pool, Taken};
 use self::sender::Origin;
 use super::body::{BodyError, OutgoingBody};
 use super::link::Link;
@@ -103,6 +103,8 @@ impl Upstream {
         mut request: Box<Request<OutgoingBody>>,
     ) -> Result<Response<Arriving>, SendError> {
         loop {
+            // Before its connection, so that it is dropped after it.
+            let awaiting = Awaiting::of(&self.0);
             let Taken { mut sender, is_new } = match self.0.take().await {
                 Ok(taken) => taken,
                 Err(error) => return Err(unsent(&*error, request)),
@@ -115,6 +117,7 @@ impl Upstream {
             }
             let mut error = match sender.send(*request, &self.0.origin).await {
                 Ok(response) => {
+                    awaiting.is_answered();
                     return Ok(response.map(|body| Arriving::new(body, sender, &self.0)));
                 }
                 Err(error) => error,

@@ -62,6 +62,10 @@ struct Used<S> {
 
 type Made = Result<Taken, BodyError>;
 
+/// A call that has no answer yet. Dropped after its connection, it tells the pool that there is room again:
+/// a connection that many can use outlives it, and nobody gives it back.
+pub(super) struct Awaiting<'a>(Option<&'a Pool>);
+
 /// A call's place among those that wait. Dropped, it waits no more.
 struct Waiting<'a> {
     pool: &'a Pool,
@@ -124,12 +128,17 @@ impl Pool {
         match sender {
             Sender::Http1(sender) => self.give_back_one(sender),
             Sender::Http2(sender) => {
-                let mut connections = self.connections();
                 drop(sender);
-                connections.share();
-                connections.rest_shared(self.idle_max);
+                self.has_more_room();
             }
         }
+    }
+
+    /// An exchange of a connection that many can use has ended: others have its room, or the connection rests.
+    fn has_more_room(&self) {
+        let mut connections = self.connections();
+        connections.share();
+        connections.rest_shared(self.idle_max);
     }
 
     fn give_back_one(&self, sender: OneAtATime) {
@@ -167,6 +176,25 @@ impl Pool {
         self.connections
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<'a> Awaiting<'a> {
+    pub(super) fn of(pool: &'a Pool) -> Self {
+        Self(Some(pool))
+    }
+
+    /// Its connection goes with the answer, and is given back with that.
+    pub(super) fn is_answered(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for Awaiting<'_> {
+    fn drop(&mut self) {
+        if let Some(pool) = self.0 {
+            pool.has_more_room();
+        }
     }
 }
 
