@@ -117,7 +117,7 @@ impl Upstream {
             }
             let mut error = match sender.send(*request, &self.0.origin).await {
                 Ok(response) => {
-                    awaiting.is_answered();
+                    awaiting.answered();
                     return Ok(response.map(|body| Arriving::new(body, sender, &self.0)));
                 }
                 Err(error) => error,

@@ -185,7 +185,7 @@ impl<'a> Awaiting<'a> {
     }
 
     /// Its connection goes with the answer, and is given back with that.
-    pub(super) fn is_answered(mut self) {
+    pub(super) fn answered(mut self) {
         self.0 = None;
     }
 }
