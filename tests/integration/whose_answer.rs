@@ -141,20 +141,25 @@ async fn more(stream: &mut TcpStream, read: &mut Vec<u8>) -> std::io::Result<()>
 
 /// What a call knows of itself when it has ended or left.
 #[derive(Debug, PartialEq)]
-enum Knows {
+pub(crate) enum Knows {
     Answered,
     Unsent,
     Nothing,
 }
 
-async fn call(upstream: &Upstream, id: &str, random: &mut StdRng, memory: &Arc<Memory>) -> Knows {
-    let body = match random.random_range(0..3) {
+/// None, or one of the lengths that differ.
+pub(crate) fn some_body(random: &mut StdRng, memory: &Arc<Memory>) -> OutgoingBody {
+    match random.random_range(0..3) {
         0 => OutgoingBody::Empty,
         size => {
             let bytes = Bytes::from(vec![b'{'; size * 400]);
             OutgoingBody::Full(Full::new(bytes), Arc::new(memory.of(&"growth".into())))
         }
-    };
+    }
+}
+
+async fn call(upstream: &Upstream, id: &str, random: &mut StdRng, memory: &Arc<Memory>) -> Knows {
+    let body = some_body(random, memory);
     let request = Request::post(format!("/{id}")).body(body).unwrap();
     let leaves = [0, 1, 3, 1000, 1000, 1000, 1000, 1000][random.random_range(0..8)];
     let sent = tokio::time::timeout(

@@ -11,12 +11,11 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::future::join_all;
 use futures_util::stream::unfold;
-use generect_guard::proxy::body::OutgoingBody;
 use generect_guard::proxy::memory::Memory;
 use generect_guard::proxy::upstream::{SendError, Upstream};
 use http::{Request, Response};
 use http_body::Frame;
-use http_body_util::{BodyExt, Full, StreamBody};
+use http_body_util::{BodyExt, StreamBody};
 use hyper::body::Incoming;
 use hyper::server::conn::http2;
 use hyper::service::service_fn;
@@ -28,6 +27,7 @@ use tokio::net::{TcpListener, TcpStream};
 use crate::connections::until_open;
 use crate::http2::{FOR_EVER, way};
 use crate::support::relay::{self, Identity};
+use crate::whose_answer::{Knows, some_body};
 
 /// How often the upstream has begun to read each call.
 type Seen = Arc<Mutex<HashMap<String, usize>>>;
@@ -114,22 +114,8 @@ async fn answer(
     Ok(answer.body(StreamBody::new(Box::pin(stream) as _)).unwrap())
 }
 
-/// What a call knows of itself when it has ended or left.
-#[derive(Debug, PartialEq)]
-enum Knows {
-    Answered,
-    Unsent,
-    Nothing,
-}
-
 async fn call(upstream: &Upstream, id: &str, random: &mut StdRng, memory: &Arc<Memory>) -> Knows {
-    let body = match random.random_range(0..3) {
-        0 => OutgoingBody::Empty,
-        size => {
-            let bytes = Bytes::from(vec![b'{'; size * 400]);
-            OutgoingBody::Full(Full::new(bytes), Arc::new(memory.of(&"growth".into())))
-        }
-    };
+    let body = some_body(random, memory);
     let request = Request::post(format!("/{id}")).body(body).unwrap();
     let sending = upstream.send(Box::new(request));
     let sent = match [0, 1, 3][random.random_range(0..3)] {
