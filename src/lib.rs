@@ -78,7 +78,7 @@ pub mod metrics;
 pub mod proxy;
 pub mod reconciliation;
 pub mod reports;
-mod secret;
+pub mod secret;
 pub mod simulator;
 pub mod transaction;
 pub mod version;

@@ -1,5 +1,7 @@
 //! Why there is no client, or no answer of the account.
 
+use crate::secret::Secret;
+
 /// Why no client could be made of its settings.
 #[derive(Debug, thiserror::Error)]
 pub enum ClientBuildError {
@@ -87,6 +89,17 @@ impl AccountError {
             Self::Null => "null",
             Self::NotANumber => "not_a_number",
             Self::TooMuch => "too_much",
+        }
+    }
+
+    /// Itself, with `token` covered where words are in it that came over the connection: the names in a
+    /// certificate that is another's.
+    pub(super) fn without(self, token: &Secret) -> Self {
+        let covered = |why: String| token.covered_text(&why).into_owned();
+        match self {
+            Self::Unreachable(why) => Self::Unreachable(covered(why)),
+            Self::Cut(why) => Self::Cut(covered(why)),
+            other => other,
         }
     }
 

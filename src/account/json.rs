@@ -5,6 +5,7 @@ use serde_json::value::RawValue;
 
 use super::error::AccountError;
 use crate::credits::{Credits, ParseCreditsError};
+use crate::secret::Secret;
 
 /// Why something is no amount.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,19 +65,25 @@ pub(super) fn items<'a>(
     serde_json::from_str(raw.get()).map_err(|_| AccountError::Missing(what))
 }
 
-/// A name: a text, or a number as its digits. Without control characters, which would speak to a
-/// terminal, and cut to `bytes_max`.
-pub(super) fn name(raw: &RawValue, bytes_max: usize) -> Option<String> {
-    let text = match raw.get().as_bytes().first() {
-        Some(b'"') => serde_json::from_str::<String>(raw.get()).ok()?,
-        Some(b'-' | b'0'..=b'9') => raw.get().to_owned(),
-        _ => return None,
-    };
-    Some(printable(&text, bytes_max))
+/// A text, or a number as its digits: to be understood, not to be shown or kept.
+pub(super) fn text(raw: &RawValue) -> Option<String> {
+    match raw.get().as_bytes().first() {
+        Some(b'"') => serde_json::from_str(raw.get()).ok(),
+        Some(b'-' | b'0'..=b'9') => Some(raw.get().to_owned()),
+        _ => None,
+    }
 }
 
-/// Text of the upstream's as it may be shown and kept.
-pub(super) fn printable(text: &str, bytes_max: usize) -> String {
+/// A name, as it may be shown and kept: see [`printable`].
+pub(super) fn name(raw: &RawValue, bytes_max: usize, token: &Secret) -> Option<String> {
+    Some(printable(&text(raw)?, bytes_max, token))
+}
+
+/// Text of the upstream's as it may be shown and kept: without the account's `token`, without control
+/// characters, which would speak to a terminal, and cut to `bytes_max`. What of an answer comes into the books,
+/// the log or a report has come by here.
+pub(super) fn printable(text: &str, bytes_max: usize, token: &Secret) -> String {
+    let text = token.covered_text(text);
     let mut shown = String::with_capacity(text.len().min(bytes_max));
     for character in text.trim().chars() {
         let character = if character.is_control() {
@@ -100,6 +107,10 @@ mod tests {
         serde_json::from_str(json).unwrap()
     }
 
+    fn name(raw: &RawValue, bytes_max: usize) -> Option<String> {
+        super::name(raw, bytes_max, &Secret::new(b"s3cret-token"))
+    }
+
     #[test]
     fn a_name_is_a_text_or_a_number_and_cannot_speak_to_a_terminal() {
         assert_eq!(name(raw("\"txn_1\""), 20).as_deref(), Some("txn_1"));
@@ -112,5 +123,24 @@ mod tests {
         for nothing in ["null", "true", "{}", "[1]"] {
             assert_eq!(name(raw(nothing), 20), None, "{nothing}");
         }
+    }
+
+    #[test]
+    fn the_token_stands_in_no_name_however_it_is_written_or_cut() {
+        for (json, bytes_max, shown) in [
+            (r#""s3cret-token""#, 20, "xxxxxxxxxxxx"),
+            (r#""txn s3cret-token-1""#, 20, "txn xxxxxxxxxxxx-1"),
+            (r#""\u0073\u0033cret-token""#, 20, "xxxxxxxxxxxx"),
+            (r#""s3cret-token""#, 9, "xxxxxxxxx"),
+            (
+                r#"" s3cret-tokens3cret-token""#,
+                30,
+                "xxxxxxxxxxxxxxxxxxxxxxxx",
+            ),
+        ] {
+            assert_eq!(name(raw(json), bytes_max).as_deref(), Some(shown), "{json}");
+        }
+        let digits = super::name(raw("123456"), 20, &Secret::new(b"2345"));
+        assert_eq!(digits.as_deref(), Some("1xxxx6"));
     }
 }

@@ -15,6 +15,7 @@ use super::client::AccountClient;
 use super::error::AccountError;
 use super::json::{AmountFault, amount, document, members, name, object, printable};
 use crate::credits::Credits;
+use crate::secret::Secret;
 
 const PATH: &str = "/api/auth/tiers/my-tier/";
 const BYTES_MAX: usize = 64 * 1024;
@@ -95,7 +96,7 @@ impl AccountClient {
     /// [`TierPrices::faults`].
     pub async fn my_tier(&self) -> Result<Option<TierPrices>, AccountError> {
         match self.transport.page(PATH, &[], BYTES_MAX).await {
-            Ok(answered) => read_tier(&answered.body).map(Some),
+            Ok(answered) => read_tier(&answered.body, self.transport.token()).map(Some),
             Err(AccountError::Status(status)) if is_absence(status) => Ok(None),
             Err(error) => Err(error),
         }
@@ -122,11 +123,11 @@ struct Tier<'a> {
     service_prices: &'a RawValue,
 }
 
-/// What the page says. A price that is none is no error: see [`TierPrices::faults`].
+/// What the page says, without the account's `token`. A price that is none is no error: see [`TierPrices::faults`].
 ///
 /// # Errors
 /// [`AccountError`]: the page is not such a page.
-pub fn read_tier(body: &[u8]) -> Result<TierPrices, AccountError> {
+pub fn read_tier(body: &[u8], token: &Secret) -> Result<TierPrices, AccountError> {
     let envelope: Envelope = object(document(body)?, PRICES)?;
     let tier: Tier = object(envelope.current_tier, PRICES)?;
     let named: BTreeMap<String, &RawValue> =
@@ -134,12 +135,12 @@ pub fn read_tier(body: &[u8]) -> Result<TierPrices, AccountError> {
     let mut read = TierPrices {
         tier: tier
             .name
-            .and_then(|raw| name(raw, NAME_BYTES_MAX))
+            .and_then(|raw| name(raw, NAME_BYTES_MAX, token))
             .map(Arc::from),
         ..TierPrices::default()
     };
     for (key, raw) in named {
-        let key: Arc<str> = printable(&key, NAME_BYTES_MAX).into();
+        let key: Arc<str> = printable(&key, NAME_BYTES_MAX, token).into();
         match price(raw) {
             Ok(price) => {
                 read.prices.insert(key, price);
@@ -168,8 +169,12 @@ fn price(raw: &RawValue) -> Result<Credits, PriceFault> {
 mod tests {
     use super::*;
 
+    fn try_tier(json: &str) -> Result<TierPrices, AccountError> {
+        super::read_tier(json.as_bytes(), &Secret::new(b"s3cret-token"))
+    }
+
     fn read_tier(json: &str) -> TierPrices {
-        super::read_tier(json.as_bytes()).unwrap()
+        try_tier(json).unwrap()
     }
 
     fn shown(prices: &TierPrices) -> Vec<String> {
@@ -234,9 +239,9 @@ mod tests {
             r#"{"current_tier":{"service_prices":[]}}"#,
             "[1]",
         ] {
-            assert_eq!(super::read_tier(wrong.as_bytes()), missing, "{wrong}");
+            assert_eq!(try_tier(wrong), missing, "{wrong}");
         }
-        assert_eq!(super::read_tier(b"<html>"), Err(AccountError::NotJson));
+        assert_eq!(try_tier("<html>"), Err(AccountError::NotJson));
     }
 
     #[test]

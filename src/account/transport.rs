@@ -17,6 +17,7 @@ use reqwest::{Client, Proxy, Url, redirect};
 use super::error::{AccountError, ClientBuildError};
 use super::way::{Carrier, Way};
 use crate::clock::Clock;
+use crate::secret::Secret;
 
 /// How to reach the account.
 pub struct AccountClientSettings {
@@ -41,6 +42,7 @@ pub(super) struct Transport {
     way: Way,
     base: Url,
     authorization: HeaderValue,
+    token: Arc<Secret>,
     clock: Clock,
 }
 
@@ -87,6 +89,7 @@ impl Transport {
             way: Way::Network(client),
             base,
             authorization: authorization(token)?,
+            token: Arc::new(Secret::new(token.as_bytes())),
             clock,
         })
     }
@@ -101,12 +104,18 @@ impl Transport {
             way: Way::Given(carrier),
             base: base(base_url).ok_or(ClientBuildError::BaseUrl)?,
             authorization: authorization(token)?,
+            token: Arc::new(Secret::new(token.as_bytes())),
             clock,
         })
     }
 
     pub(super) fn base(&self) -> &str {
         self.base.as_str()
+    }
+
+    /// What it asks with, and what no text that is read of an answer may show.
+    pub(super) fn token(&self) -> &Secret {
+        &self.token
     }
 
     /// Asks for `path` (with its slash at the end) and reads a 200 of at most `bytes_max`.
@@ -132,7 +141,8 @@ impl Transport {
         let (headers, body) = self
             .way
             .ask(url, headers.into_iter().collect(), bytes_max)
-            .await?;
+            .await
+            .map_err(|error| error.without(&self.token))?;
         let finished_at = self.clock.now();
         Ok(Answered {
             body: in_the_clear(&headers, body, bytes_max)?,

@@ -17,6 +17,7 @@ use super::client::AccountClient;
 use super::error::AccountError;
 use super::json::{amount, document, members, object, printable};
 use crate::credits::Credits;
+use crate::secret::Secret;
 
 const USAGE_PATH: &str = "/api/v1/accounts/usage/";
 const SPENT_PATH: &str = "/api/auth/transactions/spent_credits/";
@@ -73,7 +74,7 @@ impl AccountClient {
             ("end_date", last_moment(to)),
         ];
         let answered = self.transport.page(USAGE_PATH, &query, BYTES_MAX).await?;
-        read_usage(&answered.body)
+        read_usage(&answered.body, self.transport.token())
     }
 
     /// Asks what was taken on the UTC days from `first` to `last`, both included.
@@ -88,7 +89,7 @@ impl AccountClient {
             ("end_date", last.to_string()),
         ];
         let answered = self.transport.page(SPENT_PATH, &query, BYTES_MAX).await?;
-        read_spent(&answered.body)
+        read_spent(&answered.body, self.transport.token())
     }
 }
 
@@ -132,11 +133,11 @@ struct SpentEnvelope<'a> {
 
 type Named<'a> = BTreeMap<String, &'a RawValue>;
 
-/// What a page of usage says. A key whose amount cannot be read is no error.
+/// What a page of usage says, without the account's `token`. A key whose amount cannot be read is no error.
 ///
 /// # Errors
 /// [`AccountError`]: the page is not such a page.
-pub fn read_usage(body: &[u8]) -> Result<Usage, AccountError> {
+pub fn read_usage(body: &[u8], token: &Secret) -> Result<Usage, AccountError> {
     const WHAT: &str = "data.breakdown";
     let envelope: UsageEnvelope = object(document(body)?, WHAT)?;
     let data: UsageData = object(envelope.data, WHAT)?;
@@ -148,7 +149,7 @@ pub fn read_usage(body: &[u8]) -> Result<Usage, AccountError> {
         ..Usage::default()
     };
     for (key, raw) in named {
-        let key = printable(&key, NAME_BYTES_MAX);
+        let key = printable(&key, NAME_BYTES_MAX, token);
         match amount(raw, Credits::parse_nearest) {
             Ok(amount) => add(&mut usage.breakdown, &key, amount),
             Err(_) => usage.unreadable.push(key),
@@ -157,11 +158,11 @@ pub fn read_usage(body: &[u8]) -> Result<Usage, AccountError> {
     Ok(usage)
 }
 
-/// What a page of `spent_credits` says. A day or a path that cannot be read is no error.
+/// What a page of `spent_credits` says, without the account's `token`. A day or a path that cannot be read is no error.
 ///
 /// # Errors
 /// [`AccountError`]: the page is not such a page.
-pub fn read_spent(body: &[u8]) -> Result<Spent, AccountError> {
+pub fn read_spent(body: &[u8], token: &Secret) -> Result<Spent, AccountError> {
     const WHAT: &str = "spent_credits";
     let envelope: SpentEnvelope = object(document(body)?, WHAT)?;
     let periods: Named = object(envelope.spent_credits, WHAT)?;
@@ -169,12 +170,14 @@ pub fn read_spent(body: &[u8]) -> Result<Spent, AccountError> {
     for (start, raw) in periods {
         let day = start.parse::<DateTime>().map(DateTime::date);
         let (Ok(day), Some(named)) = (day, members::<Named>(raw)) else {
-            spent.unreadable.push(printable(&start, NAME_BYTES_MAX));
+            spent
+                .unreadable
+                .push(printable(&start, NAME_BYTES_MAX, token));
             continue;
         };
         let sums = spent.days.entry(day).or_default();
         for (path, raw) in named {
-            let path = printable(&path, NAME_BYTES_MAX);
+            let path = printable(&path, NAME_BYTES_MAX, token);
             match amount(raw, Credits::parse_nearest) {
                 // What was taken is below zero here.
                 Ok(amount) => add(sums, &path, Credits::ZERO.saturating_sub(amount)),
@@ -193,6 +196,14 @@ fn add(sums: &mut Sums, key: &str, amount: Credits) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn read_usage(body: &[u8]) -> Result<Usage, AccountError> {
+        super::read_usage(body, &Secret::new(b"s3cret-token"))
+    }
+
+    fn read_spent(body: &[u8]) -> Result<Spent, AccountError> {
+        super::read_spent(body, &Secret::new(b"s3cret-token"))
+    }
 
     fn shown(sums: &Sums) -> Vec<String> {
         let shown = |(key, amount): (&Arc<str>, &Credits)| format!("{key} {amount}");

@@ -1,9 +1,7 @@
 //! Keeps the account's token out of whatever the upstream says.
 //!
 //! The upstream can echo it: one of its own pages lists full tokens (dossier section 3.6), and an
-//! error page may show the request. Wherever it stands in an answer, each of its bytes becomes an
-//! `x` (or another letter that it has not: what is covered must not make it again), so that lengths
-//! stay as they were told.
+//! error page may show the request. Wherever it stands in an answer, it is [covered](Secret::covered).
 
 use std::sync::Arc;
 
@@ -15,11 +13,7 @@ use crate::secret::Secret;
 #[derive(Clone)]
 pub struct Redactor {
     secret: Arc<Secret>,
-    letter: u8,
 }
-
-/// What a secret may be covered with, the first that it has not.
-const LETTERS: [u8; 4] = *b"x*#~";
 
 /// A stream's end that may be the beginning of the secret, kept back until more is known.
 #[derive(Debug, Default)]
@@ -43,10 +37,6 @@ impl Redactor {
     pub fn new(secret: &str) -> Self {
         Self {
             secret: Arc::new(Secret::new(secret.as_bytes())),
-            letter: LETTERS
-                .into_iter()
-                .find(|letter| !secret.as_bytes().contains(letter))
-                .unwrap_or(b'x'),
         }
     }
 
@@ -57,20 +47,16 @@ impl Redactor {
 
     /// The bytes with the secret covered; the same bytes, untouched, if it is not there.
     pub fn cover(&self, bytes: Bytes) -> Bytes {
-        let length = self.secret.bytes().len();
-        let Some(first) = self.secret.find(&bytes) else {
+        let Some(covered) = self.secret.covered(&bytes) else {
             return bytes;
         };
         tracing::error!("the upstream's answer showed the account's token; it was covered");
-        let mut covered = BytesMut::from(&bytes[..]);
-        let mut at = first;
-        loop {
-            covered[at..at + length].fill(self.letter);
-            match self.secret.find(&covered[at..]) {
-                Some(next) => at += next,
-                None => return covered.freeze(),
-            }
-        }
+        covered.into()
+    }
+
+    /// The same of a text: why there is no answer, say.
+    pub fn cover_text(&self, text: &str) -> String {
+        self.secret.covered_text(text).into_owned()
     }
 
     /// The next part of a stream, covered. What may be the start of the secret waits in `kept`.
@@ -133,16 +119,24 @@ mod tests {
 
     #[test]
     fn a_secret_cut_at_any_place_is_still_covered() {
-        let redactor = Redactor::new("s3cret-token");
-        let whole = redactor.cover(Bytes::from(TEXT));
-        for size in 1..TEXT.len() {
-            let mut kept = KeptBack::default();
-            let mut out = BytesMut::new();
-            for chunk in TEXT.as_bytes().chunks(size) {
-                out.extend_from_slice(&redactor.cover_next(&mut kept, Bytes::from(chunk)));
+        let long = "a-token-as-long-as-they-are:0123456789abcdef";
+        let of_long = format!(
+            "a {long}{long} a-token-as-long-as-they-{long} b {}",
+            &long[..40]
+        );
+        for (secret, text) in [("s3cret-token", TEXT), (long, &of_long)] {
+            let redactor = Redactor::new(secret);
+            let whole = redactor.cover(Bytes::from(text.to_owned()));
+            for size in 1..text.len() {
+                let mut kept = KeptBack::default();
+                let mut out = BytesMut::new();
+                for chunk in text.as_bytes().chunks(size) {
+                    let chunk = Bytes::copy_from_slice(chunk);
+                    out.extend_from_slice(&redactor.cover_next(&mut kept, chunk));
+                }
+                out.extend_from_slice(&redactor.end(&mut kept));
+                assert_eq!(out, whole, "in chunks of {size}");
             }
-            out.extend_from_slice(&redactor.end(&mut kept));
-            assert_eq!(out, whole, "in chunks of {size}");
         }
     }
 

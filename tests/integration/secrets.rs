@@ -6,10 +6,11 @@ use std::io::{Read, Write};
 use flate2::Compression;
 use flate2::read::MultiGzDecoder;
 use flate2::write::GzEncoder;
+use generect_guard::ledger::EntryKind;
 use generect_guard::simulator::LIVE_TOKEN;
 
 use crate::support::raw::{Hostile, everything, once};
-use crate::support::{Plan, World, secret_of};
+use crate::support::{Plan, World, entries_of, secret_of};
 
 const SEARCH: &str = "/api/v1/search/database/leads/";
 const COUNT: &str = "/api/v1/search/database/leads/count/";
@@ -200,6 +201,22 @@ async fn a_leaking_answer_keeps_its_charge_and_its_length() {
     let answer = once(world.address(), call(SEARCH, 1)).await.unwrap();
     assert_eq!((answer.status, answer.header("set-cookie")), (200, ""));
     world.end_with_nothing_open().await;
+}
+
+#[tokio::test]
+async fn a_job_whose_id_is_the_token_is_in_doubt_and_the_books_do_not_tell_it() {
+    let hostile = Hostile::start().await;
+    let world = world_before(&hostile).await;
+    let accepted = format!(r#"{{"status":"pending","meta":{{"job_id":"{LIVE_TOKEN}"}}}}"#);
+    hostile.answers(answer("HTTP/1.1 202 Accepted", accepted.as_bytes()));
+    let leads = r#"{"leads":[{"first_name":"a","last_name":"b","domain":"c.d"}]}"#;
+    let told = world.post("/api/v1/email/find/bulk/", leads).await;
+    assert_eq!(told.status, 202, "{}", told.text);
+    let kept = world.end().await;
+    let entries = entries_of(&kept.path().join("ledger.db"));
+    let kinds: Vec<_> = entries.iter().map(|entry| entry.kind).collect();
+    assert_eq!(kinds, [EntryKind::Held, EntryKind::Doubted]);
+    assert!(!format!("{entries:?}").contains(LIVE_TOKEN));
 }
 
 #[tokio::test]

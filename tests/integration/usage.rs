@@ -19,7 +19,7 @@ const REALTIME: &str = "/api/v1/search/realtime/leads/";
 const USAGE: &str = "/api/v1/accounts/usage/";
 
 /// The last minute of a day before a whole one.
-fn evening() -> Clock {
+pub fn evening() -> Clock {
     Clock::manual("2026-05-04T23:59:00Z".parse().unwrap())
 }
 
@@ -31,7 +31,7 @@ async fn realtime(world: &World, rows: usize) {
         .await;
 }
 
-fn report(world: &World, clock: &Clock, source: TransactionSource) -> UsageReport {
+pub fn report(world: &World, clock: &Clock, source: TransactionSource) -> UsageReport {
     let reader = open_reader(&world.ledger_path()).unwrap();
     let catalogue = Catalogue::built_in().unwrap();
     let period = Period::month_of(clock.now());
@@ -46,7 +46,12 @@ fn report(world: &World, clock: &Clock, source: TransactionSource) -> UsageRepor
 }
 
 /// Waits until the cross-check has kept its sums of so many days.
-async fn checked(world: &World, clock: &Clock, source: TransactionSource, days: usize) -> Value {
+pub async fn checked(
+    world: &World,
+    clock: &Clock,
+    source: TransactionSource,
+    days: usize,
+) -> Value {
     for _ in 0..500 {
         let report = serde_json::to_value(report(world, clock, source)).unwrap();
         if report["checked"]["days"] == days {

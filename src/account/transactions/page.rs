@@ -9,6 +9,7 @@ use super::row::{self, UnreadableRow};
 use crate::account::client::AccountClient;
 use crate::account::error::AccountError;
 use crate::account::json::{document, items, object};
+use crate::secret::Secret;
 use crate::transaction::{Transaction, TransactionSource};
 
 const V1_PATH: &str = "/api/v1/accounts/transactions/";
@@ -79,7 +80,7 @@ impl AccountClient {
             started_at: answered.started_at,
             finished_at: answered.finished_at,
         };
-        for row in read_rows(query.source, &answered.body)? {
+        for row in read_rows(query.source, &answered.body, self.transport.token())? {
             page.raw_count += 1;
             match row {
                 Ok(row) => page.rows.push(row),
@@ -119,16 +120,18 @@ struct LegacyList<'a> {
     results: &'a RawValue,
 }
 
-/// The rows of a list, in the order they stand in. A row that cannot be read is no error of the page.
+/// The rows of a list, in the order they stand in, without the account's `token`. A row that cannot be read is
+/// no error of the page.
 ///
 /// # Errors
 /// [`AccountError`]: the page is not such a list.
 pub fn read_rows(
     source: TransactionSource,
     body: &[u8],
+    token: &Secret,
 ) -> Result<Vec<Result<Transaction, UnreadableRow>>, AccountError> {
     let rows = raw_rows(source, body)?.into_iter();
-    Ok(rows.map(|raw| row::read(source, raw)).collect())
+    Ok(rows.map(|raw| row::read(source, raw, token)).collect())
 }
 
 fn raw_rows(source: TransactionSource, body: &[u8]) -> Result<Vec<&RawValue>, AccountError> {

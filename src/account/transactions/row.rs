@@ -8,8 +8,9 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::moment;
-use crate::account::json::{AmountFault, amount, members, name};
+use crate::account::json::{AmountFault, amount, members, name, text};
 use crate::credits::Credits;
+use crate::secret::Secret;
 use crate::transaction::{Transaction, TransactionId, TransactionSource, TransactionStatus};
 
 /// Ids seen are about 40 bytes. A longer one is no id: cut, two could become one.
@@ -137,18 +138,20 @@ impl<'a> Fields<'a> {
     }
 }
 
-/// Reads a row. Kind and status may be missing: such a row is of no known kind, and not final.
+/// Reads a row. Kind and status may be missing: such a row is of no known kind, and not final. Where `token`
+/// stands in its id or kind it is covered, and the row is the same whenever it is read.
 pub(super) fn read(
     source: TransactionSource,
     raw: &RawValue,
+    token: &Secret,
 ) -> Result<Transaction, UnreadableRow> {
     let fields = Fields::of(source, raw);
     let is_object = fields.is_some();
     let fields = fields.unwrap_or_default();
-    let id = fields.id.and_then(id_of);
+    let id = fields.id.and_then(|raw| id_of(raw, token));
     let at = fields
         .at
-        .and_then(|raw| name(raw, 64))
+        .and_then(text)
         .and_then(|text| moment::read(&text));
     let amount = amount_of(fields.amount);
     match (&id, at, amount) {
@@ -158,9 +161,9 @@ pub(super) fn read(
                 id: Arc::clone(id),
             },
             at,
-            kind: text_of(fields.kind).into(),
+            kind: kind_of(fields.kind, token).into(),
             amount,
-            status: TransactionStatus::from_text(&text_of(fields.status)),
+            status: status_of(fields.status),
         }),
         (_, _, amount) => {
             let why = match amount {
@@ -175,8 +178,8 @@ pub(super) fn read(
     }
 }
 
-fn id_of(raw: &RawValue) -> Option<Arc<str>> {
-    let id = name(raw, 2 * ID_BYTES_MAX)?;
+fn id_of(raw: &RawValue, token: &Secret) -> Option<Arc<str>> {
+    let id = name(raw, 2 * ID_BYTES_MAX, token)?;
     let is_whole = !id.is_empty() && id.len() <= ID_BYTES_MAX;
     (is_whole && id.chars().all(is_of_an_id)).then(|| id.into())
 }
@@ -196,9 +199,14 @@ fn amount_of(raw: Option<&RawValue>) -> Result<Credits, RowFault> {
     })
 }
 
-fn text_of(raw: Option<&RawValue>) -> String {
-    raw.and_then(|raw| name(raw, KIND_BYTES_MAX))
+fn kind_of(raw: Option<&RawValue>, token: &Secret) -> String {
+    raw.and_then(|raw| name(raw, KIND_BYTES_MAX, token))
         .unwrap_or_default()
+}
+
+fn status_of(raw: Option<&RawValue>) -> TransactionStatus {
+    let word = raw.and_then(text).unwrap_or_default();
+    TransactionStatus::from_text(word.trim())
 }
 
 #[cfg(test)]
@@ -207,15 +215,17 @@ mod tests {
 
     use super::*;
 
+    fn row(source: TransactionSource, json: &str) -> Result<Transaction, UnreadableRow> {
+        let token = Secret::new(b"s3cret-token");
+        read(source, serde_json::from_str(json).unwrap(), &token)
+    }
+
     fn v1(json: &str) -> Result<Transaction, UnreadableRow> {
-        read(TransactionSource::V1, serde_json::from_str(json).unwrap())
+        row(TransactionSource::V1, json)
     }
 
     fn legacy(json: &str) -> Result<Transaction, UnreadableRow> {
-        read(
-            TransactionSource::Legacy,
-            serde_json::from_str(json).unwrap(),
-        )
+        row(TransactionSource::Legacy, json)
     }
 
     #[test]
