@@ -209,8 +209,12 @@ async fn resolve(
 
 fn resolved(entry: &Entry) -> String {
     format!(
-        "hold {} of team {} ({}) is {} at {} credits",
-        entry.hold, entry.team, entry.operation, entry.kind, entry.amount
+        "hold {} of team {} ({}) is {} at {}",
+        entry.hold,
+        entry.team,
+        entry.operation,
+        entry.kind,
+        entry.amount.counted()
     )
 }
 
@@ -234,7 +238,8 @@ async fn grant(
         None => String::new(),
     };
     let words = format!(
-        "budget {budget} is granted {amount} credits: {} on top of its limit of {}{until}, {} left",
+        "budget {budget} is granted {}: {} on top of its limit of {}{until}, {} left",
+        amount.counted(),
         status.granted,
         status.limit,
         status.headroom()

@@ -43,6 +43,10 @@ impl Future for Deadline {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let mut timer = self.alarm.0.lock().unwrap_or_else(PoisonError::into_inner);
         if self.at < timer.deadline() {
+            // It stays as it is for another wait of this task, which may have been looked at before.
+            if self.at <= Instant::now() {
+                return Poll::Ready(());
+            }
             timer.as_mut().reset(self.at);
         }
         // It may ring for another wait, or for one that is over.
@@ -85,6 +89,7 @@ mod tests {
     use super::*;
 
     const SECOND: Duration = Duration::from_secs(1);
+    const FOR_EVER: Duration = Duration::from_hours(1);
 
     /// How long after its making each of these waits was over, all in one task.
     async fn waited(seconds: &[u32]) -> Vec<Duration> {
@@ -96,7 +101,8 @@ mod tests {
                 began.elapsed().as_secs()
             }
         });
-        let waited = futures_util::future::join_all(waits).await;
+        let all = futures_util::future::join_all(waits);
+        let waited = tokio::time::timeout(FOR_EVER, all).await.unwrap();
         waited.into_iter().map(Duration::from_secs).collect()
     }
 
@@ -109,6 +115,19 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn the_end_of_one_wait_leaves_the_timer_to_another_that_was_looked_at_before_it() {
+        let (alarm, began) = (Alarm::for_this_task(), Instant::now());
+        let mut cx = Context::from_waker(std::task::Waker::noop());
+        let [mut later, mut sooner] = [10, 5].map(|after| alarm.until(began + SECOND * after));
+        assert!(Pin::new(&mut later).poll(&mut cx).is_pending());
+        assert!(Pin::new(&mut sooner).poll(&mut cx).is_pending());
+        tokio::time::advance(SECOND * 5).await;
+        assert!(Pin::new(&mut later).poll(&mut cx).is_pending());
+        assert!(Pin::new(&mut sooner).poll(&mut cx).is_ready());
+        assert_eq!(alarm.0.lock().unwrap().deadline(), later.at);
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn a_wait_that_was_given_up_does_not_end_the_next_before_its_time() {
         let (alarm, began) = (Alarm::for_this_task(), Instant::now());
         for (after, given_up) in [(5, true), (9, false), (12, true), (20, false)] {
@@ -117,7 +136,7 @@ mod tests {
                 let soon = tokio::time::timeout(SECOND / 2, wait);
                 soon.await.expect_err("ended before its time");
             } else {
-                wait.await;
+                tokio::time::timeout(FOR_EVER, wait).await.unwrap();
                 assert_eq!(began.elapsed().as_secs(), u64::from(after));
             }
         }

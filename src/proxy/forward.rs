@@ -4,8 +4,8 @@
 //! - Leaves: the answer. Free operations stream straight through. A billable call, and a poll of a
 //!   job, runs in a task of its own that the client's leaving does not cancel: the answer is read to
 //!   its end and settled whether or not anybody still wants it.
-//! - Fails: `upstream_unreachable` (nothing was sent), `upstream_silent`, `upstream_redirected`,
-//!   `upstream_unreadable`.
+//! - Fails: `upstream_unreachable` (nothing was sent, or the upstream did nothing with it),
+//!   `upstream_silent`, `upstream_redirected`, `upstream_unreadable`.
 //!
 //! An answer up to a bound is kept whole, so that its charge can stand in a header; a larger one,
 //! or one for which there is no room, streams on and is settled at its end. In either case the
@@ -32,7 +32,7 @@ use super::redact::Redactor;
 use super::refusal::Refusal;
 use super::resend::Patience;
 use super::unpack::Unpacker;
-use super::upstream::{SendError, Upstream};
+use super::upstream::Upstream;
 use super::{Admitted, Answer, Pledge, Sealed, answer};
 use crate::account::FundsGone;
 use crate::credits::Credits;
@@ -116,13 +116,9 @@ async fn pass(settings: Arc<ForwardSettings>, admitted: Admitted) -> Result<Answ
     };
     let response = match answered {
         Ok(response) => response,
-        Err(SendError::Unsent { why, .. }) => {
-            tracing::warn!(request.id = %exchange.request_id, "{why}");
-            return Err(Refusal::UpstreamUnreachable);
-        }
-        Err(SendError::Unanswered(why)) => {
-            tracing::warn!(request.id = %exchange.request_id, "{why}");
-            return Err(Refusal::UpstreamSilent);
+        Err(error) => {
+            tracing::warn!(request.id = %exchange.request_id, "{error}");
+            return Err(Refusal::unanswered(&error));
         }
     };
     let (head, body) = response.into_parts();

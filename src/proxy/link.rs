@@ -5,6 +5,7 @@ use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
+use http::Version;
 use hyper::rt::{Read, ReadBufCursor, Write};
 use hyper_rustls::MaybeHttpsStream;
 use hyper_util::client::legacy::connect::{Connected, Connection};
@@ -27,8 +28,8 @@ pub enum Link {
     Network(MaybeHttpsStream<TokioIo<TcpStream>>),
     /// The same through a proxy, which may be reached in TLS or in the clear in its turn.
     Tunnel(Box<MaybeHttpsStream<MaybeHttpsStream<TokioIo<TcpStream>>>>),
-    /// Over something else: that of a simulation.
-    Given(Box<dyn Given>),
+    /// Over something else, on which this protocol was agreed: that of a simulation.
+    Given(Box<dyn Given>, Version),
 }
 
 /// Does the same with each kind.
@@ -37,7 +38,7 @@ macro_rules! each {
         match $link.get_mut() {
             Link::Network($stream) => $does,
             Link::Tunnel($stream) => $does,
-            Link::Given($stream) => $does,
+            Link::Given($stream, _) => $does,
         }
     };
 }
@@ -81,7 +82,7 @@ impl Write for Link {
         match self {
             Self::Network(stream) => stream.is_write_vectored(),
             Self::Tunnel(stream) => stream.is_write_vectored(),
-            Self::Given(stream) => stream.is_write_vectored(),
+            Self::Given(stream, _) => stream.is_write_vectored(),
         }
     }
 }
@@ -91,7 +92,8 @@ impl Connection for Link {
         match self {
             Self::Network(stream) => stream.connected(),
             Self::Tunnel(stream) => stream.connected(),
-            Self::Given(_) => Connected::new(),
+            Self::Given(_, Version::HTTP_2) => Connected::new().negotiated_h2(),
+            Self::Given(..) => Connected::new(),
         }
     }
 }

@@ -20,6 +20,7 @@ use crate::ledger::{Fingerprint, Hold};
 pub mod alarm;
 pub mod answer;
 pub mod answer_refusals;
+mod answering;
 pub mod ask;
 pub mod attach_token;
 pub mod authenticate;

@@ -14,6 +14,7 @@ use jiff::Timestamp;
 
 use super::memory::NoRoom;
 use super::short::{AboveMax, Short};
+use super::upstream::{NotTaken, SendError};
 use crate::counted::counted;
 use crate::credits::Credits;
 use crate::identity::{Pause, Whose};
@@ -126,8 +127,8 @@ pub enum Refusal {
     Draining,
     /// The upstream kept failing; billable calls wait.
     UpstreamFailing(Duration),
-    /// No connection was made and nothing was sent.
-    UpstreamUnreachable,
+    /// Nothing was sent, or the upstream did nothing with it.
+    UpstreamUnreachable(NotTaken),
     /// It was sent, and no (whole) answer came.
     UpstreamSilent,
     /// It answered with a redirect, which is never passed on.
@@ -159,6 +160,15 @@ impl Refusal {
         }
     }
 
+    /// Puts the want of an answer into words.
+    pub fn unanswered(error: &SendError) -> Self {
+        match error {
+            SendError::Unsent { how, .. } => Self::UpstreamUnreachable(*how),
+            SendError::Refused(_) => Self::UpstreamUnreachable(NotTaken::Refused),
+            SendError::Unanswered(_) => Self::UpstreamSilent,
+        }
+    }
+
     /// One word for body, log and metric alike.
     pub fn reason(&self) -> &'static str {
         match self {
@@ -184,7 +194,7 @@ impl Refusal {
             Self::Overloaded(_) | Self::NoRoom(_) => "overloaded",
             Self::Draining => "draining",
             Self::UpstreamFailing(_) => "upstream_failing",
-            Self::UpstreamUnreachable => "upstream_unreachable",
+            Self::UpstreamUnreachable(_) => "upstream_unreachable",
             Self::UpstreamSilent => "upstream_silent",
             Self::UpstreamRedirected(_) => "upstream_redirected",
             Self::UpstreamUnreadable(_) => "upstream_unreadable",
@@ -218,7 +228,7 @@ impl Refusal {
             | Self::NoRoom(_)
             | Self::Draining
             | Self::UpstreamFailing(_) => StatusCode::SERVICE_UNAVAILABLE,
-            Self::UpstreamUnreachable
+            Self::UpstreamUnreachable(_)
             | Self::UpstreamRedirected(_)
             | Self::UpstreamUnreadable(_) => StatusCode::BAD_GATEWAY,
             Self::UpstreamSilent | Self::CallInDoubt { .. } => StatusCode::GATEWAY_TIMEOUT,
@@ -290,7 +300,8 @@ impl Refusal {
             }
             Self::SlotsFull(full) => full.detail(),
             Self::AccountSlowed { below, .. } => format!(
-                "The account's balance is below {below} credits and calls of this priority are slowed. Try again after the time in Retry-After."
+                "The account's balance is below {} and calls of this priority are slowed. Try again after the time in Retry-After.",
+                below.counted()
             ),
             Self::RulesChanged => "The guard's settings were changed while this call was under way, and no budget covers it any more, or its key is another's now. Nothing was sent. Try again: the new settings decide then.".into(),
             Self::LedgerUnavailable(_) => "The ledger cannot be written at the moment, so nothing can be held and billable calls are not sent. Free calls go on. Try again shortly.".into(),
@@ -299,7 +310,9 @@ impl Refusal {
             Self::NoRoom(what) => format!("The guard is at a bound of its own: {what}. Try again shortly."),
             Self::Draining => "The guard is shutting down and takes no new calls. Try again shortly.".into(),
             Self::UpstreamFailing(_) => "The upstream has been failing, so billable calls are held back for a moment: each would leave its budget in doubt. Try again after the time in Retry-After.".into(),
-            Self::UpstreamUnreachable => "No connection to the upstream could be made. Nothing was sent and nothing is held; it is safe to try again.".into(),
+            Self::UpstreamUnreachable(NotTaken::NoConnection) => "No connection to the upstream could be made. Nothing was sent and nothing is held; it is safe to try again.".into(),
+            Self::UpstreamUnreachable(NotTaken::ServesNone) => "The upstream says that it serves no calls at the moment (SETTINGS_MAX_CONCURRENT_STREAMS of its HTTP/2 is 0). Nothing was sent and nothing is held; it is safe to try again, a little later.".into(),
+            Self::UpstreamUnreachable(NotTaken::Refused) => "The upstream refused the call and says that it did nothing with it (REFUSED_STREAM of its HTTP/2). Nothing is held; it is safe to try again.".into(),
             Self::UpstreamSilent => "The call was sent and no whole answer came back. If it was billable it may have been charged: then its hold is in doubt, and the same call is not sent again for some minutes.".into(),
             Self::UpstreamRedirected(status) => format!(
                 "The upstream answered with a redirect ({status}), which is never passed on. If the call was billable, its hold is in doubt."
@@ -327,7 +340,7 @@ impl Paused {
             Whose::Key(key) => format!("--key {key}"),
         };
         format!(
-            "Calls of {whose} have been paused since {} by {}: {}. Ask them or the platform owner to let them go on (`generect-guard resume {option}`).",
+            "Calls of {whose} have been paused since {} by {}: {}. Ask them or the platform owner to let them go on (`generect-guard resume {option} --reason …`).",
             pause.at,
             pause.who,
             pause.reason.trim_end_matches('.')

@@ -39,13 +39,13 @@ impl Patience {
         let began = Instant::now();
         let mut pause = self.pause;
         for tried in 1..self.tries.get() {
-            let (why, back) = match upstream.send(request).await {
-                Err(SendError::Unsent { why, request }) => (why, request),
+            let (how, why, back) = match upstream.send(request).await {
+                Err(SendError::Unsent { how, why, request }) => (how, why, request),
                 sent => return sent,
             };
             if began.elapsed() + pause > self.within {
                 let request = back;
-                return Err(SendError::Unsent { why, request });
+                return Err(SendError::Unsent { how, why, request });
             }
             request = back;
             exchange.facts().upstream_tries = Some(tried + 1);

@@ -77,7 +77,7 @@ impl Service {
         request: Request<Incoming>,
     ) -> Result<Response<ReplyBody>, Cut> {
         let (head, body) = request.into_parts();
-        let body = body.collect().await.map_err(|_| Cut)?.to_bytes();
+        let body = body.collect().await.map_err(|_| Cut::Off)?.to_bytes();
         let settings = self.settings.load_full();
         let arrived = Arrived {
             sequence: self.arrivals.request(),
@@ -144,7 +144,8 @@ impl Service {
 
     async fn end(&self, ending: Ending, delivery: Delivery) -> Result<Response<ReplyBody>, Cut> {
         match ending {
-            Ending::Cut => Err(Cut),
+            Ending::Cut => Err(Cut::Off),
+            Ending::Refused => Err(Cut::Refused(h2::Reason::REFUSED_STREAM.into())),
             Ending::Silence => std::future::pending().await,
             Ending::Reply(reply, wait) => {
                 self.faults.wait(wait).await;

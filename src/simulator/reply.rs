@@ -14,10 +14,16 @@ use tokio::time::Sleep;
 
 use super::truth::Delivery;
 
-/// The connection is to be closed without (more of) an answer.
+/// There is no (more of an) answer.
 #[derive(Debug, thiserror::Error)]
-#[error("the simulator cuts the connection")]
-pub(crate) struct Cut;
+pub(crate) enum Cut {
+    /// The connection is to be closed; of HTTP/2 the stream is.
+    #[error("the simulator cuts the connection")]
+    Off,
+    /// The same, and the stream's end is to say that nothing was done.
+    #[error("the simulator refuses the stream")]
+    Refused(#[source] h2::Error),
+}
 
 impl From<Infallible> for Cut {
     fn from(never: Infallible) -> Self {
@@ -144,7 +150,7 @@ impl Body for ReplyBody {
             if self.breaks_off() {
                 ready!(self.wait(BEFORE_THE_CUT, context));
             }
-            return Poll::Ready((self.manner == Manner::Half).then_some(Err(Cut)));
+            return Poll::Ready((self.manner == Manner::Half).then_some(Err(Cut::Off)));
         }
         let Manner::Pieces { pause, chunk_bytes } = self.manner else {
             let all = std::mem::take(&mut self.left);

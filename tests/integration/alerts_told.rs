@@ -16,6 +16,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
 use crate::reconcile::{noon, reconcile, search};
+use crate::support::silence::assert_silent;
 use crate::support::{Plan, credits};
 
 const SECRET: &str = "what-the-receiver-knows-too";
@@ -24,13 +25,13 @@ const SECRET: &str = "what-the-receiver-knows-too";
 type Message = (String, Vec<u8>);
 
 /// Takes messages; answers them, or never does.
-struct Receiver {
+pub struct Receiver {
     address: SocketAddr,
     messages: Arc<Mutex<Vec<Message>>>,
 }
 
 impl Receiver {
-    async fn start(answers: bool) -> Self {
+    pub async fn start(answers: bool) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let messages: Arc<Mutex<Vec<Message>>> = Arc::default();
@@ -71,7 +72,7 @@ impl Receiver {
     }
 
     /// Waits until so much was told.
-    async fn until(&self, count: usize) {
+    pub async fn until(&self, count: usize) {
         for _ in 0..3_000 {
             if self.told().len() >= count {
                 return;
@@ -94,6 +95,7 @@ async fn read(stream: &mut TcpStream) -> std::io::Result<Message> {
     };
     let mut body = vec![0; header("content-length:").parse().unwrap()];
     stream.read_exact(&mut body).await?;
+    assert_silent("an alert", &body);
     Ok((header("guard-signature:"), body))
 }
 
@@ -106,21 +108,25 @@ fn checked((signature, body): &Message) -> Value {
     serde_json::from_slice(body).unwrap()
 }
 
-fn secret_file() -> NamedTempFile {
+pub fn secret_file() -> NamedTempFile {
     let mut file = NamedTempFile::new().unwrap();
     file.write_all(SECRET.as_bytes()).unwrap();
     file
 }
 
+/// The settings of an alert that is told to `receiver`.
+pub fn alert(id: &str, condition: &str, receiver: &Receiver, secret: &NamedTempFile) -> String {
+    let address = receiver.address;
+    format!(
+        "[[alert]]\nid = \"{id}\"\n{condition}\n\
+         [alert.webhook]\nurl = \"http://{address}/alerts\"\nsecret_file = {:?}",
+        secret.path().display().to_string()
+    )
+}
+
 /// A budget of one credit, told at two shares; and unattributed spend.
 fn plan(clock: &Clock, receiver: &Receiver, secret: &NamedTempFile) -> Plan {
-    let address = receiver.address;
-    let webhook = format!(
-        "[alert.webhook]\nurl = \"http://{address}/alerts\"\nsecret_file = {:?}",
-        secret.path().display().to_string()
-    );
-    let alert =
-        |id: &str, condition: &str| format!("[[alert]]\nid = \"{id}\"\n{condition}\n{webhook}");
+    let alert = |id: &str, condition: &str| alert(id, condition, receiver, secret);
     Plan::one_team("1")
         .clock(clock.clone())
         .set("reconciliation", "interval = \"1h\"")

@@ -1,7 +1,7 @@
 //! Connections to the upstream in the making: begun for whoever waits, and for few that do not; one that
 //! fails, fails nobody for whom another is on its way.
 
-use std::future::pending;
+use std::future::{pending, ready};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -11,8 +11,9 @@ use generect_guard::proxy::body::{BodyError, OutgoingBody};
 use generect_guard::proxy::link::Link;
 use generect_guard::proxy::upstream::{Connector, SendError, Upstream};
 use generect_guard::simulator::{Simulator, SimulatorSettings};
-use http::{Request, Uri};
+use http::{Request, Uri, Version};
 use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
 
@@ -70,7 +71,10 @@ async fn ask(upstream: Upstream) -> Result<u16, SendError> {
 
 async fn link(simulator: &Simulator) -> Linked {
     let stream = TcpStream::connect(simulator.address()).await.unwrap();
-    Ok(Link::Given(Box::new(TokioIo::new(stream))))
+    Ok(Link::Given(
+        Box::new(TokioIo::new(stream)),
+        Version::HTTP_11,
+    ))
 }
 
 async fn simulator() -> Simulator {
@@ -163,4 +167,45 @@ async fn where_connections_lead_to_has_its_port_for_an_egress_proxy_knows_no_sch
         tokio::task::yield_now().await;
         assert_eq!(asked.load(Ordering::SeqCst), port, "{base_url}");
     }
+}
+
+/// Reads a request of HTTP/2, and lets go of the connection with `last_words` (RFC 9113, section 6.8).
+pub async fn let_go<End>(mut end: End, last_words: &str) -> std::io::Result<()>
+where
+    End: AsyncRead + AsyncWrite + Unpin,
+{
+    let (settings, headers, go_away) = (4, 1, 7);
+    end.write_all(&[0, 0, 0, settings, 0, 0, 0, 0, 0]).await?;
+    end.read_exact(&mut [0; b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".len()])
+        .await?;
+    let mut head = [0; 9];
+    while head[3] != headers {
+        end.read_exact(&mut head).await?;
+        let mut frame = vec![0; u32::from_be_bytes([0, head[0], head[1], head[2]]) as usize];
+        end.read_exact(&mut frame).await?;
+    }
+    let length = u8::try_from(8 + last_words.len()).unwrap();
+    end.write_all(&[0, 0, length, go_away, 0, 0, 0, 0, 0])
+        .await?;
+    end.write_all(&[0; 8]).await?;
+    end.write_all(last_words.as_bytes()).await
+}
+
+#[tokio::test]
+async fn what_an_upstream_says_as_it_lets_go_of_a_connection_goes_no_further() {
+    let upstream = over(|_| {
+        let (ours, theirs) = tokio::io::duplex(1 << 10);
+        tokio::spawn(async { let_go(theirs, "you are Token s3cret").await.unwrap() });
+        let link = Link::Given(Box::new(TokioIo::new(ours)), Version::HTTP_2);
+        ready(Ok(link))
+    });
+    let asked = tokio::time::timeout(FOR_EVER, ask(upstream)).await.unwrap();
+    let Err(SendError::Unanswered(why)) = asked else {
+        panic!("{asked:?}")
+    };
+    assert!(!why.contains("s3cret"), "{why}");
+    assert!(
+        why.ends_with("let go of the connection: not a result of an error"),
+        "{why}"
+    );
 }

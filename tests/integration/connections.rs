@@ -10,7 +10,7 @@ use generect_guard::proxy::body::OutgoingBody;
 use generect_guard::proxy::link::Link;
 use generect_guard::proxy::upstream::{Arriving, Connector, Upstream, UpstreamSettings};
 use generect_guard::simulator::{Fault, LIVE_TOKEN, Simulator, SimulatorSettings};
-use http::{Request, Response};
+use http::{Request, Response, Version};
 use http_body_util::{BodyExt, Full};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -139,7 +139,10 @@ async fn whoever_waits_takes_a_connection_that_comes_free_before_its_own_is_made
         let only = only.lock().unwrap().take();
         async {
             match only {
-                Some(stream) => Ok(Link::Given(Box::new(TokioIo::new(stream)))),
+                Some(stream) => Ok(Link::Given(
+                    Box::new(TokioIo::new(stream)),
+                    Version::HTTP_11,
+                )),
                 None => std::future::pending().await,
             }
         }

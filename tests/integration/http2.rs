@@ -105,6 +105,14 @@ async fn server(version: Version, streams_max: u32, heard: &Heard) -> SocketAddr
 
 /// The way to this port, on connections that may rest for so long.
 pub fn way(identity: &Identity, port: u16, rest: Duration) -> Upstream {
+    Upstream::new(UpstreamSettings {
+        pool_idle_timeout: rest,
+        ..way_settings(identity, port)
+    })
+    .unwrap()
+}
+
+pub fn way_settings(identity: &Identity, port: u16) -> UpstreamSettings {
     let certificate = CertificateDer::from_pem_slice(identity.certificate.as_bytes()).unwrap();
     let mut roots = rustls::RootCertStore::empty();
     roots.add(certificate).unwrap();
@@ -114,12 +122,10 @@ pub fn way(identity: &Identity, port: u16, rest: Duration) -> Upstream {
         .unwrap()
         .with_root_certificates(roots)
         .with_no_client_auth();
-    Upstream::new(UpstreamSettings {
-        pool_idle_timeout: rest,
+    UpstreamSettings {
         tls,
         ..settings(&format!("https://localhost:{port}"), REST_MAX)
-    })
-    .unwrap()
+    }
 }
 
 async fn ask(upstream: &Upstream, path: &str) -> Result<Response<Arriving>, SendError> {

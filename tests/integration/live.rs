@@ -82,6 +82,7 @@ async fn grant_by_the_binary_beside_a_guard_and_without_one() {
     assert_eq!(full.json()["budgets"][0]["granted"], "0.06");
     for (amount, reason, says) in [
         ("-0.07", "x", "cannot be taken back"),
+        ("-1", "x", "1 credit cannot be taken back"),
         ("0", "x", "0 credits cannot be granted"),
         ("1", " ", "a reason is needed"),
     ] {
@@ -182,7 +183,7 @@ async fn a_paused_team_is_refused_at_once_and_told_who_when_and_why() {
             "team growth",
             "by ann (uid ",
             "campaign is on",
-            "resume --team growth",
+            "resume --team growth --reason",
         ] {
             assert!(detail.contains(words), "{words}: {detail}");
         }

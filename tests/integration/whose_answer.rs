@@ -2,41 +2,21 @@
 //! breaks off anywhere: no call gets another's answer, none is sent twice, and of what is said to be
 //! unsent the upstream has not seen a byte.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
-use futures_util::future::join_all;
-use generect_guard::proxy::body::OutgoingBody;
+use futures_util::FutureExt;
 use generect_guard::proxy::memory::Memory;
 use generect_guard::proxy::upstream::{SendError, Upstream};
 use http::Request;
-use http_body_util::{BodyExt, Full};
+use http_body_util::BodyExt;
+use rand::RngExt;
 use rand::rngs::StdRng;
-use rand::{RngExt, SeedableRng};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpStream;
 
 use crate::connections::settings;
-
-/// How often the upstream has begun to read each call.
-type Seen = Arc<Mutex<HashMap<String, usize>>>;
-
-async fn upstream(seed: u64) -> (String, Seen) {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let base_url = format!("http://{}", listener.local_addr().unwrap());
-    let seen = Seen::default();
-    let noted = Arc::clone(&seen);
-    tokio::spawn(async move {
-        for connection in 0.. {
-            let (stream, _) = listener.accept().await.unwrap();
-            let random = StdRng::seed_from_u64(seed ^ (connection << 32));
-            tokio::spawn(talk(stream, random, Arc::clone(&noted)));
-        }
-    });
-    (base_url, seen)
-}
+use crate::many_callers::{Call, Knows, Seen, answered, some_body, upstream};
 
 /// Serves one connection until it breaks off.
 async fn talk(mut stream: TcpStream, mut random: StdRng, seen: Seen) -> std::io::Result<()> {
@@ -139,25 +119,6 @@ async fn more(stream: &mut TcpStream, read: &mut Vec<u8>) -> std::io::Result<()>
     }
 }
 
-/// What a call knows of itself when it has ended or left.
-#[derive(Debug, PartialEq)]
-pub(crate) enum Knows {
-    Answered,
-    Unsent,
-    Nothing,
-}
-
-/// None, or one of the lengths that differ.
-pub(crate) fn some_body(random: &mut StdRng, memory: &Arc<Memory>) -> OutgoingBody {
-    match random.random_range(0..3) {
-        0 => OutgoingBody::Empty,
-        size => {
-            let bytes = Bytes::from(vec![b'{'; size * 400]);
-            OutgoingBody::Full(Full::new(bytes), Arc::new(memory.of(&"growth".into())))
-        }
-    }
-}
-
 async fn call(upstream: &Upstream, id: &str, random: &mut StdRng, memory: &Arc<Memory>) -> Knows {
     let body = some_body(random, memory);
     let request = Request::post(format!("/{id}")).body(body).unwrap();
@@ -169,7 +130,7 @@ async fn call(upstream: &Upstream, id: &str, random: &mut StdRng, memory: &Arc<M
     .await;
     let answer = match sent {
         Err(_) | Ok(Err(SendError::Unanswered(_))) => return Knows::Nothing,
-        Ok(Err(SendError::Unsent { .. })) => return Knows::Unsent,
+        Ok(Err(SendError::Unsent { .. } | SendError::Refused(_))) => return Knows::Unsent,
         Ok(Ok(answer)) => answer,
     };
     assert_eq!(answer.headers()["x-id"], id);
@@ -198,37 +159,9 @@ async fn call(upstream: &Upstream, id: &str, random: &mut StdRng, memory: &Arc<M
 async fn no_call_gets_anothers_answer_and_what_is_unsent_was_not_seen() {
     let seed: u64 = rand::random();
     println!("seed {seed}");
-    let (base_url, seen) = upstream(seed).await;
-    let upstream = Upstream::new(settings(&base_url, 5)).unwrap();
-    let memory = Arc::new(Memory::new(1 << 20, 1 << 10));
-    let callers = (0..12).map(|caller| {
-        let (upstream, memory) = (upstream.clone(), Arc::clone(&memory));
-        tokio::spawn(async move {
-            let mut random = StdRng::seed_from_u64(seed.wrapping_add(caller));
-            let mut known = Vec::new();
-            for turn in 0..100 {
-                let id = format!("{caller}-{turn}");
-                let knows = call(&upstream, &id, &mut random, &memory).await;
-                known.push((id, knows));
-            }
-            known
-        })
-    });
-    let known: Vec<_> = join_all(callers)
-        .await
-        .into_iter()
-        .flat_map(Result::unwrap)
-        .collect();
-    let seen = seen.lock().unwrap();
-    let mut answered = 0;
-    for (id, knows) in known {
-        let times = seen.get(&id).copied().unwrap_or(0);
-        assert!(times <= 1, "seed {seed}: {id} was sent {times} times");
-        match knows {
-            Knows::Unsent => assert_eq!(times, 0, "seed {seed}: {id} was sent"),
-            Knows::Answered => answered += 1,
-            Knows::Nothing => {}
-        }
-    }
+    let (address, seen) = upstream(seed, talk).await;
+    let upstream = Upstream::new(settings(&format!("http://{address}"), 5)).unwrap();
+    let call: Call = |upstream, id, random, memory| call(upstream, id, random, memory).boxed();
+    let answered = answered(&upstream, seed, 100, &seen, call).await;
     assert!(answered > 500, "seed {seed}: {answered} were answered");
 }

@@ -1,16 +1,16 @@
 //! The same as [`whose_answer`](crate::whose_answer) before an upstream that speaks HTTP/2, serves few calls
-//! at a time on a connection, breaks off single calls, and lets go of connections or cuts them: besides, none
+//! at a time on a connection, refuses or breaks off single calls, and lets go of connections or cuts them: besides, none
 //! waits for ever.
 
-use std::collections::HashMap;
 use std::io;
 use std::pin::pin;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures_util::future::join_all;
+use futures_util::FutureExt;
 use futures_util::stream::unfold;
+use generect_guard::proxy::body::BodyError;
 use generect_guard::proxy::memory::Memory;
 use generect_guard::proxy::upstream::{SendError, Upstream};
 use http::{Request, Response};
@@ -20,37 +20,16 @@ use hyper::body::Incoming;
 use hyper::server::conn::http2;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
+use rand::RngExt;
 use rand::rngs::StdRng;
-use rand::{RngExt, SeedableRng};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpStream;
 
 use crate::connections::until_open;
 use crate::http2::{FOR_EVER, way};
+use crate::many_callers::{Call, Knows, Seen, answered, some_body, upstream};
 use crate::support::relay::{self, Identity};
-use crate::whose_answer::{Knows, some_body};
 
-/// How often the upstream has begun to read each call.
-type Seen = Arc<Mutex<HashMap<String, usize>>>;
 type Random = Arc<Mutex<StdRng>>;
-
-/// How many calls are made at a time, and one after another.
-const CALLERS: u64 = 12;
-const TURNS: usize = 60;
-
-async fn upstream(seed: u64) -> (std::net::SocketAddr, Seen) {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    let seen = Seen::default();
-    let noted = Arc::clone(&seen);
-    tokio::spawn(async move {
-        for connection in 0.. {
-            let (stream, _) = listener.accept().await.unwrap();
-            let random = StdRng::seed_from_u64(seed ^ (connection << 32));
-            tokio::spawn(talk(stream, random, Arc::clone(&noted)));
-        }
-    });
-    (address, seen)
-}
 
 /// Serves one connection, which it cuts, or lets go of, after some time, or keeps.
 async fn talk(stream: TcpStream, mut random: StdRng, seen: Seen) {
@@ -82,10 +61,14 @@ async fn answer(
     request: Request<Incoming>,
     random: Random,
     seen: Seen,
-) -> io::Result<Response<Pieces>> {
+) -> Result<Response<Pieces>, BodyError> {
     let id = request.uri().path().trim_start_matches('/').to_owned();
-    *seen.lock().unwrap().entry(id.clone()).or_default() += 1;
     let draw = |below: u64| random.lock().unwrap().random_range(0..below);
+    if draw(12) == 0 {
+        // It is not looked at, and the caller is told so.
+        return Err(h2::Error::from(h2::Reason::REFUSED_STREAM).into());
+    }
+    *seen.lock().unwrap().entry(id.clone()).or_default() += 1;
     let (way, before, between) = (draw(12), draw(8), draw(4));
     if way != 0 {
         // Else it is answered before it has been read.
@@ -93,7 +76,7 @@ async fn answer(
     }
     tokio::time::sleep(Duration::from_millis(before)).await;
     if way == 1 {
-        return Err(io::Error::other("broken off before the answer"));
+        return Err("broken off before the answer".into());
     }
     let body = format!("the answer to {id}");
     let cut = body.len() / 2;
@@ -126,7 +109,7 @@ async fn call(upstream: &Upstream, id: &str, random: &mut StdRng, memory: &Arc<M
     };
     let answer = match sent {
         Err(_) | Ok(Err(SendError::Unanswered(_))) => return Knows::Nothing,
-        Ok(Err(SendError::Unsent { .. })) => return Knows::Unsent,
+        Ok(Err(SendError::Unsent { .. } | SendError::Refused(_))) => return Knows::Unsent,
         Ok(Ok(answer)) => answer,
     };
     assert_eq!(answer.headers()["x-id"], id);
@@ -144,36 +127,12 @@ async fn call(upstream: &Upstream, id: &str, random: &mut StdRng, memory: &Arc<M
 async fn over_http2_no_call_gets_anothers_answer_and_none_is_sent_twice_or_waits_for_ever() {
     let seed: u64 = rand::random();
     println!("seed {seed}");
-    let (address, seen) = upstream(seed).await;
+    let (address, seen) = upstream(seed, talk).await;
     let identity = Identity::new();
     let tls = relay::tls(&identity, &["h2"], address).await;
     let upstream = way(&identity, tls.address.port(), FOR_EVER);
-    let memory = Arc::new(Memory::new(1 << 20, 1 << 10));
-    let callers = (0..CALLERS).map(|caller| {
-        let (upstream, memory) = (upstream.clone(), Arc::clone(&memory));
-        tokio::spawn(async move {
-            let mut random = StdRng::seed_from_u64(seed.wrapping_add(caller));
-            let mut known = Vec::new();
-            for turn in 0..TURNS {
-                let id = format!("{caller}-{turn}");
-                let knows = call(&upstream, &id, &mut random, &memory).await;
-                known.push((id, knows));
-            }
-            known
-        })
-    });
-    let known = join_all(callers).await.into_iter();
-    let known: Vec<_> = known.flat_map(Result::unwrap).collect();
-    let mut answered = 0;
-    for (id, knows) in known {
-        let times = seen.lock().unwrap().get(&id).copied().unwrap_or(0);
-        assert!(times <= 1, "seed {seed}: {id} was sent {times} times");
-        match knows {
-            Knows::Unsent => assert_eq!(times, 0, "seed {seed}: {id} was sent"),
-            Knows::Answered => answered += 1,
-            Knows::Nothing => {}
-        }
-    }
+    let call: Call = |upstream, id, random, memory| call(upstream, id, random, memory).boxed();
+    let answered = answered(&upstream, seed, 60, &seen, call).await;
     assert!(answered > 200, "seed {seed}: {answered} were answered");
     drop(upstream);
     until_open(&tls, 0).await;

@@ -25,6 +25,8 @@ async fn a_fault_is_charged_or_not_as_its_name_says() {
         ("cut_before_charge", 0, "0", false),
         ("cut_after_charge", 0, "0.02", false),
         ("cut_mid_body", 0, "0.02", false),
+        ("refused_stream", 0, "0", false),
+        ("refused_stream_after_charge", 0, "0.02", false),
         ("500_before_charge", 500, "0", false),
         ("500_before_charge_says_so", 500, "0", false),
         ("500_after_charge", 500, "0.02", true),

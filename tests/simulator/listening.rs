@@ -111,6 +111,8 @@ async fn http2_is_spoken_without_ado() {
             .await
             .is_err()
     );
+    let refused = sender.send_request(request("refused_stream")).await;
+    assert!(format!("{:?}", refused.unwrap_err()).contains("REFUSED_STREAM"));
     let response = sender.send_request(request("cut_mid_body")).await.unwrap();
     assert!(response.into_body().collect().await.is_err());
     assert_eq!(pretend.total(), credits("0.06"));

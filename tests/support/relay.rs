@@ -30,15 +30,21 @@ impl Relay {
     }
 }
 
-/// A certificate for `localhost` and its key, in PEM. It is its own authority.
+/// A certificate and its key, in PEM. It is its own authority.
 pub struct Identity {
     pub certificate: String,
     key: String,
 }
 
 impl Identity {
+    /// For `localhost`.
     pub fn new() -> Self {
-        let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
+        Self::of("localhost")
+    }
+
+    /// For the host of this name.
+    pub fn of(host: &str) -> Self {
+        let made = rcgen::generate_simple_self_signed([host.to_owned()]).unwrap();
         Self {
             certificate: made.cert.pem(),
             key: made.signing_key.serialize_pem(),

@@ -98,7 +98,7 @@ pub fn next(read: &mut Vec<u8>) -> Result<Option<Arrived>, String> {
         _ => return Err("two lengths".into()),
     };
     let (line, head) = (line.to_owned(), head.to_owned());
-    let Some(body) = read.get(end + 4..end + 4 + length) else {
+    let Some(body) = read[end + 4..].get(..length) else {
         return Ok(None);
     };
     let body = String::from_utf8_lossy(body).into_owned();

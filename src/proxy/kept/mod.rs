@@ -39,8 +39,8 @@ use answer::KeptAnswer;
 use shelf::Came;
 use table::Seen;
 
+use super::answering::{GUARD_BUDGET, GUARD_CHARGE, GUARD_REMAINING};
 use super::body::AnswerBody;
-use super::exchange_task::{GUARD_BUDGET, GUARD_CHARGE, GUARD_REMAINING};
 use super::quote_body::CallDigest;
 use super::refusal::Refusal;
 use super::savings::Savings;

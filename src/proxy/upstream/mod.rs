@@ -5,7 +5,13 @@
 //! [`resend`](super::resend).
 
 mod arriving;
+mod awaiting;
+mod greeting;
+mod many_at_a_time;
+mod one_at_a_time;
+mod origin;
 mod pool;
+mod queue;
 mod sender;
 
 use std::error::Error;
@@ -21,8 +27,10 @@ use tower::Layer;
 use tower::timeout::TimeoutLayer;
 use tower::util::{BoxCloneSyncService, MapResponseLayer};
 
-use self::pool::{Awaiting, Pool, Taken};
-use self::sender::Origin;
+use self::awaiting::Awaiting;
+use self::greeting::ServesNone;
+use self::origin::Origin;
+use self::pool::{Pool, Taken};
 use super::body::{BodyError, OutgoingBody};
 use super::link::Link;
 
@@ -57,6 +65,17 @@ pub struct BadBaseUrl;
 #[derive(Clone, Debug)]
 pub struct Upstream(Arc<Pool>);
 
+/// Why the upstream has done nothing with a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NotTaken {
+    /// There was no connection to send it on.
+    NoConnection,
+    /// It said that it serves no requests at the moment.
+    ServesNone,
+    /// It refused this one.
+    Refused,
+}
+
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
 pub enum SendError {
@@ -64,10 +83,15 @@ pub enum SendError {
     #[error("not sent: {why}")]
     Unsent {
         /// What was in the way.
+        how: NotTaken,
+        /// The same at length.
         why: String,
         /// What was not sent.
         request: Box<Request<OutgoingBody>>,
     },
+    /// It was sent, and the upstream says that it did nothing with it.
+    #[error("refused by the upstream: {0}")]
+    Refused(String),
     /// Something may have been sent.
     #[error("sent, and no answer came: {0}")]
     Unanswered(String),
@@ -90,8 +114,7 @@ impl Upstream {
     /// [`BadBaseUrl`].
     pub fn over(connector: Connector, settings: &UpstreamSettings) -> Result<Self, BadBaseUrl> {
         let origin = Origin::of(settings.base_url.clone()).ok_or(BadBaseUrl)?;
-        let (rest, rest_max) = (settings.pool_idle_timeout, settings.idle_connections_max);
-        Ok(Self(Pool::new(connector, origin, rest, rest_max)))
+        Ok(Self(Pool::new(connector, origin, settings)))
     }
 
     /// Sends `request`, whose URI is a path and query, and waits for the answer's head.
@@ -126,7 +149,7 @@ impl Upstream {
             request = match error.take_message() {
                 Some(back) if !is_new => Box::new(back),
                 Some(back) => return Err(unsent(&error.into_error(), Box::new(back))),
-                None => return Err(SendError::Unanswered(describe(&error.into_error()))),
+                None => return Err(unanswered(&error.into_error())),
             };
         }
     }
@@ -167,17 +190,59 @@ fn tunnel<C>(proxy: &Uri, to_proxy: C) -> Tunnel<C> {
 }
 
 fn unsent(error: &(dyn Error + 'static), request: Box<Request<OutgoingBody>>) -> SendError {
+    let how = if error.is::<ServesNone>() {
+        NotTaken::ServesNone
+    } else {
+        NotTaken::NoConnection
+    };
     let why = describe(error);
-    SendError::Unsent { why, request }
+    SendError::Unsent { how, why, request }
+}
+
+fn unanswered(error: &hyper::Error) -> SendError {
+    let why = describe(error);
+    if is_refused(error) {
+        SendError::Refused(why)
+    } else {
+        SendError::Unanswered(why)
+    }
+}
+
+/// Whether the upstream says that it closed the request's stream before it did anything with it (RFC 9113,
+/// section 8.7): only what it said itself, and of this very stream.
+///
+/// It says the same by a GOAWAY of the streams above the last it names (section 6.8). That is not taken for it:
+/// hyper has one error for such a stream and for one below, which was written, and perhaps served, just
+/// before the GOAWAY was seen.
+fn is_refused(error: &hyper::Error) -> bool {
+    let cause = error
+        .source()
+        .and_then(|cause| cause.downcast_ref::<h2::Error>());
+    cause.is_some_and(|cause| {
+        cause.is_reset() && cause.is_remote() && cause.reason() == Some(h2::Reason::REFUSED_STREAM)
+    })
 }
 
 /// What happened, and all that led to it.
 fn describe(error: &(dyn Error + 'static)) -> String {
-    let mut words = error.to_string();
+    let mut words = in_our_words(error);
     let mut source = error.source();
     while let Some(cause) = source {
-        words += &format!(": {cause}");
+        words += ": ";
+        words += &in_our_words(cause);
         source = cause.source();
     }
     words
+}
+
+/// An error without the text with which an upstream lets go of a connection of HTTP/2: that may be long, and the
+/// token may stand in it, and from here it goes into the books.
+fn in_our_words(error: &(dyn Error + 'static)) -> String {
+    match error.downcast_ref::<h2::Error>() {
+        Some(end) if end.is_go_away() && end.is_remote() => {
+            let why = end.reason().unwrap_or(h2::Reason::NO_ERROR);
+            format!("the upstream let go of the connection: {why}")
+        }
+        _ => error.to_string(),
+    }
 }

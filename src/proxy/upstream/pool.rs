@@ -7,7 +7,6 @@
 //! others. What is made for a call that has gone rests for the next; none more is begun where all that may
 //! rest would be left over.
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
@@ -16,8 +15,12 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 use tower::ServiceExt;
 
-use super::Connector;
-use super::sender::{ManyAtATime, OneAtATime, Origin, Sender};
+use super::many_at_a_time::Shared;
+use super::one_at_a_time::{AtRest, OneAtATime};
+use super::origin::Origin;
+use super::queue::{Made, Queue};
+use super::sender::Sender;
+use super::{Connector, UpstreamSettings};
 use crate::proxy::body::BodyError;
 
 const BROKE_DOWN: &str = "making a connection broke down";
@@ -26,6 +29,7 @@ const BROKE_DOWN: &str = "making a connection broke down";
 pub(super) struct Pool {
     connector: Connector,
     pub(super) origin: Origin,
+    connect_timeout: Duration,
     idle_timeout: Duration,
     idle_max: usize,
     connections: Mutex<Connections>,
@@ -38,33 +42,16 @@ pub(super) struct Taken {
     pub(super) is_new: bool,
 }
 
+/// Of each protocol; an upstream that changes its mind has both for a while.
 #[derive(Default)]
 struct Connections {
-    /// Those of HTTP/1.1 at rest, the one used last at the end. Some are not quite at the end of their last
-    /// exchange.
-    idle: Vec<Used<OneAtATime>>,
-    /// Those of HTTP/2, the oldest first: there are more than one where one has no room for all.
-    shared: Vec<Used<ManyAtATime>>,
-    /// Calls without a connection, by their order; nobody who has gone.
-    waiting: BTreeMap<u64, oneshot::Sender<Made>>,
-    /// The order of the next.
-    next: u64,
-    /// Connections being made, at least as many as calls wait.
-    in_the_making: usize,
+    at_rest: AtRest,
+    shared: Shared,
+    /// Calls without one.
+    queue: Queue,
     /// Whether a task closes those that rested too long.
     is_swept: bool,
 }
-
-struct Used<S> {
-    sender: S,
-    last: Instant,
-}
-
-type Made = Result<Taken, BodyError>;
-
-/// A call that has no answer yet. Dropped after its connection, it tells the pool that there is room again:
-/// a connection that many can use outlives it, and nobody gives it back.
-pub(super) struct Awaiting<'a>(Option<&'a Pool>);
 
 /// A call's place among those that wait. Dropped, it waits no more.
 struct Waiting<'a> {
@@ -83,14 +70,14 @@ impl Pool {
     pub(super) fn new(
         connector: Connector,
         origin: Origin,
-        idle_timeout: Duration,
-        idle_max: usize,
+        settings: &UpstreamSettings,
     ) -> Arc<Self> {
         Arc::new(Self {
             connector,
             origin,
-            idle_timeout,
-            idle_max,
+            connect_timeout: settings.connect_timeout,
+            idle_timeout: settings.pool_idle_timeout,
+            idle_max: settings.idle_connections_max,
             connections: Mutex::default(),
         })
     }
@@ -102,7 +89,7 @@ impl Pool {
     pub(super) async fn take(self: &Arc<Self>) -> Result<Taken, BodyError> {
         let (mut waiting, is_more) = {
             let mut connections = self.connections();
-            if let Some(sender) = connections.at_rest(self.idle_timeout) {
+            if let Some(sender) = connections.take(self.idle_timeout) {
                 let is_new = false;
                 return Ok(Taken { sender, is_new });
             }
@@ -110,7 +97,7 @@ impl Pool {
                 tokio::spawn(sweep(Arc::downgrade(self), self.idle_timeout));
             }
             let (give, given) = oneshot::channel();
-            let (place, is_more) = connections.wait(give, self.idle_max);
+            let (place, is_more) = connections.queue.wait(give, self.idle_max);
             let pool = self.as_ref();
             (Waiting { pool, place, given }, is_more)
         };
@@ -134,11 +121,11 @@ impl Pool {
         }
     }
 
-    /// An exchange of a connection that many can use has ended: others have its room, or the connection rests.
-    fn has_more_room(&self) {
+    /// An exchange of a connection that many can use has ended.
+    pub(super) fn has_more_room(&self) {
         let mut connections = self.connections();
-        connections.share();
-        connections.rest_shared(self.idle_max);
+        let Connections { shared, queue, .. } = &mut *connections;
+        shared.ended(queue, self.idle_max);
     }
 
     fn give_back_one(&self, sender: OneAtATime) {
@@ -146,29 +133,27 @@ impl Pool {
             return;
         }
         let mut connections = self.connections();
-        // Nobody waits for one that is not yet at the end of its last exchange: it may never be.
-        let back = if sender.is_ready() {
-            connections.hand_over(sender, false)
+        if sender.is_ready() {
+            connections.add_one(sender, false, self.idle_max);
         } else {
-            Some(sender)
-        };
-        if let Some(sender) = back {
-            connections.rest(sender, self.idle_max);
+            // Nobody waits for one that is not yet at the end of its last exchange: it may never be.
+            connections.at_rest.add(sender, self.idle_max);
         }
     }
 
     async fn make(&self) -> Result<Sender, BodyError> {
+        let by = Instant::now() + self.connect_timeout;
         let connector = self.connector.clone();
         let link = connector.oneshot(self.origin.destination()).await?;
-        Ok(Sender::over(link).await?)
+        Sender::over(link, self.connect_timeout, by).await
     }
 
     fn made(&self, made: Result<Sender, BodyError>) {
         let mut connections = self.connections();
-        connections.in_the_making -= 1;
+        connections.queue.was_made();
         match made {
             Ok(sender) => connections.add(sender, self.idle_max),
-            Err(error) => connections.tell_first(error),
+            Err(error) => connections.queue.tell_first(error),
         }
     }
 
@@ -179,28 +164,9 @@ impl Pool {
     }
 }
 
-impl<'a> Awaiting<'a> {
-    pub(super) fn of(pool: &'a Pool) -> Self {
-        Self(Some(pool))
-    }
-
-    /// Its connection goes with the answer, and is given back with that.
-    pub(super) fn answered(mut self) {
-        self.0 = None;
-    }
-}
-
-impl Drop for Awaiting<'_> {
-    fn drop(&mut self) {
-        if let Some(pool) = self.0 {
-            pool.has_more_room();
-        }
-    }
-}
-
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
-        self.pool.connections().waiting.remove(&self.place);
+        self.pool.connections().queue.leave(self.place);
     }
 }
 
@@ -222,142 +188,29 @@ impl Drop for Making {
     }
 }
 
-impl Used<ManyAtATime> {
-    fn is_open(&self) -> bool {
-        !self.sender.is_closed()
-    }
-}
-
 impl Connections {
-    /// The connection of HTTP/2 that is the oldest with room, or that of HTTP/1.1 used last of those on which
-    /// something can be sent.
-    fn at_rest(&mut self, idle_timeout: Duration) -> Option<Sender> {
+    /// One of HTTP/2 that has room, or else one of HTTP/1.1 at rest.
+    fn take(&mut self, idle_timeout: Duration) -> Option<Sender> {
         let now = Instant::now();
-        let rested_too_long = |last: Instant| now.duration_since(last) >= idle_timeout;
-        (self.shared).retain(|used| used.is_open() && !rested_too_long(used.last));
-        if let Some(used) = self.shared.iter_mut().find(|used| used.sender.has_room()) {
-            used.last = now;
-            return Some(Sender::Http2(used.sender.clone()));
+        if let Some(many) = self.shared.take(now, idle_timeout) {
+            return Some(Sender::Http2(many));
         }
-        let mut place = self.idle.len();
-        while let Some(before) = place.checked_sub(1) {
-            place = before;
-            let used = &self.idle[place];
-            if rested_too_long(used.last) {
-                // So did all before it.
-                self.idle.drain(..=place);
-                return None;
-            }
-            if used.sender.is_closed() {
-                self.idle.remove(place);
-            } else if used.sender.is_ready() {
-                return Some(Sender::Http1(self.idle.remove(place).sender));
-            }
-        }
-        None
+        self.at_rest.take(now, idle_timeout).map(Sender::Http1)
     }
 
-    /// A call's place among those that wait, and whether a connection is to be made for it: there are
-    /// enough when all that may rest would be left over.
-    fn wait(&mut self, give: oneshot::Sender<Made>, idle_max: usize) -> (u64, bool) {
-        let place = self.next;
-        self.next += 1;
-        self.waiting.insert(place, give);
-        let is_more = self.in_the_making < self.waiting.len() + idle_max;
-        self.in_the_making += usize::from(is_more);
-        (place, is_more)
-    }
-
-    /// A connection that was made: for the first call that waits, and one that many can use for as many as it
-    /// has room for.
+    /// A connection that was made.
     fn add(&mut self, sender: Sender, idle_max: usize) {
         match sender {
-            Sender::Http1(sender) => {
-                if let Some(sender) = self.hand_over(sender, true) {
-                    self.rest(sender, idle_max);
-                }
-            }
-            Sender::Http2(sender) => {
-                self.share();
-                // Whoever waits has it, whatever room it has: nobody else makes one for that call.
-                let is_taken = self.hand_over_shared(&sender, true);
-                // Made at the same time as one that has room for all: nobody needs it.
-                if is_taken || !self.shared.iter().any(Used::is_open) {
-                    let last = Instant::now();
-                    self.shared.push(Used { sender, last });
-                    self.share();
-                }
-            }
+            Sender::Http1(sender) => self.add_one(sender, true, idle_max),
+            Sender::Http2(sender) => self.shared.add(sender, &mut self.queue),
         }
     }
 
-    /// Gives those that wait the room there is on connections that many can use.
-    fn share(&mut self) {
-        let mut shared = std::mem::take(&mut self.shared);
-        for used in shared.iter_mut().filter(|used| used.is_open()) {
-            while used.sender.has_room() && self.hand_over_shared(&used.sender, false) {
-                used.last = Instant::now();
-            }
-        }
-        self.shared = shared;
-    }
-
-    /// Gives one more exchange on `sender` to the first that still waits. Whether anybody did.
-    fn hand_over_shared(&mut self, sender: &ManyAtATime, is_new: bool) -> bool {
-        while let Some((_, waiting)) = self.waiting.pop_first() {
-            let sender = Sender::Http2(sender.clone());
-            if waiting.send(Ok(Taken { sender, is_new })).is_ok() {
-                return true;
-            }
-        }
-        false
-    }
-
-    /// Lets go of what rests beyond the most that may, of connections that many can use.
-    fn rest_shared(&mut self, idle_max: usize) {
-        let mut resting = 0;
-        self.shared.retain(|used| {
-            resting += usize::from(used.sender.exchanges() == 0);
-            used.sender.exchanges() > 0 || resting <= idle_max
-        });
-    }
-
-    /// Gives `sender` to the first that still waits; back if nobody does.
-    fn hand_over(&mut self, sender: OneAtATime, is_new: bool) -> Option<OneAtATime> {
-        let mut sender = sender;
-        while let Some((_, waiting)) = self.waiting.pop_first() {
-            let taken = Taken {
-                sender: Sender::Http1(sender),
-                is_new,
-            };
-            match waiting.send(Ok(taken)) {
-                Err(Ok(Taken {
-                    sender: Sender::Http1(back),
-                    ..
-                })) => sender = back,
-                _ => return None,
-            }
-        }
-        Some(sender)
-    }
-
-    fn rest(&mut self, sender: OneAtATime, idle_max: usize) {
-        if self.idle.len() < idle_max {
-            let last = Instant::now();
-            self.idle.push(Used { sender, last });
-        }
-    }
-
-    /// One that could not be made: told to the first that still waits, unless each has another.
-    fn tell_first(&mut self, error: BodyError) {
-        let mut told = Err(error);
-        while self.in_the_making < self.waiting.len()
-            && let Some((_, waiting)) = self.waiting.pop_first()
-        {
-            match waiting.send(told) {
-                Ok(()) => return,
-                Err(back) => told = back,
-            }
+    /// Gives `sender` to a call that waits, or puts it to rest.
+    fn add_one(&mut self, sender: OneAtATime, is_new: bool, idle_max: usize) {
+        let back = self.queue.give(Sender::Http1(sender), is_new);
+        if let Some(Sender::Http1(sender)) = back {
+            self.at_rest.add(sender, idle_max);
         }
     }
 }
@@ -366,7 +219,7 @@ impl fmt::Debug for Pool {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.debug_struct("Pool")
             .field("origin", &self.origin)
-            .field("idle", &self.connections().idle.len())
+            .field("idle", &self.connections().at_rest.len())
             .finish_non_exhaustive()
     }
 }
@@ -378,13 +231,8 @@ async fn sweep(pool: Weak<Pool>, idle_timeout: Duration) {
         let Some(pool) = pool.upgrade() else {
             return;
         };
-        let mut connections = pool.connections();
-        let rested = |last: Instant| last.elapsed() >= idle_timeout;
-        connections
-            .idle
-            .retain(|used| !used.sender.is_closed() && !rested(used.last));
-        connections
-            .shared
-            .retain(|used| used.is_open() && !rested(used.last));
+        let (now, mut connections) = (Instant::now(), pool.connections());
+        connections.at_rest.sweep(now, idle_timeout);
+        connections.shared.sweep(now, idle_timeout);
     }
 }

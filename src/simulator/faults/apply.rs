@@ -21,6 +21,8 @@ pub(crate) enum Ending {
     Reply(Reply, Duration),
     /// The connection is closed without a byte.
     Cut,
+    /// The same; over HTTP/2 it is said that nothing was done.
+    Refused,
     /// Nothing ever comes.
     Silence,
 }
@@ -55,6 +57,7 @@ pub(crate) fn instead_of_the_call(
     let status_of = |code: u16| StatusCode::from_u16(code).unwrap_or(StatusCode::BAD_GATEWAY);
     let reply = match fault {
         Fault::CutBeforeCharge | Fault::CutAfterCharge => return Some(Ending::Cut),
+        Fault::RefusedStream { .. } => return Some(Ending::Refused),
         Fault::NeverAnswers { .. } => return Some(Ending::Silence),
         Fault::Failure {
             status,

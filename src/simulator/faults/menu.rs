@@ -24,6 +24,12 @@ pub enum Fault {
     CutAfterCharge,
     /// Charged; the connection is closed after half of the promised body.
     CutMidBody,
+    /// Over HTTP/2 the stream is reset and said not to have been processed (`REFUSED_STREAM`), which is not
+    /// true of a charged one; over HTTP/1.1 the connection is closed.
+    RefusedStream {
+        /// Whether the call was charged first.
+        charged: bool,
+    },
     /// A 5xx (or any other status) instead of the answer.
     Failure {
         /// The status.
@@ -152,6 +158,7 @@ impl Fault {
         match self {
             Self::CutBeforeCharge | Self::Throttled { .. } | Self::FundsGone => true,
             Self::Failure { charged, .. }
+            | Self::RefusedStream { charged }
             | Self::Redirect { charged, .. }
             | Self::NeverAnswers { charged }
             | Self::Html { charged, .. } => !charged,
@@ -184,6 +191,8 @@ impl FromStr for Fault {
             "cut_before_charge" => Self::CutBeforeCharge,
             "cut_after_charge" => Self::CutAfterCharge,
             "cut_mid_body" => Self::CutMidBody,
+            "refused_stream" => Self::RefusedStream { charged: false },
+            "refused_stream_after_charge" => Self::RefusedStream { charged: true },
             "500_before_charge" => failure(500, false, false),
             "500_after_charge" => failure(500, true, false),
             "500_after_charge_says_so" => failure(500, true, true),
