@@ -28,4 +28,10 @@ impl Kinds<'_> {
             || is_documented(kind, operation.as_str())
             || learned.any(|(name, _)| name == operation)
     }
+
+    /// Whether rows of this kind are the operation's: by their name, or because they explained enough of its
+    /// charges, and not by a chance.
+    pub(super) fn is_certain(self, kind: &str, operation: &OperationName) -> bool {
+        is_documented(kind, operation.as_str()) || self.known.is_proven(kind, operation.as_str())
+    }
 }

@@ -88,7 +88,8 @@ fn ends(
             return None;
         };
         let is_alone = known && !is_shared.contains(&job.hold);
-        is_alone.then(|| (ended(asked, job.hold, piece), piece.clone()))
+        let is_its_own = is_alone && is_certain(asked, job, piece, kinds);
+        is_its_own.then(|| (ended(asked, job.hold, piece), piece.clone()))
     };
     running.iter().filter_map(end).collect()
 }
@@ -131,6 +132,13 @@ fn may_have(asked: &Asked, job: &Doubt, piece: &Piece, kinds: Kinds<'_>) -> bool
     sum <= job.most
         && !is_given_up
         && rows.all(|row| job.from <= row.at && kinds.may_be(&row.kind, &job.operation))
+}
+
+/// Whether rows of these kinds are known to be charges of the job's operation: whoever spends around the guard
+/// may take as much at about the time, by another.
+fn is_certain(asked: &Asked, job: &Doubt, piece: &Piece, kinds: Kinds<'_>) -> bool {
+    let mut rows = piece.iter().filter_map(|place| asked.rows.get(*place));
+    rows.all(|row| kinds.is_certain(&row.kind, &job.operation))
 }
 
 fn ended(asked: &Asked, hold: HoldId, piece: &Piece) -> DoubtEnd {

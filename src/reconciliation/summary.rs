@@ -174,14 +174,19 @@ impl fmt::Display for Summary {
         )?;
         writeln!(
             out,
-            "doubts and jobs: {} settled at {} credits, {} released, {} allocated, {} undecided",
-            self.settled.0, self.settled.1, self.released, self.allocated, self.undecided
+            "doubts and jobs: {} settled at {}, {} released, {} allocated, {} undecided",
+            self.settled.0,
+            self.settled.1.counted(),
+            self.released,
+            self.allocated,
+            self.undecided
         )?;
         if self.findings.is_empty() {
             writeln!(out, "nothing new disagrees")?;
         }
         for (kind, (count, drift)) in &self.findings {
-            writeln!(out, "{count} new {}: drift {drift} credits", kind.as_str())?;
+            let drift = drift.counted();
+            writeln!(out, "{count} new {}: drift {drift}", kind.as_str())?;
         }
         if self.closed > 0 {
             let earlier = counted(self.closed, "earlier finding", "earlier findings");

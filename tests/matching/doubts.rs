@@ -3,7 +3,7 @@
 use generect_guard::ledger::MatchedBy;
 use generect_guard::reconciliation::matching::{LeftBecause, Why};
 
-use crate::support::{Asked, SEARCH, at, decided, hold, left, rows_of};
+use crate::support::{Asked, ENRICH, SEARCH, at, credits, decided, hold, left, rows_of};
 
 #[test]
 fn a_row_that_only_one_doubt_can_own_decides_it() {
@@ -297,4 +297,24 @@ fn rows_of_one_instant_may_be_those_of_several_doubts_of_one_group() {
     let found = asked.overdue().answer();
     let sum = decided(&found, 2).unwrap() + decided(&found, 3).unwrap();
     assert_eq!(sum, 6);
+}
+
+/// Somebody spends around the guard, by another operation, while a call is in doubt whose own rows nobody has seen.
+#[test]
+fn a_row_that_bears_another_operations_name_settles_no_doubt() {
+    let asked = Asked::default()
+        .doubt(1, 0, 9, (0, 60))
+        .row("a", ENRICH, 7, 30);
+    let found = asked.answer();
+    assert_eq!(found.undecided[0].why, Why::Kind);
+    assert_eq!(left(&asked, &found, "a"), Some(LeftBecause::Contested));
+    let overdue = asked.clone().overdue().answer();
+    assert_eq!(overdue.ended[0].charge, credits(0), "nor is it the nearest");
+    assert!(overdue.ended[0].allocated, "and it is said");
+    assert_eq!(left(&asked, &overdue, "a"), Some(LeftBecause::Unexplained));
+    // It is known what its rows are called: by what was charged elsewhere.
+    let asked = asked.row("b", SEARCH, 4, 1_000);
+    let found = asked.answer();
+    assert_eq!(decided(&found, 1), Some(0));
+    assert_eq!(left(&asked, &found, "a"), Some(LeftBecause::Unexplained));
 }

@@ -59,6 +59,19 @@ fn a_single_row_of_an_unknown_kind_explains_a_single_charge_and_no_second() {
     assert_eq!(found.charges_left[0].because, LeftBecause::Unexplained);
 }
 
+/// Rows of ours come late, and meanwhile somebody spends as much around the guard.
+#[test]
+fn a_kind_that_bears_anothers_name_is_not_an_operations_whose_own_rows_are_there() {
+    for (has_own, matches) in [(true, 1), (false, 5)] {
+        let asked = calls(Asked::default(), SEARCH, ENRICH, 4, 1_000, 5);
+        let asked = calls(asked, SEARCH, SEARCH, 7, 0, i64::from(has_own));
+        let found = asked.answer();
+        assert_eq!(found.matches.len(), matches);
+        let of_others = found.known.stands_for(ENRICH).count();
+        assert_eq!(of_others, usize::from(!has_own));
+    }
+}
+
 #[test]
 fn a_wrong_guess_is_put_right_by_what_comes_later() {
     // By chance the first enrichments fit rows of searches.

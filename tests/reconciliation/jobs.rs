@@ -51,6 +51,33 @@ async fn a_row_of_a_jobs_end_is_the_jobs() {
     books.assert_sound();
 }
 
+/// Once somebody else's row happened to explain a call of ours. That says too little of its kind for a second to be
+/// the job's.
+#[tokio::test]
+async fn a_row_of_a_kind_that_explained_a_single_call_is_no_running_jobs() {
+    let mut books = Books::new().await;
+    let around = |books: &Books, id: &str| {
+        books.list.put(Row {
+            id: id.into(),
+            at: books.clock.now(),
+            kind: "email_validate".into(),
+            credits: "-0.3".into(),
+            status: "success",
+        });
+    };
+    around(&books, "txn_1");
+    books.call("0.3").await;
+    books.pass(LONG_ENOUGH);
+    assert_eq!(books.run().await.matched, 1, "nothing speaks against it");
+    submitted(&books).await;
+    books.pass(SignedDuration::from_hours(3));
+    around(&books, "txn_2");
+    books.pass(SignedDuration::from_secs(30));
+    let summary = books.run().await;
+    assert_eq!((summary.settled.0, summary.undecided), (0, 1), "{summary}");
+    books.assert_sound();
+}
+
 /// Which of two jobs has ended is not known before one of them is asked for.
 #[tokio::test]
 async fn a_row_that_two_running_jobs_may_have_decides_neither() {

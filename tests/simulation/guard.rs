@@ -21,7 +21,7 @@ use generect_guard::proxy::server;
 use generect_guard::proxy::stack::stack;
 use generect_guard::proxy::upstream::{Connector, Upstream, UpstreamSettings};
 use generect_guard::simulator::LIVE_TOKEN;
-use http::Uri;
+use http::{Uri, Version};
 use hyper_util::rt::TokioIo;
 use tokio::runtime::Runtime;
 use tokio::time::{sleep, timeout};
@@ -196,9 +196,8 @@ fn upstream(config: &Config, net: &Net) -> Upstream {
         async move {
             let made = timeout(within, net.connect(Side::Upstream)).await;
             let end = made.map_err(|_| std::io::Error::from(std::io::ErrorKind::TimedOut))??;
-            Ok::<_, generect_guard::proxy::body::BodyError>(Link::Given(Box::new(TokioIo::new(
-                end,
-            ))))
+            let link = Link::Given(Box::new(TokioIo::new(end)), Version::HTTP_11);
+            Ok::<_, generect_guard::proxy::body::BodyError>(link)
         }
     };
     let settings = UpstreamSettings {

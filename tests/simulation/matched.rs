@@ -227,24 +227,27 @@ impl Shadow {
         }
     }
 
-    /// Where the list says enough, each doubt was ended by what is true of it.
+    /// Where the list says enough, each doubt was ended by what is true of it, or a finding about a hold of its
+    /// group says by how much not, or that this is not certain.
     fn groups_agree(&mut self, groups: &BTreeSet<Group>) {
-        let named = self.kept.findings.values().filter_map(|found| {
-            let held = self.holds.get(&found.hold?.get())?;
-            Some((found.kind, self.group(held.print)))
-        });
-        let named: Vec<_> = named.collect();
-        let is_named = |group: &Group| {
-            let mut named = named.iter();
-            // A row that was allocated to one may be missed by any other that has its word.
-            named
-                .any(|(kind, of)| of == group || *kind == FindingKind::Allocated && of.1 == group.1)
-        };
-        for group in groups.iter().filter(|group| !is_named(group)) {
+        let (mut drifts, mut uncertain) = (BTreeMap::new(), BTreeSet::new());
+        for found in self.kept.findings.values() {
+            let held = found.hold.and_then(|hold| self.holds.get(&hold.get()));
+            let Some(group) = held.map(|held| self.group(held.print)) else {
+                continue;
+            };
+            if found.kind == FindingKind::Allocated {
+                uncertain.insert(group);
+            } else if tells_of_sums(found) {
+                *drifts.entry(group).or_default() += found.drift.micros();
+            }
+        }
+        for group in groups.difference(&uncertain) {
             let (charged, settled, _) = self.sums_of(group);
-            if charged != settled && !self.has_overrun(group) {
-                let how = format!("{group:?} was charged {charged}, and settled is {settled}");
-                self.breaks("reconciliation", &how);
+            let found: i64 = drifts.get(group).copied().unwrap_or(0);
+            if settled + found != charged && !self.has_overrun(group) {
+                let how = format!("charged {charged}, settled {settled}, found {found}");
+                self.breaks("reconciliation", &format!("{group:?}: {how}"));
             }
         }
     }

@@ -9,8 +9,9 @@ use crate::transaction::TransactionId;
 use super::board::{Board, NONE, Span};
 use super::contest::{Contest, Field, contests};
 use super::decide::{Decisions, End, decide};
-use super::learn::{StandsFor, explain_all};
+use super::learn::explain_all;
 use super::pieces::Pieces;
+use super::stands_for::StandsFor;
 use super::{
     Answer, CANDIDATES_MAX, ChargeLeft, DoubtEnd, Known, LeftBecause, Question, RowLeft, Undecided,
 };

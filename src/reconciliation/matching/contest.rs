@@ -5,8 +5,8 @@ use ahash::AHashMap;
 
 use super::board::{Board, NONE, Span};
 use super::known::Grain;
-use super::learn::StandsFor;
 use super::pieces::{Fit, Pieces};
+use super::stands_for::StandsFor;
 
 /// Doubts and live calls that could own the same pieces, with all the pieces they could own.
 #[derive(Debug, Default)]

@@ -104,7 +104,9 @@ impl Decider<'_, '_> {
             .doubts
             .iter()
             .all(|doubt| self.group(*doubt) == first);
-        let outcome = if rivals == 0 && is_one_group {
+        let outcome = if self.is_guess(contest, &free) {
+            Err(Why::Kind)
+        } else if rivals == 0 && is_one_group {
             self.one_group(contest, &free)
         } else {
             self.all_or_none(contest, &free, rivals)
@@ -287,6 +289,19 @@ impl Decider<'_, '_> {
         let mut amounts = free.iter().map(amount);
         let first = amounts.next();
         !contest.is_partial && amounts.all(|amount| Some(amount) == first)
+    }
+
+    /// Whether one of the pieces is only perhaps of a kind that a doubt has: as well, somebody spent around the guard.
+    fn is_guess(&self, contest: &Contest, free: &[u32]) -> bool {
+        let field = self.field;
+        contest.doubts.iter().any(|doubt| {
+            let span = field.board.doubts[*doubt as usize];
+            free.iter().any(|piece| {
+                let piece = &field.pieces.all[*piece as usize];
+                let is_guessed = field.stands_for.is_guessed(piece.kind, span.operation);
+                is_guessed && span.covers(piece.at) && piece.least <= span.amount
+            })
+        })
     }
 
     /// Whether several of the pieces may be one call's: of a kind whose grain is not known, at about one

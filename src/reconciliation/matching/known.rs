@@ -127,7 +127,7 @@ impl Known {
 
     /// Whether rows of `kind` have explained charges of `operation`: enough of them, or any if that is
     /// documented.
-    pub(super) fn is_proven(&self, kind: &str, operation: &str) -> bool {
+    pub fn is_proven(&self, kind: &str, operation: &str) -> bool {
         let explained = self.explained(kind, operation);
         explained >= EVIDENCE_MIN || (explained > 0 && is_documented(kind, operation))
     }

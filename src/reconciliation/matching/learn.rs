@@ -4,22 +4,12 @@ use super::board::Board;
 use super::exact::{Explained, explain};
 use super::known::{EVIDENCE_MIN, Grain, Known, is_documented};
 use super::lone::explain_lone;
+use super::stands_for::{StandsFor, documented, is_anothers};
 
 /// Rows of a kind that are looked at to learn what it is.
 const SAMPLE_MAX: usize = 5_000;
 /// All of something, in parts of it.
 const WHOLE: u64 = 1_000_000;
-
-/// The kinds whose rows may be an operation's.
-#[derive(Debug, Default)]
-pub(super) struct StandsFor {
-    /// By operation: its kinds, in order.
-    kinds: Vec<Vec<u32>>,
-    /// By operation: whether it is known what kind of rows it has.
-    proven: Vec<bool>,
-    /// By kind: whether several rows of it seem to be one charge's, and reading on may show another.
-    unsure: Vec<bool>,
-}
 
 /// How much of a kind's rows and of an operation's charges the one explains of the other.
 struct Candidate {
@@ -37,46 +27,17 @@ struct Candidate {
     charges_seen: u64,
 }
 
-impl StandsFor {
-    /// The kinds whose rows may be `operation`'s. Where none is proven yet, kinds that nobody
-    /// knows may be too, and any kind if none bears its name.
-    pub(super) fn kinds(&self, operation: u32) -> &[u32] {
-        &self.kinds[operation as usize]
-    }
-
-    /// Whether a kind is known to stand for an operation.
-    pub(super) fn is_proven(&self, operation: u32) -> bool {
-        self.proven[operation as usize]
-    }
-
-    /// Whether what has not been read yet may say another thing of a kind's grain than what has been.
-    pub(super) fn is_unsure(&self, kind: u32) -> bool {
-        self.unsure[kind as usize]
-    }
-}
-
 /// Explains what charges it can, learning on the way what kinds stand for.
 pub(super) fn explain_all(board: &mut Board, known: &mut Known) -> StandsFor {
     let documented = documented(board);
     let mut unsure = stars(board, known, &documented);
-    let adopted = adopt(board, known);
+    let adopted = adopt(board, known, &documented);
     for (unsure, also) in unsure.iter_mut().zip(stars(board, known, &adopted)) {
         *unsure |= also;
     }
-    let mut found = stands_for(board, known, &documented, &adopted);
-    found.unsure = unsure;
+    let found = StandsFor::of(board, known, (&documented, &adopted), unsure);
     explain_lone(board, known, &found);
     found
-}
-
-/// The operations each kind is documented to stand for.
-fn documented(board: &Board) -> Vec<Vec<u32>> {
-    let operations = |kind: &str| {
-        let all = (0..).zip(&board.operations);
-        let named = all.filter(|(_, operation)| is_documented(kind, operation.as_str()));
-        named.map(|(number, _)| number).collect()
-    };
-    board.kinds.iter().map(|kind| operations(kind)).collect()
 }
 
 /// Explains charges of the operations of each kind by its rows. By kind: see [`star`].
@@ -159,8 +120,8 @@ fn in_better_grain(board: &Board, rows: &[u32], charges: &[u32]) -> Explained {
 }
 
 /// The further operations that each kind stands for, by what it explains of what is left.
-fn adopt(board: &Board, known: &mut Known) -> Vec<Vec<u32>> {
-    let (mut rows_left, mut charges_left, mut candidates) = candidates(board, known);
+fn adopt(board: &Board, known: &mut Known, documented: &[Vec<u32>]) -> Vec<Vec<u32>> {
+    let (mut rows_left, mut charges_left, mut candidates) = candidates(board, known, documented);
     let mut adopted = vec![Vec::new(); board.kinds.len()];
     loop {
         let left = |candidate: &Candidate| {
@@ -192,7 +153,11 @@ fn adopt(board: &Board, known: &mut Known) -> Vec<Vec<u32>> {
 }
 
 /// Every kind with rows left beside every operation with charges left, and the parts that are left.
-fn candidates(board: &Board, known: &Known) -> (Vec<u64>, Vec<u64>, Vec<Candidate>) {
+fn candidates(
+    board: &Board,
+    known: &Known,
+    documented: &[Vec<u32>],
+) -> (Vec<u64>, Vec<u64>, Vec<Candidate>) {
     let (rows, charges) = (board.free_rows(), board.open_charges());
     let (all_rows, all_charges) = board.totals();
     let parts = |left: usize, all: u64| part(left as u64, all);
@@ -211,7 +176,8 @@ fn candidates(board: &Board, known: &Known) -> (Vec<u64>, Vec<u64>, Vec<Candidat
             let charges = beside(board, sample, charges);
             let (first, last) = span(board, sample);
             let seen = charges.len() as u64 + board.rowless_beside(operation, first, last);
-            let is_learned = !is_documented(board.kind(kind), name);
+            let is_learned =
+                !is_documented(board.kind(kind), name) && !is_anothers(documented, kind, operation);
             if sample.is_empty() || seen == 0 || !is_learned {
                 continue;
             }
@@ -270,43 +236,4 @@ impl Candidate {
     fn is_enough(&self, (rows, charges): (u64, u64)) -> bool {
         self.charges + self.before >= EVIDENCE_MIN && rows.max(charges) >= WHOLE / 2
     }
-}
-
-fn stands_for(
-    board: &Board,
-    known: &Known,
-    documented: &[Vec<u32>],
-    adopted: &[Vec<u32>],
-) -> StandsFor {
-    let mut found = StandsFor::default();
-    for (number, operation) in (0..).zip(&board.operations) {
-        let mut kinds = Vec::new();
-        let mut proven = known.has_proven(operation.as_str());
-        let mut has_named = false;
-        for (kind, name) in (0..).zip(&board.kinds) {
-            let place = kind as usize;
-            let evidence = known.explained(name, operation.as_str());
-            proven |= known.is_proven(name, operation.as_str());
-            let is_named = documented[place].contains(&number);
-            has_named |= is_named;
-            if is_named || adopted[place].contains(&number) || evidence >= EVIDENCE_MIN {
-                kinds.push(kind);
-                proven |= evidence > 0;
-            }
-        }
-        if !proven {
-            // A kind that bears another operation's name may be this one's too, where none bears its
-            // own: rows of bulk jobs may be named as the single calls are.
-            let may_be = (0..)
-                .zip(documented)
-                .filter(|(_, operations)| !has_named || operations.is_empty())
-                .map(|(kind, _)| kind);
-            kinds.extend(may_be);
-            kinds.sort_unstable();
-            kinds.dedup();
-        }
-        found.kinds.push(kinds);
-        found.proven.push(proven);
-    }
-    found
 }

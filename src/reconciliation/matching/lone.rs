@@ -4,7 +4,7 @@
 use super::board::{Board, Span};
 use super::exact::{Token, tokens};
 use super::known::{Grain, Known};
-use super::learn::StandsFor;
+use super::stands_for::StandsFor;
 
 /// Explains charges that have one possible explanation, which explains nothing else.
 pub(super) fn explain_lone(board: &mut Board, known: &mut Known, stands_for: &StandsFor) {

@@ -35,6 +35,7 @@ mod learn;
 mod lone;
 mod nearest;
 mod pieces;
+mod stands_for;
 
 use std::fmt;
 
@@ -194,6 +195,8 @@ pub enum Why {
     /// Several rows of about one moment could be its own together, and it is not known yet whether
     /// rows of their kind are one for each call or one for each result.
     Grain,
+    /// A row that could be its own bears another operation's name, and none that bears its own has been seen.
+    Kind,
     /// More calls and rows alike than can be told apart.
     Tangled,
 }
@@ -242,6 +245,9 @@ impl fmt::Display for Why {
             Self::Amounts => "the rows that could be its own differ in amount",
             Self::Grain => {
                 "it is not known yet whether a call has one row of this kind, or one for each result"
+            }
+            Self::Kind => {
+                "a row that could be its own bears another operation's name, and it is not known yet which its own bear"
             }
             Self::Tangled => "more calls and rows alike than can be told apart",
         })

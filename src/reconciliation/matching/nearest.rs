@@ -21,11 +21,12 @@ pub(super) fn allocate(decider: &mut Decider, contest: &Contest) {
         let field = decider.field;
         let end = &decider.decisions.ends[doubt as usize];
         if matches!(end, End::Undecided(_)) {
+            let span = field.board.doubts[doubt as usize];
             let is_any = !decider.free(contest).is_empty();
-            if is_any && decider.owners.find(field, Owner::Doubt(doubt)) {
+            let may_ask = is_any && !field.stands_for.has_guessed(span.operation);
+            if may_ask && decider.owners.find(field, Owner::Doubt(doubt)) {
                 continue;
             }
-            let span = field.board.doubts[doubt as usize];
             let pending = (field.pieces).has_pending(span, field.kinds(span), Fit::AtMost);
             let is_known = decider.is_read(doubt) && !pending && !decider.owners.is_exhausted();
             if is_known {
@@ -47,7 +48,10 @@ fn by_distance(decider: &mut Decider, overdue: &[u32]) {
         let direct = ranges.iter().flat_map(|(begin, end)| *begin..*end);
         let parts = field.pieces.reach_parts(span, field.kinds(span));
         for piece in direct.chain(parts) {
-            if decider.owners.of(piece) == Owner::Nobody {
+            let kind = field.pieces.all[piece as usize].kind;
+            // A row that bears another operation's name is not even the nearest.
+            let is_guessed = field.stands_for.is_guessed(kind, span.operation);
+            if decider.owners.of(piece) == Owner::Nobody && !is_guessed {
                 let began_at = field.board.question.doubts[span.place as usize].began_at;
                 let at = field.pieces.all[piece as usize].at;
                 let distance = distance(span, began_at.as_microsecond(), at);

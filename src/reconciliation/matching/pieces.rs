@@ -2,7 +2,7 @@
 
 use super::board::{Board, NONE, Span};
 use super::known::{Grain, Known};
-use super::learn::StandsFor;
+use super::stands_for::StandsFor;
 
 /// Rows of one kind and instant that belong to one charge, or to nobody yet.
 #[derive(Clone, Copy, Debug)]
