@@ -119,8 +119,8 @@ fn a_quote_a_text_and_a_name_that_enter_no_sum_are_covered_and_nothing_else_show
     let (first, last) = (lines[0] + 1, lines[1]);
     for sql in [
         "UPDATE entries SET detail = 'another' WHERE seq = (SELECT min(seq) FROM entries WHERE kind = 3)",
-        "UPDATE entries SET fingerprint = 7 WHERE seq = 1",
-        "UPDATE entries SET fingerprint = NULL WHERE seq = 1",
+        "UPDATE entries SET fingerprint = 7 WHERE seq = (SELECT min(seq) FROM entries WHERE fingerprint IS NOT NULL)",
+        "UPDATE entries SET fingerprint = NULL WHERE seq = (SELECT min(seq) FROM entries WHERE fingerprint IS NOT NULL)",
     ] {
         let said = said(&place, sql);
         assert_eq!(said.len(), 1, "{sql}: {said:#?}");
