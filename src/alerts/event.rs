@@ -132,7 +132,8 @@ impl fmt::Display for Facts {
             } => {
                 write!(
                     out,
-                    "budget {budget} has reached {percent} %: {spent} of {limit} credits"
+                    "budget {budget} has reached {percent} %: {spent} of {}",
+                    limit.counted()
                 )?;
                 if *in_doubt > Credits::ZERO {
                     write!(out, ", {in_doubt} of them in doubt")?;
@@ -148,7 +149,8 @@ impl fmt::Display for Facts {
                 read_at,
             } => write!(
                 out,
-                "the account has {balance} credits left, less than {below} (read at {read_at})"
+                "the account has {} left, less than {below} (read at {read_at})",
+                balance.counted()
             ),
             Self::RunsOutWithin {
                 within,
@@ -156,8 +158,9 @@ impl fmt::Display for Facts {
                 balance,
             } => write!(
                 out,
-                "at the last day's pace the account's {balance} credits are used up at \
-                 {runs_out_at}, within {within:#}"
+                "at the last day's pace the account, which has {} left, is empty at {runs_out_at}, \
+                 within {within:#}",
+                balance.counted()
             ),
             Self::UnattributedAbove {
                 above,
@@ -165,13 +168,13 @@ impl fmt::Display for Facts {
                 unattributed,
             } => write!(
                 out,
-                "{unattributed} credits were taken on {day} (UTC) that no call of the guard \
-                 explains, more than {above}"
+                "of what was taken on {day} (UTC) no call of the guard explains {}, more than {above}",
+                unattributed.counted()
             ),
             Self::DriftAbove { above, day, drift } => write!(
                 out,
-                "the account's figures for {day} (UTC) and the guard's differ by {drift} credits, \
-                 more than {above}"
+                "the account's figures for {day} (UTC) and the guard's differ by {}, more than {above}",
+                drift.counted()
             ),
             Self::DoubtOlderThan { older_than, since } => write!(
                 out,

@@ -10,6 +10,7 @@ use anyhow::{Context as _, bail};
 use crate::cli::Context;
 use crate::cli::progress::Progress;
 use crate::config;
+use crate::counted::counted;
 use crate::ledger::store::check_closed;
 use crate::ledger::{LedgerLock, Reader, open_reader};
 
@@ -37,13 +38,13 @@ pub(super) fn run(args: &Args, context: &Context, out: &mut dyn Write) -> anyhow
         .map_or("never".to_owned(), |at| at.to_string());
     writeln!(
         out,
-        "{}: {} entries, the last recorded at {last}.\n\
+        "{}: {}, the last recorded at {last}.\n\
          What was called, granted, paused or resolved after that is not in it. Start the guard: calls that were \
          under way then are in doubt, and reconciliation reads the account's list from there on. What was charged \
          since stands there as findings of the kind theirs_only: it counts in no budget, and no team is \
          named. See `report --findings`; where it matters, lower a budget's limit for the rest of its window.",
         path.display(),
-        tail.seq,
+        counted(tail.seq, "entry", "entries"),
     )?;
     Ok(ExitCode::SUCCESS)
 }

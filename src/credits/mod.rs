@@ -16,7 +16,7 @@ use serde::ser::{Serialize, Serializer};
 
 use digits::{Rounding, parse};
 
-pub use text::CreditsText;
+pub use text::{CountedCredits, CreditsText};
 
 /// An amount of the account's credits, in micro-credits (1 credit = 1 000 000).
 #[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -45,6 +45,8 @@ const MICROS_IN_ONE: i128 = 1_000_000;
 impl Credits {
     /// Nothing.
     pub const ZERO: Self = Self(0);
+    /// One of the account's credits.
+    pub const ONE: Self = Self(1_000_000);
     /// The largest amount the ledger can count.
     pub const MAX: Self = Self(i64::MAX);
     /// The smallest (most negative) amount.
@@ -96,6 +98,11 @@ impl Credits {
     /// Its text, for whoever writes it down as it is.
     pub fn text(self) -> CreditsText {
         CreditsText::of(self)
+    }
+
+    /// It with the name of its unit, for a sentence that people read.
+    pub const fn counted(self) -> CountedCredits {
+        CountedCredits(self)
     }
 
     /// The difference, stopping at the ends: for limits and comparisons, never for the books.
@@ -239,6 +246,23 @@ mod tests {
             assert_eq!(Credits::from_micros(micros).to_string(), text);
         }
         assert_eq!(format!("{:>6}", Credits::from_micros(500_000)), "   0.5");
+    }
+
+    #[test]
+    fn only_of_one_credit_the_unit_is_said_as_of_one() {
+        for (amount, words) in [
+            ("0", "0 credits"),
+            ("0.999999", "0.999999 credits"),
+            ("1", "1 credit"),
+            ("1.000001", "1.000001 credits"),
+            ("21", "21 credits"),
+            ("-1", "-1 credit"),
+            ("-0.5", "-0.5 credits"),
+        ] {
+            let amount: Credits = amount.parse().unwrap();
+            assert_eq!(amount.counted().to_string(), words);
+        }
+        assert_eq!(Credits::ONE.to_string(), "1");
     }
 
     proptest! {

@@ -16,6 +16,10 @@ pub struct CreditsText {
     from: usize,
 }
 
+/// An amount and the name of its unit, in words: "0.5 credits", "1 credit".
+#[derive(Clone, Copy)]
+pub struct CountedCredits(pub(super) Credits);
+
 impl CreditsText {
     pub(super) fn of(amount: Credits) -> Self {
         let mut text = Self {
@@ -76,5 +80,13 @@ impl fmt::Display for CreditsText {
             return out.pad(self);
         }
         out.write_str(self)
+    }
+}
+
+impl fmt::Display for CountedCredits {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let is_one = self.0.magnitude() == Credits::ONE;
+        let unit = if is_one { "credit" } else { "credits" };
+        write!(out, "{} {unit}", self.0)
     }
 }

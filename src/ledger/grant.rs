@@ -42,12 +42,14 @@ pub enum GrantError {
     },
     /// It is nothing, or more than any account has.
     #[error(
-        "{0} credits cannot be granted: name an amount above or below zero, up to a thousand million in all"
+        "{} cannot be granted: name an amount above or below zero, up to a thousand million in all",
+        .0.counted()
     )]
     NotAnAmount(Credits),
     /// More is taken back than was given.
     #[error(
-        "{asked} credits cannot be taken back from budget {budget}: in its present window it was granted {granted}"
+        "{} cannot be taken back from budget {budget}: in its present window it was granted {granted}",
+        .asked.counted()
     )]
     MoreThanGranted {
         /// Which budget.

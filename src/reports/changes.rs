@@ -86,7 +86,7 @@ fn unlisted(grants: Vec<Entry>, listed: &[ChangeLine], period: Period) -> Vec<Ch
             who: String::new(),
             what: granted,
             about,
-            detail: format!("{} credits", entry.amount),
+            detail: entry.amount.counted().to_string(),
             // Who and why stand in it together.
             reason: entry.evidence.map(|note| note.text).unwrap_or_default(),
         })

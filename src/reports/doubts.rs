@@ -139,13 +139,13 @@ pub fn doubts_text(report: &DoubtsReport) -> String {
     for doubt in &report.doubts {
         let _ = writeln!(
             out,
-            "\nHold {}: {} of team {} (key {}), began {}, at most {} credits",
+            "\nHold {}: {} of team {} (key {}), began {}, at most {}",
             doubt.id,
             doubt.operation,
             doubt.team,
             doubt.key,
             utc(doubt.began_at),
-            doubt.most
+            doubt.most.counted()
         );
         let because = doubt.because.as_deref().unwrap_or("not told");
         let _ = writeln!(out, "  in doubt because: {because}");
@@ -166,7 +166,7 @@ pub fn doubts_text(report: &DoubtsReport) -> String {
 
 fn told(candidate: &Candidate) -> String {
     let mut words = vec![candidate.transaction.clone()];
-    words.extend(candidate.charge.map(|charge| format!("{charge} credits")));
+    words.extend(candidate.charge.map(|charge| charge.counted().to_string()));
     words.extend(candidate.kind.clone());
     words.extend(candidate.at.map(utc));
     words.extend(candidate.status.map(str::to_owned));

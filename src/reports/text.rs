@@ -120,8 +120,8 @@ fn account_text(line: &AccountLine) -> String {
         None => "at that pace it does not run out".to_owned(),
     };
     format!(
-        "The account had {} credits at {}.\n{} went in the last 24 hours; {ends}.",
-        line.balance,
+        "The account had {} at {}.\n{} went in the last 24 hours; {ends}.",
+        line.balance.counted(),
         utc(line.read_at),
         line.spent_last_day
     )
@@ -263,7 +263,7 @@ fn spend_tables(out: &mut String, lines: &[SpendLine], names: &TeamNames) {
     let calls: u64 = lines.iter().map(|line| line.calls).sum();
     let settled: Credits = lines.iter().map(|line| line.settled).sum();
     let calls = counted(calls, "call", "calls");
-    let _ = writeln!(out, "{settled} credits for {calls}.");
+    let _ = writeln!(out, "{} for {calls}.", settled.counted());
 }
 
 /// Says nothing where nothing was saved: most guards are not asked to.
@@ -284,7 +284,7 @@ fn saved_table(out: &mut String, lines: &[SavedLine]) {
         ]);
     }
     let credits: Credits = lines.iter().map(|line| line.credits).sum();
-    let _ = writeln!(out, "{}\n\n{credits} credits saved.", table.trim_fmt());
+    let _ = writeln!(out, "{}\n\n{} saved.", table.trim_fmt(), credits.counted());
 }
 
 fn hold_table(out: &mut String, lines: &[HoldLine]) {
@@ -334,8 +334,8 @@ fn hold_table(out: &mut String, lines: &[HoldLine]) {
     if count > 0 {
         let _ = writeln!(
             out,
-            "{count} in doubt, {sum} credits: counted as spent until the account's list \
-             or `resolve` decides."
+            "{count} in doubt, {}: counted as spent until the account's list or `resolve` decides.",
+            sum.counted()
         );
     }
 }

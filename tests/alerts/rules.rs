@@ -352,7 +352,7 @@ fn every_event_says_in_a_sentence_what_was_seen() {
     let mut snapshot = quiet(now);
     snapshot.balance = Some((credits("41.37"), at("2026-11-02T09:59:58Z")));
     snapshot.runs_out_at = Some(at("2026-11-03T10:00:00Z"));
-    snapshot.unattributed_today = credits("7");
+    snapshot.unattributed_today = credits("1");
     snapshot.drift_today = credits("-0.6");
     snapshot.oldest_doubt = Some(at("2026-11-01T00:00:00Z"));
     snapshot.reading_age = span("6m 1s 345ms");
@@ -363,7 +363,7 @@ fn every_event_says_in_a_sentence_what_was_seen() {
         shares("a", None, &[80]),
         alert("b", Condition::BalanceBelow(credits("100"))),
         alert("c", Condition::RunsOutWithin(span("48h"))),
-        alert("d", Condition::UnattributedAbove(credits("1"))),
+        alert("d", Condition::UnattributedAbove(credits("0.5"))),
         alert("e", Condition::DriftAbove(credits("0.5"))),
         alert("f", Condition::DoubtOlderThan(span("6h"))),
         alert("g", Condition::ReadingOlderThan(span("5m"))),
@@ -376,10 +376,10 @@ fn every_event_says_in_a_sentence_what_was_seen() {
             "budget all has reached 80 %: 8.4 of 10 credits, 0.4 of them in doubt, resets at \
              2026-12-01T00:00:00Z",
             "the account has 41.37 credits left, less than 100 (read at 2026-11-02T09:59:58Z)",
-            "at the last day's pace the account's 41.37 credits are used up at \
+            "at the last day's pace the account, which has 41.37 credits left, is empty at \
              2026-11-03T10:00:00Z, within 48h",
-            "7 credits were taken on 2026-11-02 (UTC) that no call of the guard explains, more \
-             than 1",
+            "of what was taken on 2026-11-02 (UTC) no call of the guard explains 1 credit, more \
+             than 0.5",
             "the account's figures for 2026-11-02 (UTC) and the guard's differ by 0.6 credits, \
              more than 0.5",
             "a call has been in doubt since 2026-11-01T00:00:00Z, for more than 6h",

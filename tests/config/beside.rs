@@ -271,7 +271,8 @@ async fn a_backup_is_a_whole_ledger_and_never_written_over_another_file() {
     assert!(ran.out.contains("copy.db: 11 entries"), "{ran:?}");
     let again = books.run(&["backup", "copy.db"]);
     assert_eq!(again.code, 1, "{again:?}");
-    assert!(again.err.contains("copy.db"), "{again:?}");
+    let why = "cannot be copied to copy.db: a file of that name exists already";
+    assert!(again.err.contains(why), "{again:?}");
     assert_eq!(books.run(&["backup", "no/such/folder.db"]).code, 1);
 
     let config = CONFIG.replace("books.db", "copy.db");
@@ -280,6 +281,10 @@ async fn a_backup_is_a_whole_ledger_and_never_written_over_another_file() {
         .folder
         .run_bare(&["verify", "--config", "copy.toml"], &[]);
     assert_eq!(verified.code, 0, "{verified:?}");
+    for ending in ["-wal", "-shm"] {
+        let beside = books.folder.dir.path().join(format!("copy.db{ending}"));
+        assert!(!beside.exists(), "it is one file, also when it was read");
+    }
     live.release("done");
     books.close().await;
 }

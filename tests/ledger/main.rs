@@ -26,6 +26,7 @@ mod histories;
 mod interleavings;
 mod keeping;
 mod levels;
+mod migrating;
 mod naive;
 mod of_team;
 mod other_budgets;

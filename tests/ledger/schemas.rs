@@ -39,7 +39,7 @@ const STEPS: [(&str, &str); 4] = [
     ),
 ];
 /// Some minutes after the last entry.
-const THEN: &str = "2025-11-03T10:40:00Z";
+pub const THEN: &str = "2025-11-03T10:40:00Z";
 
 /// A file of schema `version`, 1 to 4, as a guard of that time left it.
 pub fn of_version(version: usize) -> Place {

@@ -83,7 +83,8 @@ async fn sandbox(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
     let guard = Guard::start(config, context.clock.clone()).await?;
 
     note(&format!(
-        "A simulated Generect with {BALANCE} credits, and the guard before it on http://{}\n",
+        "A simulated Generect with {}, and the guard before it on http://{}\n",
+        BALANCE.counted(),
         guard.address
     ));
     let lines = traffic::drive(&guard, &simulator).await?;
@@ -93,8 +94,8 @@ async fn sandbox(args: &Args, context: &Context) -> anyhow::Result<ExitCode> {
     note(&report(&ledger, &budgets, context)?);
     note(&reconciled(&guard, &simulator, &ledger).await?);
     note(&format!(
-        "The simulator charged {} credits in all and has {} left.",
-        simulator.truth().total_charged(),
+        "The simulator charged {} in all and has {} left.",
+        simulator.truth().total_charged().counted(),
         simulator.balance()
     ));
     if !args.once {
@@ -120,7 +121,8 @@ async fn reconciled(guard: &Guard, simulator: &Simulator, ledger: &Path) -> anyh
     };
     let findings = findings_report(&*open_reader(ledger)?, all, true)?;
     Ok(format!(
-        "\nThen somebody takes {ELSEWHERE} credits around the guard, and the account's own list is read:\n\n{summary}\n\n{}",
+        "\nThen somebody takes {} around the guard, and the account's own list is read:\n\n{summary}\n\n{}",
+        ELSEWHERE.counted(),
         findings_text(&findings)
     ))
 }

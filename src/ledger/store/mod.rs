@@ -65,6 +65,14 @@ pub enum StoreError {
         /// What is wrong, and what to do.
         why: String,
     },
+    /// No copy can be made there; says where and why.
+    #[error("the ledger cannot be copied to {path}: {why}")]
+    NoCopy {
+        /// The file that was to be made.
+        path: String,
+        /// What is wrong, and what to do.
+        why: String,
+    },
     /// The file was written by a later version.
     #[error(
         "the ledger {path} has schema {found}; this program knows up to {known}: use the newer program"

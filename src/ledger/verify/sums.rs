@@ -207,7 +207,7 @@ fn different(
     } = origin;
     format!(
         "the sum of {grain} {began}, recorded in {recorded}, of {team} {key} {operation} {said}; \
-         the entries say {} and {} credits",
+         the entries say {} and {}",
         counted(should.0, "call", "calls"),
         in_credits(should.1)
     )
@@ -216,6 +216,6 @@ fn different(
 fn in_credits(micros: i128) -> String {
     i64::try_from(micros).map_or_else(
         |_| format!("{micros} micro-credits"),
-        |micros| Credits::from_micros(micros).to_string(),
+        |micros| Credits::from_micros(micros).counted().to_string(),
     )
 }

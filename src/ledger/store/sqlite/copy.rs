@@ -26,16 +26,17 @@ impl SqliteReader {
         progress: &mut dyn FnMut(i64, i64),
     ) -> Result<(), StoreError> {
         if path.exists() {
-            return Err(StoreError::Unusable {
-                path: path.display().to_string(),
-                why: "a file of that name exists already; name a new one".into(),
-            });
+            return Err(no_copy(
+                path,
+                "a file of that name exists already; name a new one",
+            ));
         }
         if self.is_mostly_used()? {
-            self.copy_pages(path, progress)
+            self.copy_pages(path, progress)?;
         } else {
-            self.copy_used(path, progress)
+            self.copy_used(path, progress)?;
         }
+        one_file(path)
     }
 
     /// Whether few pages of the file are free: what was archived leaves its room to new entries.
@@ -49,17 +50,13 @@ impl SqliteReader {
 
     /// Writes the copy anew, without the free pages: one moment of the ledger too.
     fn copy_used(&self, path: &Path, progress: &mut dyn FnMut(i64, i64)) -> Result<(), StoreError> {
-        let unusable = |why: String| StoreError::Unusable {
-            path: path.display().to_string(),
-            why,
-        };
         let name = path.to_str();
-        let name = name.ok_or_else(|| unusable("its name is not UTF-8".into()))?;
+        let name = name.ok_or_else(|| no_copy(path, "its name is not UTF-8"))?;
         progress(0, 1);
         self.connection().execute("VACUUM INTO ?1", [name])?;
         // SQLite leaves that to whoever asked for it.
         let synced = File::open(path).and_then(|file| file.sync_all());
-        synced.map_err(|error| unusable(error.to_string()))?;
+        synced.map_err(|error| no_copy(path, error))?;
         progress(1, 1);
         Ok(())
     }
@@ -69,10 +66,7 @@ impl SqliteReader {
         path: &Path,
         progress: &mut dyn FnMut(i64, i64),
     ) -> Result<(), StoreError> {
-        let mut copy = Connection::open(path).map_err(|error| StoreError::Unusable {
-            path: path.display().to_string(),
-            why: error.to_string(),
-        })?;
+        let mut copy = Connection::open(path).map_err(|error| no_copy(path, error))?;
         let backup = Backup::new(self.connection(), &mut copy)?;
         // A view held open keeps the copy one moment of the ledger, however long it takes, and a
         // writer does not have to wait for it.
@@ -93,5 +87,24 @@ impl SqliteReader {
         }
         view.finish()?;
         Ok(())
+    }
+}
+
+/// Without a log: whoever reads the copy would make one beside it, and it would look like a part of it. A guard
+/// that opens it makes its own.
+fn one_file(path: &Path) -> Result<(), StoreError> {
+    let copy = Connection::open(path).map_err(|error| no_copy(path, error))?;
+    let sql = "PRAGMA journal_mode = DELETE";
+    let mode: String = copy.query_row(sql, [], |row| row.get(0))?;
+    if mode != "delete" {
+        return Err(no_copy(path, "its log cannot be left out"));
+    }
+    Ok(())
+}
+
+fn no_copy(path: &Path, why: impl ToString) -> StoreError {
+    StoreError::NoCopy {
+        path: path.display().to_string(),
+        why: why.to_string(),
     }
 }
