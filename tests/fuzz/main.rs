@@ -22,13 +22,15 @@ use targets::{TARGETS, Target};
 const CHANGED: usize = 3_000;
 /// Settings and catalogues are long and read slowly; others have a guard or a ledger made for each input.
 const CHANGED_SLOW: usize = 300;
-const SLOW: [&str; 7] = [
+const SLOW: [&str; 9] = [
     "answer",
+    "answer_http2",
     "catalogue",
     "config",
     "files",
     "http",
     "ledger",
+    "pool",
     "view",
 ];
 

@@ -5,6 +5,7 @@
 
 mod amount;
 mod answer;
+mod answer_http2;
 mod catalogue;
 mod charge;
 mod coded;
@@ -20,6 +21,7 @@ mod ledger;
 mod no_tls;
 mod pages;
 mod path;
+mod pool;
 mod quote;
 mod redact;
 #[path = "../../support/strict.rs"]
@@ -40,6 +42,7 @@ pub type Target = fn(&[u8]);
 pub const TARGETS: &[(&str, Target)] = &[
     ("amount", amount::run),
     ("answer", answer::run),
+    ("answer_http2", answer_http2::run),
     ("catalogue", catalogue::run),
     ("charge", charge::run),
     ("coded", coded::run),
@@ -51,6 +54,7 @@ pub const TARGETS: &[(&str, Target)] = &[
     ("ledger", ledger::run),
     ("pages", pages::run),
     ("path", path::run),
+    ("pool", pool::run),
     ("quote", quote::run),
     ("redact", redact::run),
     ("unpack", unpack::run),

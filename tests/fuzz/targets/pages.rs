@@ -2,10 +2,28 @@
 
 use generect_guard::account::{read_balance, read_rows, read_spent, read_tier, read_usage};
 use generect_guard::credits::Credits;
+use generect_guard::secret::Secret;
 use generect_guard::transaction::TransactionSource;
 use serde::de::IgnoredAny;
 
 use super::json::Json;
+
+const TOKEN: &str = "5ec2e7a1b0c94d3f";
+
+fn token() -> Secret {
+    Secret::new(TOKEN.as_bytes())
+}
+
+/// The page, in which one byte stands for the token, so that it is met often.
+fn with_the_token(page: &[u8]) -> Vec<u8> {
+    let pieces: Vec<&[u8]> = page.split(|byte| *byte == 1).collect();
+    pieces.join(TOKEN.as_bytes())
+}
+
+/// A text that goes into the books, the log and reports.
+fn is_fit_to_keep(text: &str) -> bool {
+    !text.contains(char::is_control) && !text.contains(TOKEN)
+}
 
 /// The array that a list's rows stand in, as another parser finds it.
 fn rows_of(source: TransactionSource, page: &[u8]) -> Option<usize> {
@@ -21,7 +39,7 @@ fn rows_of(source: TransactionSource, page: &[u8]) -> Option<usize> {
 }
 
 fn list(source: TransactionSource, page: &[u8]) {
-    let Ok(rows) = read_rows(source, page) else {
+    let Ok(rows) = read_rows(source, page, &token()) else {
         return;
     };
     if let Some(count) = rows_of(source, page) {
@@ -31,10 +49,14 @@ fn list(source: TransactionSource, page: &[u8]) {
         assert_eq!(row.id.source, source);
         let id = &row.id.id;
         assert!(
-            !id.is_empty() && id.len() <= 256 && !id.contains(char::is_control),
+            !id.is_empty() && id.len() <= 256 && is_fit_to_keep(id),
             "{id:?}"
         );
-        assert!(!row.kind.contains(char::is_control), "{:?}", row.kind);
+        assert!(is_fit_to_keep(&row.kind), "{:?}", row.kind);
+    }
+    let unreadable = rows.iter().filter_map(|row| row.as_ref().err());
+    for id in unreadable.filter_map(|row| row.id.as_deref()) {
+        assert!(is_fit_to_keep(id), "{id:?}");
     }
 }
 
@@ -42,28 +64,32 @@ pub fn run(input: &[u8]) {
     let Some((which, page)) = input.split_first() else {
         return;
     };
+    let page = &with_the_token(page);
     let understood = match which % 6 {
         0 => read_balance(page).is_ok(),
-        1 => read_tier(page).is_ok_and(|tier| {
+        1 => read_tier(page, &token()).is_ok_and(|tier| {
             let most = Credits::from_micros(1_000_000_000);
             let mut prices = tier.prices.values();
             assert!(
                 prices.all(|price| Credits::ZERO < *price && *price <= most),
                 "{tier:?}"
             );
+            let named = tier.prices.keys().chain(tier.faults.keys());
+            let mut named = named.chain(&tier.tier);
+            assert!(named.all(|name| is_fit_to_keep(name)), "{tier:?}");
             true
         }),
-        2 => read_usage(page).is_ok_and(|usage| {
+        2 => read_usage(page, &token()).is_ok_and(|usage| {
             let names = usage.breakdown.keys().map(AsRef::as_ref);
             let mut names = names.chain(usage.unreadable.iter().map(String::as_str));
-            assert!(
-                !names.any(|name: &str| name.contains(char::is_control)),
-                "{usage:?}"
-            );
+            assert!(names.all(is_fit_to_keep), "{usage:?}");
             true
         }),
-        3 => read_spent(page).is_ok_and(|spent| {
-            let _ = spent.by_path();
+        3 => read_spent(page, &token()).is_ok_and(|spent| {
+            let sums = spent.by_path();
+            let names = sums.keys().map(AsRef::as_ref);
+            let mut names = names.chain(spent.unreadable.iter().map(String::as_str));
+            assert!(names.all(is_fit_to_keep), "{spent:?}");
             true
         }),
         4 => {

@@ -3,8 +3,11 @@
 
 mod answers;
 mod client;
+pub mod http2;
+mod log;
 
 use std::cell::Cell;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, Once};
 use std::time::Duration;
 
@@ -21,7 +24,7 @@ use generect_guard::proxy::link::Link;
 use generect_guard::proxy::server;
 use generect_guard::proxy::stack::stack;
 use generect_guard::proxy::upstream::{Connector, Upstream, UpstreamSettings};
-use http::Uri;
+use http::{Uri, Version};
 use hyper_util::rt::TokioIo;
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
@@ -31,6 +34,7 @@ use super::no_tls::no_tls;
 use super::strict::{self, Arrived, Said, Seen};
 pub use answers::{Answer, answers};
 pub use client::Client;
+use http2::{Script, Spoken};
 
 /// The account's token, which nobody but the upstream may see.
 pub const TOKEN: &str = "5ec2e7a1b0c94d3f8e7a6b5c4d3e2f1a";
@@ -72,6 +76,8 @@ pub struct Ended {
     pub heard: Vec<u8>,
     /// All that went upstream.
     pub seen: Seen,
+    /// All that was logged.
+    pub log: Vec<u8>,
     /// The ledger.
     pub entries: Vec<Entry>,
     /// Holds that wait for the end of their jobs.
@@ -94,8 +100,36 @@ pub fn talk_over(
     (pieces, leaves): (usize, bool),
     answer: impl FnMut(&Arrived) -> Said + Send + 'static,
 ) -> Ended {
+    let seen = Arc::default();
+    let upstream = upstream(Arc::clone(&seen), answer);
+    let seen = move || std::mem::take(&mut *seen.lock().unwrap());
+    between(kept, says, (pieces, leaves), upstream, seen)
+}
+
+/// Has a client say `says` to a guard of its own, before an upstream of HTTP/2 that says `script`.
+pub fn talk_http2(
+    says: Vec<u8>,
+    (pieces, leaves): (usize, bool),
+    script: Script,
+) -> (Ended, Spoken) {
+    let spoken = Arc::default();
+    let upstream = upstream_http2(Arc::clone(&spoken), script);
+    let kept = MemoryStore::new();
+    let ended = between(&kept, says, (pieces, leaves), upstream, Seen::default);
+    let spoken = std::mem::take(&mut *spoken.lock().unwrap());
+    (ended, spoken)
+}
+
+fn between(
+    kept: &MemoryStore,
+    says: Vec<u8>,
+    (pieces, leaves): (usize, bool),
+    upstream: Upstream,
+    seen: impl FnOnce() -> Seen,
+) -> Ended {
     watch_for_panics();
-    let (heard, seen) = (Arc::default(), Arc::default());
+    log::begin();
+    let heard = Arc::default();
     let client = Client {
         says,
         pieces,
@@ -108,7 +142,6 @@ pub fn talk_over(
         .start_paused(true)
         .build()
         .unwrap();
-    let upstream = upstream(Arc::clone(&seen), answer);
     let talked = async { tokio::time::timeout(PATIENCE, guard(kept, client, upstream)).await };
     let talked = runtime.block_on(talked);
     drop(runtime);
@@ -117,10 +150,10 @@ pub fn talk_over(
     let report = (kept as &dyn Reader).verify(&mut |_, _| {}).unwrap();
     assert!(report.is_sound(), "{report:?}");
     let heard = std::mem::take(&mut *heard.lock().unwrap());
-    let seen = std::mem::take(&mut *seen.lock().unwrap());
     Ended {
         heard,
-        seen,
+        seen: seen(),
+        log: log::lines(),
         entries: kept.entries(0, usize::MAX).unwrap(),
         open: kept.open_holds().unwrap(),
     }
@@ -199,9 +232,31 @@ fn upstream(
         tokio::spawn(async move {
             strict::serve(theirs, &seen, |arrived| (answer.lock().unwrap())(arrived)).await;
         });
-        let link = Link::Given(Box::new(TokioIo::new(ours)));
+        let link = Link::Given(Box::new(TokioIo::new(ours)), Version::HTTP_11);
         std::future::ready(Ok::<_, BodyError>(link))
     };
+    over(Connector::new(tower::service_fn(connect)))
+}
+
+/// An upstream of HTTP/2 whose first connection says `script`.
+pub fn upstream_http2(spoken: Arc<Mutex<Spoken>>, script: Script) -> Upstream {
+    let connections = Arc::new(AtomicUsize::new(0));
+    let connect = move |_: Uri| {
+        let (ours, theirs) = tokio::io::duplex(64 << 10);
+        let nth = connections.fetch_add(1, Ordering::Relaxed);
+        tokio::spawn(http2::serve(
+            theirs,
+            nth,
+            script.clone(),
+            Arc::clone(&spoken),
+        ));
+        let link = Link::Given(Box::new(TokioIo::new(ours)), Version::HTTP_2);
+        std::future::ready(Ok::<_, BodyError>(link))
+    };
+    over(Connector::new(tower::service_fn(connect)))
+}
+
+fn over(connector: Connector) -> Upstream {
     let upstream = &CONFIG.upstream;
     let settings = UpstreamSettings {
         base_url: upstream.base_url.clone(),
@@ -211,5 +266,5 @@ fn upstream(
         proxy: None,
         tls: no_tls(),
     };
-    Upstream::over(Connector::new(tower::service_fn(connect)), &settings).unwrap()
+    Upstream::over(connector, &settings).unwrap()
 }
