@@ -20,7 +20,8 @@ pub(crate) const BARE: &str = "bare hyper proxy, search";
 pub(crate) const BARE_COUNT: &str = "bare hyper proxy, count";
 pub(crate) const NGINX: &str = "nginx, search";
 pub(crate) const NGINX_COUNT: &str = "nginx, count";
-pub(crate) const STAND_IN: &str = "sqlite stand-in, search";
+pub(crate) const PLAIN_STAND_IN: &str = "plain sqlite stand-in, search";
+pub(crate) const STAND_IN: &str = "tuned sqlite stand-in, search";
 pub(crate) const BILLABLE: &str = "billable";
 
 /// A share of another case's speed that is wanted.
@@ -41,9 +42,10 @@ const fn wanted(case: &'static str, share: f64, of: &'static str) -> Wanted {
     }
 }
 
-pub(crate) const WANTED: [Wanted; 12] = [
+pub(crate) const WANTED: [Wanted; 13] = [
     wanted("free", 0.8, BARE_COUNT),
     wanted("free", 0.65, NGINX_COUNT),
+    wanted(BILLABLE, 0.8, PLAIN_STAND_IN),
     wanted(BILLABLE, 0.8, STAND_IN),
     Wanted {
         disk: true,
@@ -102,6 +104,8 @@ pub(crate) fn all(them: &Contestants) -> Vec<Case<'_>> {
     let off = them.haproxy_quiet.as_ref();
     case("haproxy, search, log off", off, billable(1), search);
     case(BARE, bare, billable(1), search);
+    let plain = Some(&them.plain_stand_in);
+    case(PLAIN_STAND_IN, plain, billable(1), search);
     case(STAND_IN, Some(&them.stand_in), billable(1), search);
     case(BILLABLE, guard, billable(1), search);
     case("billable, log warn", quiet, billable(1), search);

@@ -15,6 +15,7 @@ pub(crate) struct Contestants {
     pub(crate) haproxy: Option<Child>,
     pub(crate) haproxy_quiet: Option<Child>,
     pub(crate) bare: Child,
+    pub(crate) plain_stand_in: Child,
     pub(crate) stand_in: Child,
     pub(crate) guard: Child,
     pub(crate) quiet: Child,
@@ -33,7 +34,8 @@ impl Contestants {
             haproxy: packaged::haproxy(to, Log::Each).await,
             haproxy_quiet: packaged::haproxy(to, Log::Off).await,
             bare: role(PROXY_CORE, &["bare", &to.to_string()]),
-            stand_in: stand_in(to),
+            plain_stand_in: stand_in(to, "plain"),
+            stand_in: stand_in(to, "tuned"),
             guard: Child::guard(to, NARROW, "info").await,
             quiet: Child::guard(to, NARROW, "warn").await,
             budgets: Child::guard(to, MANY_BUDGETS, "info").await,
@@ -59,10 +61,13 @@ impl Contestants {
     }
 }
 
-fn stand_in(upstream: SocketAddr) -> Child {
+fn stand_in(upstream: SocketAddr, batches: &str) -> Child {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().to_str().unwrap().to_owned();
-    let mut child = role(PROXY_CORE, &["stand-in", &upstream.to_string(), &path]);
+    let mut child = role(
+        PROXY_CORE,
+        &["stand-in", &upstream.to_string(), &path, batches],
+    );
     child.folder = Some(folder);
     child
 }

@@ -40,6 +40,7 @@ mod support;
 use std::path::Path;
 use std::rc::Rc;
 
+use stand_in::Batches;
 use support::children::pin_this_process;
 use support::{LOAD_CORE, run, upstream};
 
@@ -52,9 +53,13 @@ fn main() {
     match words.as_slice() {
         ["upstream"] => return run(upstream::serve(Rc::new(|_: &str| NO_ROWS.into()))),
         ["bare", upstream] => return run(bare::serve(upstream.parse().unwrap())),
-        ["stand-in", upstream, folder] => {
-            let serve = stand_in::serve(upstream.parse().unwrap(), Path::new(folder));
-            return run(serve);
+        ["stand-in", upstream, folder, batches] => {
+            let batches = match *batches {
+                "plain" => Batches::Plain,
+                _ => Batches::Tuned,
+            };
+            let (upstream, folder) = (upstream.parse().unwrap(), Path::new(folder));
+            return run(stand_in::serve(upstream, folder, batches));
         }
         _ => pin_this_process(LOAD_CORE),
     }

@@ -1,10 +1,12 @@
 //! A stand-in for the guard's ledger: the bare proxy, and both entries of a call in an SQLite file.
 //!
 //! What somebody would write who wants the books and no rules. The first entry is on disk before the call
-//! leaves, the second is queued when the answer comes and rides with the next batch. It is tuned as
-//! the guard's ledger is: one writer on a thread of its own, a transaction and a sync for all who
-//! wait, prepared statements, rows of the same width. It looks up no key, reads no body, prices,
-//! sums, checks and logs nothing.
+//! leaves, the second is queued when the answer comes and rides with the next batch. One writer on a
+//! thread of its own, a transaction and a sync for all who wait, prepared statements, rows of the
+//! same width. It looks up no key, reads no body, prices, sums, checks and logs nothing.
+//!
+//! There are two. One writes what is there when it looks, and answers each caller. The other is
+//! tuned as the guard's ledger is: see [`Batches`].
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -16,12 +18,12 @@ use generect_guard::clock::Clock;
 use http::{Request, Response};
 use hyper::body::Incoming;
 use rusqlite::{Connection, params};
-use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
+use tokio::sync::mpsc::unbounded_channel;
 use tokio::sync::oneshot;
 
 use crate::bare::{self, Body, Proxy};
 
-/// How long endings that nobody waits for may wait for a call to bring the next sync: as in the guard.
+/// How the tuned one lets endings that nobody waits for wait for a call to bring the next sync: as in the guard.
 const RIDE: Duration = Duration::from_millis(5);
 /// Pages of the log after which it is moved into the file: 32 MiB, as in the guard.
 const CHECKPOINT: &str = "PRAGMA wal_autocheckpoint = 8192";
@@ -31,6 +33,16 @@ const TABLE: &str = "CREATE TABLE entries (seq INTEGER PRIMARY KEY, kind INTEGER
      team INTEGER NOT NULL, \"key\" INTEGER NOT NULL, operation INTEGER NOT NULL, \
      amount INTEGER NOT NULL, fingerprint INTEGER, detail TEXT) STRICT";
 const INSERT: &str = "INSERT INTO entries VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)";
+
+/// How entries become a batch, and how those who wait hear of it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Batches {
+    /// What is there, at once. The writer's thread answers each.
+    Plain,
+    /// As the guard does: endings wait a little for a call, whoever is running is let on first, and
+    /// all are answered by one message to the proxy's thread.
+    Tuned,
+}
 
 /// One of the two entries of a call.
 pub(crate) enum Entry {
@@ -114,46 +126,58 @@ struct Message {
     reply: Option<Waiting>,
 }
 
-/// Takes what is there, writes it together, and answers all who wait by one message.
+/// Takes what is there, writes it together, and answers all who wait.
 fn write(
     mut books: Books,
     messages: &Receiver<Message>,
-    answers: &UnboundedSender<Vec<(Waiting, Hold)>>,
+    batches: Batches,
+    mut answer: impl FnMut(Vec<(Waiting, Hold)>),
 ) {
     let clock = Clock::system();
     let mut batch = Vec::new();
     while let Ok(message) = messages.recv() {
         let waits = message.reply.is_some();
         batch.push(message);
-        if !waits {
-            batch.extend(messages.recv_timeout(RIDE));
+        if batches == Batches::Tuned {
+            if !waits {
+                batch.extend(messages.recv_timeout(RIDE));
+            }
+            // Whoever was running when this thread woke may be about to ask as well.
+            std::thread::yield_now();
         }
-        // As in the guard: whoever was running when this thread woke may be about to ask as well.
-        std::thread::yield_now();
         batch.extend(messages.try_iter());
         let now = clock.now().as_microsecond();
         let first = books.append(batch.iter().map(|message| &message.entry), now);
         let numbered = (first..).zip(batch.drain(..));
         let waiting = numbered.filter_map(|(seq, message)| Some((message.reply?, (seq, now))));
-        // The proxy goes when the process does.
-        let _ = answers.send(waiting.collect());
+        answer(waiting.collect());
+    }
+}
+
+/// Who waited may have left with its client.
+fn say(answers: Vec<(Waiting, Hold)>) {
+    for (waiting, hold) in answers {
+        let _ = waiting.send(hold);
     }
 }
 
 /// Serves for ever; the first line of standard output says where.
-pub(crate) async fn serve(upstream: SocketAddr, folder: &Path) {
+pub(crate) async fn serve(upstream: SocketAddr, folder: &Path, batches: Batches) {
     let books = Books::create(&folder.join("ledger.db"));
     let (messages, received) = channel();
-    let (answers, mut answered) = unbounded_channel::<Vec<(Waiting, Hold)>>();
+    let (answers, mut answered) = unbounded_channel();
     let thread = std::thread::Builder::new().name("ledger".into());
-    thread
-        .spawn(move || write(books, &received, &answers))
-        .unwrap();
+    let writer = move || match batches {
+        Batches::Plain => write(books, &received, batches, say),
+        Batches::Tuned => write(books, &received, batches, |waiting| {
+            // The proxy goes when the process does.
+            let _ = answers.send(waiting);
+        }),
+    };
+    thread.spawn(writer).unwrap();
     tokio::spawn(async move {
         while let Some(answers) = answered.recv().await {
-            for (waiting, hold) in answers {
-                let _ = waiting.send(hold); // Its client may have left.
-            }
+            say(answers);
         }
     });
     let proxy = Arc::new(Proxy::to(upstream));
