@@ -35,7 +35,10 @@ const MAY_USE: &[(&str, &[&str])] = &[
             "transaction",
         ],
     ),
-    ("account", &["credits", "clock", "metrics", "transaction"]),
+    (
+        "account",
+        &["credits", "clock", "metrics", "secret", "transaction"],
+    ),
     (
         "alerts",
         &["clock", "credits", "identity", "ids", "ledger", "metrics"],
