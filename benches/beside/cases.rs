@@ -22,6 +22,8 @@ pub(crate) const NGINX: &str = "nginx, search";
 pub(crate) const NGINX_COUNT: &str = "nginx, count";
 pub(crate) const PLAIN_STAND_IN: &str = "plain sqlite stand-in, search";
 pub(crate) const STAND_IN: &str = "tuned sqlite stand-in, search";
+/// The least that a call on disk takes.
+pub(crate) const PAGES: &str = "bare proxy, synced pages, search";
 pub(crate) const BILLABLE: &str = "billable";
 
 /// A share of another case's speed that is wanted.
@@ -107,6 +109,7 @@ pub(crate) fn all(them: &Contestants) -> Vec<Case<'_>> {
     let plain = Some(&them.plain_stand_in);
     case(PLAIN_STAND_IN, plain, billable(1), search);
     case(STAND_IN, Some(&them.stand_in), billable(1), search);
+    case(PAGES, Some(&them.pages), billable(1), search);
     case(BILLABLE, guard, billable(1), search);
     case("billable, log warn", quiet, billable(1), search);
     let (budgets, keys) = (Some(&them.budgets), Some(&them.keys));

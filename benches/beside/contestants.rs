@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 
 use crate::packaged::{self, Log};
+use crate::stand_in::{PAGES, PLAIN, TUNED};
 use crate::support::PROXY_CORE;
 use crate::support::children::{Child, role};
 use crate::support::settings::{MANY_BUDGETS, MANY_KEYS, NARROW, WIDE};
@@ -17,6 +18,7 @@ pub(crate) struct Contestants {
     pub(crate) bare: Child,
     pub(crate) plain_stand_in: Child,
     pub(crate) stand_in: Child,
+    pub(crate) pages: Child,
     pub(crate) guard: Child,
     pub(crate) quiet: Child,
     pub(crate) budgets: Child,
@@ -34,8 +36,9 @@ impl Contestants {
             haproxy: packaged::haproxy(to, Log::Each).await,
             haproxy_quiet: packaged::haproxy(to, Log::Off).await,
             bare: role(PROXY_CORE, &["bare", &to.to_string()]),
-            plain_stand_in: stand_in(to, "plain"),
-            stand_in: stand_in(to, "tuned"),
+            plain_stand_in: stand_in(to, PLAIN),
+            stand_in: stand_in(to, TUNED),
+            pages: stand_in(to, PAGES),
             guard: Child::guard(to, NARROW, "info").await,
             quiet: Child::guard(to, NARROW, "warn").await,
             budgets: Child::guard(to, MANY_BUDGETS, "info").await,
@@ -61,12 +64,12 @@ impl Contestants {
     }
 }
 
-fn stand_in(upstream: SocketAddr, batches: &str) -> Child {
+fn stand_in(upstream: SocketAddr, name: &str) -> Child {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().to_str().unwrap().to_owned();
     let mut child = role(
         PROXY_CORE,
-        &["stand-in", &upstream.to_string(), &path, batches],
+        &["stand-in", &upstream.to_string(), &path, name],
     );
     child.folder = Some(folder);
     child

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use tokio::time::Instant;
 
-use crate::stand_in::{Books, Entry};
+use crate::books::{Books, Entry, Sqlite};
 use crate::support::load::Seen;
 
 /// In each of the two loops.
@@ -29,7 +29,7 @@ pub(crate) fn syncs(folder: &Path) -> Seen {
 /// smallest size there is under load.
 pub(crate) fn commits(folder: &Path) -> Seen {
     let own = tempfile::tempdir_in(folder).unwrap();
-    let mut books = Books::create(&own.path().join("commits.db"));
+    let mut books = Sqlite::create(&own.path().join("commits.db"));
     let settled = Entry::Settled {
         hold: 1,
         began_at: 0,

@@ -1,5 +1,6 @@
 //! How fast the guard is beside what a user would pick instead, in one run: nginx and HAProxy as
-//! plain proxies, a bare hyper proxy, and that with both entries of each call in an SQLite file.
+//! plain proxies, a bare hyper proxy, and that with both entries of each call in an SQLite file, or in
+//! nothing but synced pages.
 //!
 //! All stand before the same upstream, which repeats what the simulator answered, put the same
 //! token into each call, and are called by the same load: 32 keep-alive connections, each sending
@@ -23,6 +24,7 @@
 )]
 
 mod bare;
+mod books;
 mod cases;
 mod compare;
 mod contestants;
@@ -40,7 +42,6 @@ mod support;
 use std::path::Path;
 use std::rc::Rc;
 
-use stand_in::Batches;
 use support::children::pin_this_process;
 use support::{LOAD_CORE, run, upstream};
 
@@ -53,13 +54,9 @@ fn main() {
     match words.as_slice() {
         ["upstream"] => return run(upstream::serve(Rc::new(|_: &str| NO_ROWS.into()))),
         ["bare", upstream] => return run(bare::serve(upstream.parse().unwrap())),
-        ["stand-in", upstream, folder, batches] => {
-            let batches = match *batches {
-                "plain" => Batches::Plain,
-                _ => Batches::Tuned,
-            };
+        ["stand-in", upstream, folder, name] => {
             let (upstream, folder) = (upstream.parse().unwrap(), Path::new(folder));
-            return run(stand_in::serve(upstream, folder, batches));
+            return run(stand_in::serve(upstream, folder, name));
         }
         _ => pin_this_process(LOAD_CORE),
     }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::cases::{self, BARE, BILLABLE, Case, DIRECT, DIRECT_COUNT};
+use crate::cases::{self, BARE, BILLABLE, Case, DIRECT, DIRECT_COUNT, PAGES};
 use crate::contestants::Contestants;
 use crate::support::load::Seen;
 use crate::support::{median, number};
@@ -134,7 +134,7 @@ fn print(lines: &[Line<'_>]) {
     }
 }
 
-/// Says whether a billable call adds as little as wanted.
+/// Says whether a billable call adds as little as wanted, and what anybody adds who has it on disk.
 fn judge(lines: &[Line<'_>], commit: f64) {
     let added = |name| {
         let line = lines.iter().find(|line| line.case.name == name)?;
@@ -143,6 +143,9 @@ fn judge(lines: &[Line<'_>], commit: f64) {
     let (Some(bare), Some(billable)) = (added(BARE), added(BILLABLE)) else {
         return println!("wanted of a billable call's added p50: NOT MEASURED");
     };
+    if let Some(pages) = added(PAGES) {
+        println!("the bare proxy that only writes and syncs a page a batch adds {pages:.0} us");
+    }
     let most = bare + COMMITS * commit + MICROS;
     let verdict = if billable <= most { "yes" } else { "NO" };
     println!(

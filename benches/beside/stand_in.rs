@@ -6,7 +6,8 @@
 //! same width. It looks up no key, reads no body, prices, sums, checks and logs nothing.
 //!
 //! There are two. One writes what is there when it looks, and answers each caller. The other is
-//! tuned as the guard's ledger is: see [`Batches`].
+//! tuned as the guard's ledger is: see [`Batches`]. A third, tuned too, keeps nothing that could be read:
+//! what it takes is the least that a call on disk can take here.
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -17,103 +18,28 @@ use std::time::Duration;
 use generect_guard::clock::Clock;
 use http::{Request, Response};
 use hyper::body::Incoming;
-use rusqlite::{Connection, params};
 use tokio::sync::mpsc::unbounded_channel;
 use tokio::sync::oneshot;
 
 use crate::bare::{self, Body, Proxy};
+use crate::books::{Books, Entry, Pages, Sqlite};
+
+/// Their names on the command line.
+pub(crate) const PLAIN: &str = "plain";
+pub(crate) const TUNED: &str = "tuned";
+pub(crate) const PAGES: &str = "pages";
 
 /// How the tuned one lets endings that nobody waits for wait for a call to bring the next sync: as in the guard.
 const RIDE: Duration = Duration::from_millis(5);
-/// Pages of the log after which it is moved into the file: 32 MiB, as in the guard.
-const CHECKPOINT: &str = "PRAGMA wal_autocheckpoint = 8192";
-
-const TABLE: &str = "CREATE TABLE entries (seq INTEGER PRIMARY KEY, kind INTEGER NOT NULL, \
-     hold INTEGER NOT NULL, began_at INTEGER NOT NULL, recorded_at INTEGER NOT NULL, \
-     team INTEGER NOT NULL, \"key\" INTEGER NOT NULL, operation INTEGER NOT NULL, \
-     amount INTEGER NOT NULL, fingerprint INTEGER, detail TEXT) STRICT";
-const INSERT: &str = "INSERT INTO entries VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)";
 
 /// How entries become a batch, and how those who wait hear of it.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Batches {
+enum Batches {
     /// What is there, at once. The writer's thread answers each.
     Plain,
     /// As the guard does: endings wait a little for a call, whoever is running is let on first, and
     /// all are answered by one message to the proxy's thread.
     Tuned,
-}
-
-/// One of the two entries of a call.
-pub(crate) enum Entry {
-    Held,
-    Settled { hold: i64, began_at: i64 },
-}
-
-/// The file.
-pub(crate) struct Books {
-    file: Connection,
-    seq: i64,
-}
-
-impl Books {
-    pub(crate) fn create(path: &Path) -> Self {
-        let file = Connection::open(path).unwrap();
-        let wal = "PRAGMA journal_mode = WAL";
-        file.query_row(wal, [], |_| Ok(())).unwrap();
-        file.execute_batch("PRAGMA synchronous = FULL; PRAGMA cache_size = -32768;")
-            .unwrap();
-        file.query_row(CHECKPOINT, [], |_| Ok(())).unwrap();
-        file.execute_batch(TABLE).unwrap();
-        Self { file, seq: 0 }
-    }
-
-    /// All on disk when it returns. The number of the first.
-    pub(crate) fn append<'a>(&mut self, entries: impl Iterator<Item = &'a Entry>, now: i64) -> i64 {
-        let first = self.seq + 1;
-        let transaction = self.file.unchecked_transaction().unwrap();
-        let mut insert = self.file.prepare_cached(INSERT).unwrap();
-        for entry in entries {
-            self.seq += 1;
-            let (seq, print) = (
-                self.seq,
-                self.seq
-                    .wrapping_mul(0x9E37_79B9_7F4A_7C15_u64.cast_signed()),
-            );
-            let written = match *entry {
-                Entry::Held => insert.execute(params![
-                    seq,
-                    1,
-                    seq,
-                    now,
-                    now,
-                    1,
-                    2,
-                    3,
-                    60_000,
-                    print,
-                    None::<&str>
-                ]),
-                Entry::Settled { hold, began_at } => insert.execute(params![
-                    seq,
-                    3,
-                    hold,
-                    began_at,
-                    now,
-                    1,
-                    2,
-                    3,
-                    40_000,
-                    None::<i64>,
-                    "0.04"
-                ]),
-            };
-            written.unwrap();
-        }
-        drop(insert);
-        transaction.commit().unwrap();
-        first
-    }
 }
 
 /// A held entry on disk: its number and time.
@@ -128,7 +54,7 @@ struct Message {
 
 /// Takes what is there, writes it together, and answers all who wait.
 fn write(
-    mut books: Books,
+    mut books: impl Books,
     messages: &Receiver<Message>,
     batches: Batches,
     mut answer: impl FnMut(Vec<(Waiting, Hold)>),
@@ -161,9 +87,17 @@ fn say(answers: Vec<(Waiting, Hold)>) {
     }
 }
 
-/// Serves for ever; the first line of standard output says where.
-pub(crate) async fn serve(upstream: SocketAddr, folder: &Path, batches: Batches) {
-    let books = Books::create(&folder.join("ledger.db"));
+/// Serves for ever as the stand-in of this name; the first line of standard output says where.
+pub(crate) async fn serve(upstream: SocketAddr, folder: &Path, name: &str) {
+    let path = folder.join("ledger.db");
+    match name {
+        PLAIN => serve_with(upstream, Sqlite::create(&path), Batches::Plain).await,
+        TUNED => serve_with(upstream, Sqlite::create(&path), Batches::Tuned).await,
+        _ => serve_with(upstream, Pages::create(&path), Batches::Tuned).await,
+    }
+}
+
+async fn serve_with(upstream: SocketAddr, books: impl Books, batches: Batches) {
     let (messages, received) = channel();
     let (answers, mut answered) = unbounded_channel();
     let thread = std::thread::Builder::new().name("ledger".into());
