@@ -24,6 +24,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use tokio::sync::watch;
+use tokio::task::spawn_blocking;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -32,7 +33,7 @@ use crate::clock::Clock;
 use crate::config::{self, Config};
 use crate::control::{ControlSocket, ReloadNow};
 use crate::ledger::store::{HearMigrating, OpenReader, open_locked_heard};
-use crate::ledger::{AccountRule, Ledger, LedgerLock, Settings, WhenStale};
+use crate::ledger::{AccountRule, Ledger, LedgerLock, Settings, WhenStale, Writer};
 use crate::metrics;
 use crate::proxy::savings::Savings;
 use crate::proxy::server::{self, ServerSettings};
@@ -77,8 +78,8 @@ pub enum StartError {
         /// What the system says.
         why: std::io::Error,
     },
-    /// A thread cannot be started: the ledger's, or that of reconciliation.
-    #[error("a thread cannot be started: {0}")]
+    /// A thread cannot be started, or broke down: the ledger's, or that of reconciliation.
+    #[error("a thread cannot be started, or broke down: {0}")]
     Thread(#[from] std::io::Error),
     /// Two keys have one secret: nobody could say who pays.
     #[error("{0}; make one of them a new secret with `generect-guard key new`")]
@@ -171,9 +172,7 @@ impl Guard {
     ) -> Result<Self, StartError> {
         let exporter = metrics::install()?;
         let tls = tls::client_config(config.upstream.ca_file.as_deref())?;
-        let (lock, store) = open_locked_heard(&config.ledger.path, clock.now(), hear)?;
-        let (ledger, writer) =
-            Ledger::open(Box::new(store), ledger_settings(&config), clock.clone())?;
+        let (lock, ledger, writer) = open_ledger(&config, &clock, hear).await?;
         let outlived = sockets.outlive_the_guard();
         let (listener, admin_listener) = sockets.listen(&config.server).await?;
         let (address, admin_address) = (local(&listener), local(&admin_listener));
@@ -257,11 +256,28 @@ impl Guard {
             }
             (Err(_), Ok(())) => Drained::CallsLeft(left),
             (Ok(()), Ok(())) => {
-                let _ = tokio::task::spawn_blocking(move || self.writer.join()).await;
+                let _ = spawn_blocking(move || self.writer.join()).await;
                 Drained::Clean
             }
         }
     }
+}
+
+/// Away from the threads that serve: to bring a large ledger to a newer schema takes long, and whoever waits for
+/// the start must be able to give it up meanwhile.
+async fn open_ledger(
+    config: &Config,
+    clock: &Clock,
+    hear: &HearMigrating,
+) -> Result<(LedgerLock, Ledger, Writer), StartError> {
+    let (path, settings) = (config.ledger.path.clone(), ledger_settings(config));
+    let (clock, hear) = (clock.clone(), hear.clone());
+    let open = move || {
+        let (lock, store) = open_locked_heard(&path, clock.now(), &hear)?;
+        let (ledger, writer) = Ledger::open(Box::new(store), settings, clock)?;
+        Ok((lock, ledger, writer))
+    };
+    spawn_blocking(open).await.map_err(std::io::Error::from)?
 }
 
 fn control(config: &Config) -> Result<ControlSocket, StartError> {
