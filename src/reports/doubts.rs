@@ -157,7 +157,8 @@ pub fn doubts_text(report: &DoubtsReport) -> String {
         }
         let _ = writeln!(
             out,
-            "  you can decide: resolve {} --charge CREDITS | --release --reason …",
+            "  you can decide: generect-guard resolve {0} --charge CREDITS --reason WHY\n  \
+             or if nothing was charged: generect-guard resolve {0} --release --reason WHY",
             doubt.id
         );
     }
