@@ -53,11 +53,11 @@ pub struct OverSlow {
 
 /// All slowing floors, each with its state.
 #[derive(Debug, Default)]
-pub struct Slowing(Vec<Arc<SlowFloor>>);
+pub struct Slowing(Vec<(SlowRule, Arc<Slowed>)>);
 
+/// Whether a floor slows at the moment, and what its pace has counted of each team.
 #[derive(Debug)]
-struct SlowFloor {
-    rule: SlowRule,
+struct Slowed {
     active: AtomicBool,
     teams: CountedByTeam,
 }
@@ -72,21 +72,22 @@ impl Slowing {
         Self::default().replaced(rules)
     }
 
-    /// Other floors in the place of these. One that stays as it is goes on as it was.
+    /// Other floors in the place of these. One that stays as it is goes on as it was, also for calls that
+    /// still go by these.
     pub fn replaced(&self, rules: impl IntoIterator<Item = SlowRule>) -> Self {
         let mut before = self.0.iter().collect::<Vec<_>>();
         let with_state = |rule: SlowRule| {
             let same = before
                 .iter()
-                .position(|floor| floor.rule.counts_like(&rule));
-            match same {
-                Some(place) => Arc::clone(before.swap_remove(place)),
-                None => Arc::new(SlowFloor {
+                .position(|(other, _)| other.counts_like(&rule));
+            let slowed = match same {
+                Some(place) => Arc::clone(&before.swap_remove(place).1),
+                None => Arc::new(Slowed {
                     teams: RateLimiter::dashmap_with_clock(rule.pace.allowance(), Age::new()),
                     active: AtomicBool::new(false),
-                    rule,
                 }),
-            }
+            };
+            (rule, slowed)
         };
         Self(rules.into_iter().map(with_state).collect())
     }
@@ -99,17 +100,17 @@ impl Slowing {
         balance: Option<Credits>,
     ) -> Result<Vec<OverSlow>, OverSlow> {
         let mut shadow = Vec::new();
-        for floor in &self.0 {
-            if floor.rule.priority != client.team.priority || !floor.is_active(balance) {
+        for (rule, slowed) in &self.0 {
+            if rule.priority != client.team.priority || !slowed.is_active(rule.below, balance) {
                 continue;
             }
-            if let Err(full) = floor.teams.check_key(&client.team.id) {
+            if let Err(full) = slowed.teams.check_key(&client.team.id) {
                 let over = OverSlow {
-                    name: Arc::clone(&floor.rule.name),
-                    below: floor.rule.below,
-                    wait: full.wait_time_from(floor.teams.clock().now()),
+                    name: Arc::clone(&rule.name),
+                    below: rule.below,
+                    wait: full.wait_time_from(slowed.teams.clock().now()),
                 };
-                match floor.rule.mode {
+                match rule.mode {
                     Mode::Enforce => return Err(over),
                     Mode::Shadow => shadow.push(over),
                 }
@@ -119,9 +120,8 @@ impl Slowing {
     }
 }
 
-impl SlowFloor {
-    fn is_active(&self, balance: Option<Credits>) -> bool {
-        let below = self.rule.below;
+impl Slowed {
+    fn is_active(&self, below: Credits, balance: Option<Credits>) -> bool {
         let margin = Credits::from_micros(below.micros() / HYSTERESIS_PARTS);
         let was = self.active.load(Ordering::Relaxed);
         let is = match balance {
@@ -185,5 +185,19 @@ mod tests {
             "an unread balance changes nothing"
         );
         assert!(at(105).is_ok() && at(105).is_ok());
+    }
+
+    #[test]
+    fn a_floor_on_trial_refuses_from_the_moment_it_is_in_force() {
+        let (team, low) = (growth(), Some(Credits::ZERO));
+        let trial = Slowing::new([rule("floor.#2", Mode::Shadow)]);
+        assert!(trial.check(&team, low).is_ok_and(|over| over.is_empty()));
+        assert!(trial.check(&team, low).is_ok_and(|over| over.len() == 1));
+        let in_force = trial.replaced([rule("floor.#1", Mode::Enforce)]);
+        let over = in_force.check(&team, low).unwrap_err();
+        assert_eq!(
+            &*over.name, "floor.#1",
+            "its count went on, by its name now"
+        );
     }
 }
