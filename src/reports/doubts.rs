@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::spend::{HoldLine, HoldState, SpendReport};
-use super::text::utc;
+use super::tables::utc;
 use crate::credits::Credits;
 use crate::ids::{KeyId, OperationName, TeamId};
 use crate::ledger::StoreError;

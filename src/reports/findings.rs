@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::period::Period;
-use super::text::{plain, table, utc};
+use super::tables::{plain, table, utc};
 use crate::counted::counted;
 use crate::credits::Credits;
 use crate::ids::{OperationName, TeamId};
