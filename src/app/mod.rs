@@ -8,6 +8,7 @@ mod alerting;
 mod background;
 mod beside;
 mod checking;
+mod conditions;
 mod differences;
 mod forecast;
 mod keys;
@@ -23,17 +24,15 @@ use std::path::PathBuf;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use tokio::sync::watch;
 use tokio::task::spawn_blocking;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::admin::{Conditions, ReadingState};
 use crate::clock::Clock;
 use crate::config::{self, Config};
 use crate::control::{ControlSocket, ReloadNow};
 use crate::ledger::store::{HearMigrating, OpenReader, open_locked_heard};
-use crate::ledger::{AccountRule, Ledger, LedgerLock, Settings, WhenStale, Writer};
+use crate::ledger::{Ledger, LedgerLock, Settings, Writer};
 use crate::metrics;
 use crate::proxy::savings::Savings;
 use crate::proxy::server::{self, ServerSettings};
@@ -329,35 +328,5 @@ pub fn server_settings(server: &config::Server, outlived: bool) -> ServerSetting
         connections_max: server.connections_max,
         connections_per_source_max: server.connections_per_source_max,
         idle_at_end: idle_at_end(outlived),
-    }
-}
-
-fn conditions(
-    config: &Config,
-    clock: &Clock,
-    ledger: &Ledger,
-    latest: watch::Receiver<Option<crate::account::Reading>>,
-    draining: &CancellationToken,
-) -> Conditions {
-    let (clock, draining) = (clock.clone(), draining.clone());
-    let (written, ledger) = (ledger.clone(), ledger.clone());
-    let rule: AccountRule = config.account.rule.clone();
-    Conditions {
-        ledger_writable: Box::new(move || written.writable()),
-        ledger_sound: Box::new(move || ledger.damage().is_none()),
-        reading: Box::new(move || {
-            let age = latest
-                .borrow()
-                .as_ref()
-                .map(|reading| reading.age(clock.now()));
-            match age {
-                Some(age) if age <= rule.stale_after => ReadingState::Fresh { age },
-                age => ReadingState::Stale {
-                    age,
-                    allowed: rule.when_stale == WhenStale::Allow,
-                },
-            }
-        }),
-        draining: Box::new(move || draining.is_cancelled()),
     }
 }
