@@ -19,8 +19,8 @@ pub enum ClientBuildError {
     Tls,
 }
 
-/// Why a page of the account could not be read. No variant carries the token or any part of the
-/// answer.
+/// Why a page of the account could not be read. None that [`AccountClient`](super::AccountClient) gives has
+/// the token in it, or any part of an answer's body.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AccountError {
     /// No connection.

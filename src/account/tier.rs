@@ -202,6 +202,17 @@ mod tests {
     }
 
     #[test]
+    fn the_token_stands_in_no_name_of_a_tier_or_a_price() {
+        let tier = read_tier(
+            r#"{"current_tier": {"name": "s3cret-token", "service_prices": {"s3cret-token": 1,
+            "no s3cret-token": null}}}"#,
+        );
+        assert_eq!(tier.tier.as_deref(), Some("xxxxxxxxxxxx"));
+        assert_eq!(shown(&tier), ["xxxxxxxxxxxx 1"]);
+        assert!(tier.faults.contains_key("no xxxxxxxxxxxx"));
+    }
+
+    #[test]
     fn what_is_no_price_is_named_one_by_one() {
         let tier = read_tier(
             r#"{"current_tier": {"name": 11, "service_prices": {"a": -0.02, "b": 0, "c": null,

@@ -255,6 +255,23 @@ mod tests {
     }
 
     #[test]
+    fn the_token_stands_in_no_key_and_no_day() {
+        let usage =
+            read_usage(br#"{"data": {"breakdown": {"s3cret-token": 1, "no s3cret-token": null}}}"#)
+                .unwrap();
+        assert_eq!(shown(&usage.breakdown), ["xxxxxxxxxxxx 1"]);
+        assert_eq!(usage.unreadable, ["no xxxxxxxxxxxx"]);
+        let spent = read_spent(
+            br#"{"spent_credits": {"2026-09-01": {"s3cret-token": -1, "no s3cret-token": null},
+                "s3cret-token": {}}}"#,
+        )
+        .unwrap();
+        assert_eq!(shown(&spent.by_path()), ["xxxxxxxxxxxx 1"]);
+        let unreadable = ["2026-09-01 no xxxxxxxxxxxx", "xxxxxxxxxxxx"];
+        assert_eq!(spent.unreadable, unreadable);
+    }
+
+    #[test]
     fn the_last_moment_of_a_day_is_that_day_however_it_is_read() {
         let at = |text: &str| text.parse::<Timestamp>().unwrap();
         assert_eq!(day_or_moment(at("2026-09-15T00:00:00Z")), "2026-09-15");

@@ -67,7 +67,7 @@ pub enum Facts {
         above: Credits,
         /// On this UTC day.
         day: Date,
-        /// So much.
+        /// This much was taken.
         unattributed: Credits,
     },
     /// The books do not agree.
@@ -76,7 +76,7 @@ pub enum Facts {
         above: Credits,
         /// On this UTC day.
         day: Date,
-        /// By so much, without a sign.
+        /// By this much, without a sign.
         drift: Credits,
     },
     /// A doubt does not end.
@@ -90,7 +90,7 @@ pub enum Facts {
     ReadingOlderThan {
         /// For this long.
         older_than: SignedDuration,
-        /// So long is it really.
+        /// How old the last reading is.
         age: SignedDuration,
     },
 }

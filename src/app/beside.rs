@@ -10,8 +10,9 @@ use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::conditions::conditions;
 use super::live::{Live, LoadConfig};
-use super::{account, alerting, background, checking, conditions, forecast, keys, reconcile};
+use super::{account, alerting, background, checking, forecast, keys, reconcile};
 use crate::account::{AccountClient, Reading, TierPrices, TierWatcher, Watcher};
 use crate::admin::{self, AdminState};
 use crate::alerts::Alerts;

@@ -14,7 +14,7 @@ use crate::clock::Clock;
 use crate::ledger::{Ledger, Pace, Reading, StoreError, open_reader, runs_out_at};
 use crate::metrics;
 
-/// At most so often is a reading kept, however often the account is read.
+/// The least time between two readings that are kept, however often the account is read.
 const INTERVAL: Duration = Duration::from_mins(1);
 
 /// What a forecast is made from.

@@ -8,6 +8,7 @@ mod alerting;
 mod background;
 mod beside;
 mod checking;
+mod conditions;
 mod differences;
 mod forecast;
 mod keys;
@@ -23,16 +24,15 @@ use std::path::PathBuf;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use tokio::sync::watch;
+use tokio::task::spawn_blocking;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::admin::{Conditions, ReadingState};
 use crate::clock::Clock;
 use crate::config::{self, Config};
 use crate::control::{ControlSocket, ReloadNow};
 use crate::ledger::store::{HearMigrating, OpenReader, open_locked_heard};
-use crate::ledger::{AccountRule, Ledger, LedgerLock, Settings, WhenStale};
+use crate::ledger::{Ledger, LedgerLock, Settings, Writer};
 use crate::metrics;
 use crate::proxy::savings::Savings;
 use crate::proxy::server::{self, ServerSettings};
@@ -77,8 +77,8 @@ pub enum StartError {
         /// What the system says.
         why: std::io::Error,
     },
-    /// A thread cannot be started: the ledger's, or that of reconciliation.
-    #[error("a thread cannot be started: {0}")]
+    /// A thread cannot be started, or broke down: the ledger's, or that of reconciliation.
+    #[error("a thread cannot be started, or broke down: {0}")]
     Thread(#[from] std::io::Error),
     /// Two keys have one secret: nobody could say who pays.
     #[error("{0}; make one of them a new secret with `generect-guard key new`")]
@@ -171,9 +171,7 @@ impl Guard {
     ) -> Result<Self, StartError> {
         let exporter = metrics::install()?;
         let tls = tls::client_config(config.upstream.ca_file.as_deref())?;
-        let (lock, store) = open_locked_heard(&config.ledger.path, clock.now(), hear)?;
-        let (ledger, writer) =
-            Ledger::open(Box::new(store), ledger_settings(&config), clock.clone())?;
+        let (lock, ledger, writer) = open_ledger(&config, &clock, hear).await?;
         let outlived = sockets.outlive_the_guard();
         let (listener, admin_listener) = sockets.listen(&config.server).await?;
         let (address, admin_address) = (local(&listener), local(&admin_listener));
@@ -257,11 +255,28 @@ impl Guard {
             }
             (Err(_), Ok(())) => Drained::CallsLeft(left),
             (Ok(()), Ok(())) => {
-                let _ = tokio::task::spawn_blocking(move || self.writer.join()).await;
+                let _ = spawn_blocking(move || self.writer.join()).await;
                 Drained::Clean
             }
         }
     }
+}
+
+/// Away from the threads that serve: to bring a large ledger to a newer schema takes long, and whoever waits for
+/// the start must be able to give it up meanwhile.
+async fn open_ledger(
+    config: &Config,
+    clock: &Clock,
+    hear: &HearMigrating,
+) -> Result<(LedgerLock, Ledger, Writer), StartError> {
+    let (path, settings) = (config.ledger.path.clone(), ledger_settings(config));
+    let (clock, hear) = (clock.clone(), hear.clone());
+    let open = move || {
+        let (lock, store) = open_locked_heard(&path, clock.now(), &hear)?;
+        let (ledger, writer) = Ledger::open(Box::new(store), settings, clock)?;
+        Ok((lock, ledger, writer))
+    };
+    spawn_blocking(open).await.map_err(std::io::Error::from)?
 }
 
 fn control(config: &Config) -> Result<ControlSocket, StartError> {
@@ -313,35 +328,5 @@ pub fn server_settings(server: &config::Server, outlived: bool) -> ServerSetting
         connections_max: server.connections_max,
         connections_per_source_max: server.connections_per_source_max,
         idle_at_end: idle_at_end(outlived),
-    }
-}
-
-fn conditions(
-    config: &Config,
-    clock: &Clock,
-    ledger: &Ledger,
-    latest: watch::Receiver<Option<crate::account::Reading>>,
-    draining: &CancellationToken,
-) -> Conditions {
-    let (clock, draining) = (clock.clone(), draining.clone());
-    let (written, ledger) = (ledger.clone(), ledger.clone());
-    let rule: AccountRule = config.account.rule.clone();
-    Conditions {
-        ledger_writable: Box::new(move || written.writable()),
-        ledger_sound: Box::new(move || ledger.damage().is_none()),
-        reading: Box::new(move || {
-            let age = latest
-                .borrow()
-                .as_ref()
-                .map(|reading| reading.age(clock.now()));
-            match age {
-                Some(age) if age <= rule.stale_after => ReadingState::Fresh { age },
-                age => ReadingState::Stale {
-                    age,
-                    allowed: rule.when_stale == WhenStale::Allow,
-                },
-            }
-        }),
-        draining: Box::new(move || draining.is_cancelled()),
     }
 }

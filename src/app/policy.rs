@@ -9,8 +9,9 @@ use crate::credits::Credits;
 use crate::identity::{Directory, Priority};
 use crate::ledger::Mode;
 use crate::proxy::policy::{Policy, RefuseBelow, ShadowFloor, TeamRules};
-use crate::proxy::rates::{self, RateRule, Rates, SlowRule, Slowing};
+use crate::proxy::rates::{self, RateRule, Rates};
 use crate::proxy::slots::SlotSettings;
+use crate::proxy::slowing::{SlowRule, Slowing};
 
 pub(super) fn build(config: &Config) -> Result<Policy, StartError> {
     let directory = Directory::new(config.clients.iter().cloned())?;

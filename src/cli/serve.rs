@@ -75,7 +75,11 @@ async fn serve(
     let mut signals = Signals::new()?;
     let hangups = signal(SignalKind::hangup())?;
     let hear = HearMigrating::new(migrating);
-    let guard = Guard::start_live(config, context.clock.clone(), again, sockets, &hear).await?;
+    let starting = Guard::start_live(config, context.clock.clone(), again, sockets, &hear);
+    let guard = tokio::select! {
+        started = starting => started?,
+        () = signals.wait() => end_before_the_start(),
+    };
     let status = format!("clients call {}", guard.address);
     systemd::ready(&status);
     systemd::keep_saying_alive();
@@ -111,6 +115,18 @@ async fn serve(
         }
         Drained::Unflushed => ExitCode::FAILURE,
     })
+}
+
+/// Nobody waits for what was begun: no call was taken, and a ledger that is being brought to a newer schema stands
+/// a process's end at any moment.
+fn end_before_the_start() -> ! {
+    systemd::stopping();
+    tracing::info!(
+        "told to stop before the guard listened: no call was taken; if the ledger was being brought to a \
+         newer schema, the next start goes on with it"
+    );
+    logging::write_at_once();
+    std::process::exit(0)
 }
 
 /// The thread that opens the ledger rests only when that is done, and lines are written at a rest.

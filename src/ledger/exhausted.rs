@@ -16,7 +16,8 @@ use jiff::{SignedDuration, Timestamp};
 use crate::credits::Credits;
 
 use super::entry::Origin;
-use super::request::{HoldError, HoldRequest, Shortfall};
+use super::request::{HoldError, HoldRequest};
+use super::shortfall::Shortfall;
 
 /// How long a no is said again: the figures in it are never older.
 const GOOD_FOR: SignedDuration = SignedDuration::from_millis(100);

@@ -13,7 +13,8 @@ use crate::ids::JobId;
 
 use super::entry::{Ending, Evidence, HoldId};
 use super::handle::Shared;
-use super::request::{LedgerError, Shortfall, Tightest};
+use super::request::{LedgerError, Tightest};
+use super::shortfall::Shortfall;
 use super::writer::{Ended, Request};
 
 /// Why a hold without an ending is in doubt.

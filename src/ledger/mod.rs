@@ -67,6 +67,7 @@ mod levels;
 mod pace;
 mod record;
 mod request;
+mod shortfall;
 pub mod store;
 mod verify;
 mod window;
@@ -85,10 +86,10 @@ pub use hold::Hold;
 pub use pace::{Pace, runs_out_at};
 pub use record::{Finding, FindingKind, Match, MatchedBy, Record};
 pub use request::{
-    AccountRule, AccountShort, BalanceIs, BudgetShort, Considered, Decision, HoldError,
-    HoldRequest, Job, LedgerError, OpenCall, Reading, Resolution, ResolveError, Settings,
-    Shortfall, Tightest, WhenStale, Wording,
+    AccountRule, BalanceIs, Considered, Decision, HoldError, HoldRequest, Job, LedgerError,
+    OpenCall, Reading, Resolution, ResolveError, Settings, Tightest, WhenStale,
 };
+pub use shortfall::{AccountShort, BudgetShort, Shortfall, Wording};
 pub use store::{
     After, Closing, FoundSum, HearMigrating, KeptFinding, KeptRow, LedgerLock, LockError,
     MemoryStore, Migrating, OpenError, OpenReader, Reader, RecordReader, RecordsCheck, SqliteStore,

@@ -8,7 +8,7 @@
 use std::cell::RefCell;
 use std::io::{self, Write};
 
-/// So much is written out without waiting for the thread to rest: less than a pipe holds.
+/// With this many bytes it is written out without waiting for the thread to rest: less than a pipe holds.
 const FULL_BYTES: usize = 32 * 1024;
 
 thread_local! {

@@ -28,7 +28,7 @@ use crate::ledger::{Ending, Job, Ledger};
 
 /// The longest pause between two polls of one job.
 const PAUSE_MAX: Duration = Duration::from_mins(5);
-/// So often the upstream must say that it does not know a job before that is believed.
+/// How many times the upstream must say that it does not know a job before that is believed.
 const UNKNOWN_MAX: u32 = 3;
 /// The label of the guard's own exchanges.
 const REQUEST_ID: &str = "guard-job-poll";

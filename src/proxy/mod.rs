@@ -61,6 +61,7 @@ pub mod settle;
 mod shadow;
 pub mod short;
 pub mod slots;
+pub mod slowing;
 pub mod socket;
 pub mod sources;
 pub mod stack;

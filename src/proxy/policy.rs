@@ -6,7 +6,8 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::rates::{Rates, Slowing};
+use super::rates::Rates;
+use super::slowing::Slowing;
 use crate::catalogue::{Catalogue, Prices, Unbounded};
 use crate::credits::Credits;
 use crate::identity::{AccountView, Directory, Priority};

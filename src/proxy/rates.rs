@@ -8,20 +8,17 @@
 
 use std::num::NonZeroU32;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use governor::clock::{self, Clock as _};
 use governor::middleware::NoOpMiddleware;
-use governor::state::keyed::DefaultKeyedStateStore;
 use governor::state::{InMemoryState, NotKeyed};
 use governor::{Quota, RateLimiter};
 use tokio::time::Instant;
 
 use crate::counted::counted;
-use crate::credits::Credits;
-use crate::identity::{Client, Priority};
-use crate::ids::{OperationName, TeamId};
+use crate::identity::Client;
+use crate::ids::OperationName;
 use crate::ledger::{Filter, Mode};
 
 /// How often something may happen.
@@ -42,12 +39,12 @@ impl Pace {
     }
 }
 
-/// How long it is made, by the runtime's time.
+/// The time since it was made, by the runtime.
 #[derive(Clone, Copy, Debug)]
-struct Age(Instant);
+pub(super) struct Age(Instant);
 
 impl Age {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self(Instant::now())
     }
 }
@@ -60,9 +57,9 @@ impl clock::Clock for Age {
     }
 }
 
-/// What a pace has counted: of all calls, and of each team's.
-type Counted<K = NotKeyed, S = InMemoryState> = RateLimiter<K, S, Age, NoOpMiddleware<Duration>>;
-type CountedByTeam = Counted<TeamId, DefaultKeyedStateStore<TeamId>>;
+/// What a pace has counted.
+pub(super) type Counted<K = NotKeyed, S = InMemoryState> =
+    RateLimiter<K, S, Age, NoOpMiddleware<Duration>>;
 
 /// One rate as it was configured.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -171,129 +168,10 @@ impl RateRule {
     }
 }
 
-/// A floor that slows a priority instead of refusing it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SlowRule {
-    /// What people call it: its place in the settings.
-    pub name: Arc<str>,
-    /// Whom it slows.
-    pub priority: Priority,
-    /// Slows while the balance is below this.
-    pub below: Credits,
-    /// The pace of each team of that priority.
-    pub pace: Pace,
-    /// Whether a call that comes sooner is refused.
-    pub mode: Mode,
-}
-
-impl SlowRule {
-    /// Whether calls are counted by both alike, whatever they are called and become of them.
-    fn counts_like(&self, other: &Self) -> bool {
-        let key = |rule: &Self| (rule.priority, rule.below, rule.pace);
-        key(self) == key(other)
-    }
-}
-
-/// A slowing floor that had no room, and when it will.
-#[derive(Debug)]
-pub struct OverSlow {
-    /// What people call the floor.
-    pub name: Arc<str>,
-    /// The balance under which it slows.
-    pub below: Credits,
-    /// Until the next call fits.
-    pub wait: Duration,
-}
-
-/// All slowing floors, each with its state.
-#[derive(Debug, Default)]
-pub struct Slowing(Vec<Arc<SlowFloor>>);
-
-#[derive(Debug)]
-struct SlowFloor {
-    rule: SlowRule,
-    active: AtomicBool,
-    teams: CountedByTeam,
-}
-
-/// A slowing floor ends this share above where it began (one twentieth), so that a balance that
-/// hovers at it does not switch it on and off with each reading.
-const HYSTERESIS_PARTS: i64 = 20;
-
-impl Slowing {
-    /// Floors that are not active until a balance says so.
-    pub fn new(rules: impl IntoIterator<Item = SlowRule>) -> Self {
-        Self::default().replaced(rules)
-    }
-
-    /// Other floors in the place of these. One that stays as it is goes on as it was.
-    pub fn replaced(&self, rules: impl IntoIterator<Item = SlowRule>) -> Self {
-        let mut before = self.0.iter().collect::<Vec<_>>();
-        let with_state = |rule: SlowRule| {
-            let same = before
-                .iter()
-                .position(|floor| floor.rule.counts_like(&rule));
-            match same {
-                Some(place) => Arc::clone(before.swap_remove(place)),
-                None => Arc::new(SlowFloor {
-                    teams: RateLimiter::dashmap_with_clock(rule.pace.allowance(), Age::new()),
-                    active: AtomicBool::new(false),
-                    rule,
-                }),
-            }
-        };
-        Self(rules.into_iter().map(with_state).collect())
-    }
-
-    /// Counts a billable call against the floors active for its priority at `balance`, or names the
-    /// first that has no room and refuses. Otherwise names those without room that are in shadow.
-    pub fn check(
-        &self,
-        client: &Client,
-        balance: Option<Credits>,
-    ) -> Result<Vec<OverSlow>, OverSlow> {
-        let mut shadow = Vec::new();
-        for floor in &self.0 {
-            if floor.rule.priority != client.team.priority || !floor.is_active(balance) {
-                continue;
-            }
-            if let Err(full) = floor.teams.check_key(&client.team.id) {
-                let over = OverSlow {
-                    name: Arc::clone(&floor.rule.name),
-                    below: floor.rule.below,
-                    wait: full.wait_time_from(floor.teams.clock().now()),
-                };
-                match floor.rule.mode {
-                    Mode::Enforce => return Err(over),
-                    Mode::Shadow => shadow.push(over),
-                }
-            }
-        }
-        Ok(shadow)
-    }
-}
-
-impl SlowFloor {
-    fn is_active(&self, balance: Option<Credits>) -> bool {
-        let below = self.rule.below;
-        let margin = Credits::from_micros(below.micros() / HYSTERESIS_PARTS);
-        let was = self.active.load(Ordering::Relaxed);
-        let is = match balance {
-            Some(balance) if balance < below => true,
-            Some(balance) if balance >= below.saturating_add(margin) => false,
-            _ => was,
-        };
-        if is != was {
-            self.active.store(is, Ordering::Relaxed);
-        }
-        is
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::identity::Team;
+    use crate::identity::{Priority, Team};
 
     fn client(team: &str, key: &str) -> Client {
         Client {
@@ -375,28 +253,5 @@ mod tests {
         );
         let third = second.replaced([rule("rate.#1", 5), rule("rate.#2", 1)]);
         assert!(third.check(&growth, &search).is_ok());
-    }
-
-    #[test]
-    fn a_slowing_floor_begins_below_its_mark_and_ends_clearly_above_it() {
-        let slowing = Slowing::new([SlowRule {
-            name: "floor.#1".into(),
-            mode: Mode::Enforce,
-            priority: Priority::Low,
-            below: Credits::from_micros(100_000_000),
-            pace: pace(1),
-        }]);
-        let team = client("growth", "a");
-        let at =
-            |credits: i64| slowing.check(&team, Some(Credits::from_micros(credits * 1_000_000)));
-        assert!(at(100).is_ok() && at(100).is_ok(), "not slowed at the mark");
-        assert!(at(99).is_ok(), "the first call below it fits the pace");
-        assert!(at(99).is_err());
-        assert!(at(102).is_err(), "still slowed a little above the mark");
-        assert!(
-            slowing.check(&team, None).is_err(),
-            "an unread balance changes nothing"
-        );
-        assert!(at(105).is_ok() && at(105).is_ok());
     }
 }

@@ -292,7 +292,7 @@ impl Refusal {
             ),
             Self::Short(short) => short.detail(),
             Self::CallInDoubt { hold, doubted_at } => format!(
-                "This very call was sent before (hold {hold}) and its outcome has been unknown since {doubted_at}: it may have been charged, so it is not sent again. Wait for the doubt to end, or ask the platform owner to `resolve {hold}`."
+                "This very call was sent before (hold {hold}) and its outcome has been unknown since {doubted_at}: it may have been charged, so it is not sent again. Wait for the doubt to end, or ask the platform owner to end it: `generect-guard resolve {hold} --charge CREDITS --reason WHY`, or `generect-guard resolve {hold} --release --reason WHY` if nothing was charged."
             ),
             Self::IdempotencyConflict => "This Idempotency-Key was used by your key for a call of another operation or with another body, so neither its answer nor a new call can be meant. Send a new Idempotency-Key for a new call; repeat a call with the same bytes.".into(),
             Self::RateExceeded { rate, .. } => {

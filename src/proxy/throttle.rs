@@ -11,8 +11,9 @@ use std::task::{Context, Poll};
 use tokio::sync::watch;
 use tower::{Layer, Service};
 
-use super::rates::{OverRate, OverSlow};
+use super::rates::OverRate;
 use super::refusal::Refusal;
+use super::slowing::OverSlow;
 use super::{Answer, Classified, Decided, refuse, shadow};
 use crate::account::Reading;
 

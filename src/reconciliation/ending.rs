@@ -2,7 +2,7 @@
 
 use tokio::task::spawn_blocking;
 
-use super::judge::{self, Late};
+use super::judge::Late;
 use super::keeping::Judged;
 use super::kinds::Kinds;
 use super::matching::{Answer, DoubtEnd};
@@ -12,7 +12,7 @@ use super::question::Asked;
 use super::run::{ReconcileError, Reconciler};
 use super::state::State;
 use super::summary::Summary;
-use super::telemetry;
+use super::{telemetry, wording};
 use crate::credits::Credits;
 use crate::ledger::{Decision, Entry, Finding, FindingKind, HoldId, Note, NoteKind, ResolveError};
 use crate::transaction::TransactionId;
@@ -111,7 +111,7 @@ impl Reconciler {
             } = one;
             let judged = if is_certain && self.correct(hold, finding.drift, &row).await? {
                 let mut booked = state.open.booked_late(&row, hold);
-                booked.found.push(judge::charged(finding));
+                booked.found.push(wording::charged(finding));
                 booked
             } else {
                 Judged::found(finding)

@@ -7,11 +7,11 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::balance_kind::{MOVEMENTS_MAX, Movement};
 use super::ending;
-use super::judge;
 use super::keeping::Judged;
 use super::open::{ABSENT, Open, OpenCharge};
 use super::prices::Expected;
 use super::setting_aside::RowTimes;
+use super::wording;
 use crate::credits::Credits;
 use crate::ids::{OperationName, TeamId};
 use crate::ledger::store::Reader;
@@ -141,7 +141,7 @@ impl Open {
         if entry.kind != EntryKind::Settled || entry.began_at >= self.found_from {
             return Ok(false);
         }
-        is_kept(&judge::ours_only_name(entry.hold), entry.began_at, reader)
+        is_kept(&wording::ours_only_name(entry.hold), entry.began_at, reader)
     }
 
     fn take_entry(&mut self, entry: &Entry, sought: &Sought, news: &mut News) {
@@ -224,8 +224,8 @@ impl Open {
             }
             if entry.kind == EntryKind::Corrected {
                 let call = OpenCharge::of(entry, is_job);
-                let late = judge::late(entry.hold, call, &row, entry.recorded_at);
-                found.push(judge::charged(late));
+                let late = wording::late(entry.hold, call, &row, entry.recorded_at);
+                found.push(wording::charged(late));
             }
             left_out.push(Match {
                 transaction,
@@ -250,7 +250,7 @@ impl Open {
         let more = taken.saturating_sub(entry.amount);
         let first = rows.first().filter(|_| more != Credits::ZERO)?;
         self.changed.insert(first.id.clone(), (first.at, more));
-        Some(judge::changed_since(
+        Some(wording::changed_since(
             entry.hold,
             first,
             more,

@@ -4,18 +4,19 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 
-use super::judge::{self, Left, OURS_ONLY, THEIRS_ONLY};
+use super::judge::Left;
 use super::question::Asked;
 use super::run::{ReconcileError, Reconciler};
 use super::state::State;
 use super::summary::Summary;
 use super::telemetry;
+use super::wording::{self, OURS_ONLY, THEIRS_ONLY};
 use crate::ledger::{Finding, HoldId, Record};
 
 /// Records kept in one step, unless more belong together.
 const STEP_MAX: usize = 128;
 
-/// So many matches or findings are put into words at a time.
+/// How many matches or findings are put into words at a time.
 pub(super) const AT_HAND_MAX: usize = 1_024;
 
 /// What belongs together, and is kept all or none: rows, whose they are, what is found of them and what
@@ -97,14 +98,14 @@ impl Reconciler {
         self.keep(state, left.differing, summary).await?;
         for places in left.theirs.chunks(AT_HAND_MAX) {
             let rows = places.iter().filter_map(|row| asked.rows.get(*row));
-            let theirs = rows.map(|row| Judged::found(judge::theirs_only(row, now)));
+            let theirs = rows.map(|row| Judged::found(wording::theirs_only(row, now)));
             let theirs = theirs.collect();
             self.keep(state, theirs, summary).await?;
         }
         for holds in left.ours.chunks(AT_HAND_MAX) {
             let charge = |hold: &HoldId| Some((*hold, state.open.charges.get(hold)?));
             let charges = holds.iter().filter_map(charge);
-            let ours = charges.map(|(hold, charge)| judge::ours_only(hold, charge, now));
+            let ours = charges.map(|(hold, charge)| wording::ours_only(hold, charge, now));
             let ours = ours.map(Judged::found).collect();
             self.keep(state, ours, summary).await?;
         }

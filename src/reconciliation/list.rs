@@ -22,7 +22,7 @@ pub(super) const AHEAD: SignedDuration = SignedDuration::from_hours(1);
 
 /// Each run reads back this far at least, beside the tolerance.
 const QUICK_OVERLAP: SignedDuration = SignedDuration::from_mins(5);
-/// So often it reads back over the whole overlap: what came late counts only then.
+/// How often it reads back over the whole overlap: what came late counts only then.
 const FULL_EVERY: SignedDuration = SignedDuration::from_mins(15);
 
 impl Reconciler {

@@ -36,6 +36,7 @@ mod telemetry;
 mod twins;
 mod unit;
 mod usage;
+mod wording;
 
 pub use balance_kind::{BalanceKind, Movement};
 pub use cross_check::{CrossCheck, kept_usage};

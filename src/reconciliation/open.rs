@@ -9,9 +9,9 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 
 use super::aside::Aside;
-use super::judge;
 use super::keeping::Judged;
 use super::unit::Units;
+use super::wording;
 use crate::credits::Credits;
 use crate::ids::{KeyId, OperationName, TeamId};
 use crate::ledger::{Entry, Finding, HoldId, KeptRow, Match, MatchedBy, NoteKind, Record};
@@ -30,7 +30,7 @@ pub(super) struct Open {
     pub(super) charges: BTreeMap<HoldId, OpenCharge>,
     /// The other charges.
     pub(super) aside: Aside,
-    /// So many charges are kept in memory although no row is near them.
+    /// How many charges are kept in memory although no row is near them.
     pub(super) kept_max: usize,
     /// How many charges were left when others were set aside last.
     pub(super) left_open: usize,
@@ -114,7 +114,7 @@ impl FoundOf {
     /// The name of what was found.
     pub(super) fn name(&self, row: &TransactionId) -> Arc<str> {
         match self {
-            Self::Theirs => judge::theirs_only_name(row),
+            Self::Theirs => wording::theirs_only_name(row),
             Self::Late(late) => Arc::clone(&late.name),
         }
     }
@@ -201,7 +201,7 @@ impl Open {
             let is_found = charge.is_some_and(|charge| charge.is_found);
             let findings = [
                 of_row.map(|of| of.name(&found.transaction)),
-                is_found.then(|| judge::ours_only_name(found.hold)),
+                is_found.then(|| wording::ours_only_name(found.hold)),
             ];
             let findings = findings.into_iter().flatten();
             tied.closed.extend(findings.map(|name| (name, why)));
@@ -280,7 +280,7 @@ impl Open {
             _ => None,
         };
         Some(Seen {
-            found: found.map(|found| judge::again(&row, found, now)),
+            found: found.map(|found| wording::again(&row, found, now)),
             explained: explained.map(|gone| gone.name(&row.id)),
             row,
             before,
@@ -337,11 +337,6 @@ pub(super) fn may_be_ours(row: &Transaction) -> bool {
         TransactionStatus::Error => false,
         TransactionStatus::Pending | TransactionStatus::Unknown => true,
     }
-}
-
-/// The name of the finding that a row has changed after its match.
-pub(super) fn changed(row: &TransactionId) -> String {
-    format!("changed:{row}")
 }
 
 /// A row that is new, or not as it was.

@@ -15,10 +15,10 @@ use crate::transaction::Transaction;
 /// A doubt that nothing decided for so long gets the nearest row.
 const OVERDUE: SignedDuration = SignedDuration::from_hours(24);
 
-/// A job runs for so long at most (dossier section 5).
+/// The longest a job can run (dossier section 5).
 const JOB_LASTS: SignedDuration = SignedDuration::from_hours(24);
 
-/// A charge that the list lacks takes the weight from its silence about others so near.
+/// Where the list lacks a charge, its silence about calls this near to that charge has no weight.
 const SILENT_NEAR: SignedDuration = SignedDuration::from_hours(6);
 
 /// Everything a question is made of.
@@ -175,7 +175,7 @@ impl Asked {
     }
 }
 
-/// So long before and after a moment.
+/// The span that reaches this far before and after a moment.
 fn around(at: Timestamp, span: SignedDuration) -> (Timestamp, Timestamp) {
     (
         at.checked_sub(span).unwrap_or(Timestamp::MIN),

@@ -7,7 +7,8 @@ use jiff::Timestamp;
 
 use super::entries::is_given_up;
 use super::keeping::is_known_of;
-use super::open::{ABSENT, FoundOf, Open, OpenCharge, OpenRow, Times, changed, may_be_ours};
+use super::open::{ABSENT, FoundOf, Open, OpenCharge, OpenRow, Times, may_be_ours};
+use super::wording::changed;
 use crate::ids::OperationName;
 use crate::ledger::store::{KeptFinding, Reader};
 use crate::ledger::{Finding, FindingKind, KeptRow, StoreError};
@@ -27,7 +28,7 @@ pub(super) struct Beginning {
     pub(super) times: Times,
     /// Operations whose calls begin jobs.
     pub(super) submits: BTreeSet<OperationName>,
-    /// So many charges are kept in memory although no row is near them.
+    /// How many charges are kept in memory although no row is near them.
     pub(super) kept_max: usize,
 }
 

@@ -46,7 +46,7 @@ pub enum Depth {
 /// Tells the catalogue and the prices in force.
 pub type InForce = Arc<dyn Fn() -> (Arc<Catalogue>, Arc<Prices>) + Send + Sync>;
 
-/// So many charges without a row a guard keeps in memory: some megabytes of them.
+/// How many charges without a row a guard keeps in memory: some megabytes of them.
 pub const CHARGES_KEPT: usize = 20_000;
 
 /// What a reconciler is built from.
@@ -66,7 +66,7 @@ pub struct ReconcilerSettings {
     pub factor: Credits,
     /// What the settings say a balance is while jobs run.
     pub balance_is: BalanceIs,
-    /// So many charges without a row are kept in memory although no row is near them; the others are
+    /// How many charges without a row are kept in memory although no row is near them; the others are
     /// read again from the ledger when one comes near.
     pub charges_kept: usize,
     /// How the list is paged.

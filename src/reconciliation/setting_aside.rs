@@ -6,12 +6,12 @@ use jiff::{SignedDuration, Timestamp};
 use tokio::task::spawn_blocking;
 
 use super::aside::{IsIn, PAGE, Page, Place};
-use super::judge;
 use super::keeping::Judged;
 use super::open::{Open, OpenCharge};
 use super::run::{ReconcileError, Reconciler};
 use super::state::State;
 use super::summary::Summary;
+use super::wording;
 use crate::credits::Credits;
 use crate::ledger::store::Reader;
 use crate::ledger::{Entry, EntryKind, Finding, FindingKind, HoldId, StoreError};
@@ -232,7 +232,7 @@ impl Reconciler {
                 let is_over = charge.to(state.open.times) <= complete_until;
                 if is_over && !charge.is_found {
                     charge.is_found = true;
-                    judged.push(Judged::found(judge::ours_only(hold, &charge, now)));
+                    judged.push(Judged::found(wording::ours_only(hold, &charge, now)));
                 }
                 let times = state.open.times;
                 state.open.aside.put(hold, &charge, times);

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::period::Period;
-use super::text::{printable, table, utc};
+use super::tables::{printable, table, utc};
 use crate::ledger::{ChangeKind, Entry, Reader, StoreError};
 
 /// Changes read at a time.

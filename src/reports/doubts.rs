@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::spend::{HoldLine, HoldState, SpendReport};
-use super::text::utc;
+use super::tables::{printable, utc};
 use crate::credits::Credits;
 use crate::ids::{KeyId, OperationName, TeamId};
 use crate::ledger::StoreError;
@@ -148,7 +148,7 @@ pub fn doubts_text(report: &DoubtsReport) -> String {
             doubt.most.counted()
         );
         let because = doubt.because.as_deref().unwrap_or("not told");
-        let _ = writeln!(out, "  in doubt because: {because}");
+        let _ = writeln!(out, "  in doubt because: {}", printable(because));
         let waits = doubt.waits_for.as_deref();
         let waits = waits.unwrap_or("reconciliation has not looked at it yet");
         let _ = writeln!(out, "  not decided because: {waits}");
@@ -157,7 +157,8 @@ pub fn doubts_text(report: &DoubtsReport) -> String {
         }
         let _ = writeln!(
             out,
-            "  you can decide: resolve {} --charge CREDITS | --release --reason …",
+            "  you can decide: generect-guard resolve {0} --charge CREDITS --reason WHY\n  \
+             or if nothing was charged: generect-guard resolve {0} --release --reason WHY",
             doubt.id
         );
     }
@@ -171,4 +172,30 @@ fn told(candidate: &Candidate) -> String {
     words.extend(candidate.at.map(utc));
     words.extend(candidate.status.map(str::to_owned));
     words.join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn why_a_call_is_in_doubt_cannot_steer_a_terminal() {
+        let doubt = DoubtLine {
+            id: 7,
+            team: "growth".into(),
+            key: "growth-crm".into(),
+            operation: "phone_find".into(),
+            most: Credits::ZERO,
+            began_at: Timestamp::UNIX_EPOCH,
+            because: Some("the answer says \u{1b}[2J".into()),
+            waits_for: None,
+            candidates: Vec::new(),
+        };
+        let told = doubts_text(&DoubtsReport {
+            as_of: Timestamp::UNIX_EPOCH,
+            read_until: None,
+            doubts: vec![doubt],
+        });
+        assert!(told.contains("the answer says  [2J"), "{told}");
+    }
 }

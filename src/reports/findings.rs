@@ -6,12 +6,13 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::period::Period;
-use super::text::{plain, table, utc};
+use super::tables::{plain, table, utc};
 use crate::counted::counted;
 use crate::credits::Credits;
 use crate::ids::{OperationName, TeamId};
 use crate::ledger::store::{KeptFinding, Reader};
 use crate::ledger::{FindingKind, StoreError};
+use crate::reconciliation;
 
 /// Findings read at a time.
 const PAGE: usize = 1_000;
@@ -23,6 +24,8 @@ const SHOWN: usize = 100;
 pub struct FindingsReport {
     /// The span the findings are about.
     pub period: Period,
+    /// Up to when the account's list has been read completely; absent: never.
+    pub read_until: Option<Timestamp>,
     /// Each kind that occurs, with its sums.
     pub kinds: Vec<KindLine>,
     /// The findings, oldest first.
@@ -98,6 +101,7 @@ pub fn findings_report(
     });
     Ok(FindingsReport {
         period,
+        read_until: reconciliation::read_until(reader)?,
         kinds: kinds.collect(),
         findings,
     })
@@ -127,7 +131,18 @@ impl From<KeptFinding> for FindingLine {
 pub fn findings_text(report: &FindingsReport) -> String {
     let mut out = String::new();
     if report.kinds.is_empty() {
-        out.push_str("Nothing disagrees: the account and the books tell the same.\n");
+        let _ = match report.read_until {
+            Some(until) => writeln!(
+                out,
+                "Nothing disagrees: the account and the books tell the same, as far as the account's list is \
+                 read (up to {}).",
+                utc(until)
+            ),
+            None => writeln!(
+                out,
+                "The account's list has never been read completely: run `reconcile` to hold the books against it."
+            ),
+        };
         return out;
     }
     let header = ["finding", "count", "open", "open drift", ""];
@@ -180,5 +195,27 @@ fn meaning(kind: &str) -> &'static str {
         Some(FindingKind::TopUp) => "the account got money",
         Some(FindingKind::Unit) => "figures not in the unit the settings say",
         None => "",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_agrees_before_the_account_was_read() {
+        let of = |read_until: Option<&str>| {
+            findings_text(&FindingsReport {
+                period: Period::month_of(Timestamp::UNIX_EPOCH),
+                read_until: read_until.map(|at| at.parse().unwrap()),
+                kinds: Vec::new(),
+                findings: Vec::new(),
+            })
+        };
+        let unread = of(None);
+        assert!(unread.contains("never been read"), "{unread}");
+        assert!(!unread.contains("the same"), "{unread}");
+        let read = of(Some("2026-11-22T07:24:00Z"));
+        assert!(read.contains("the same") && read.contains("2026-11-22 07:24 UTC"));
     }
 }

@@ -4,12 +4,14 @@
 //! Everything here reads beside a running guard and changes nothing. Budgets go by the moment a
 //! call began, spend and exports by the moment it was recorded: a closed month never changes.
 
+mod budgets;
 mod changes;
 mod doubts;
 mod export;
 mod findings;
 mod period;
 mod spend;
+mod tables;
 mod text;
 mod usage;
 

@@ -19,7 +19,7 @@ pub struct ListSettings {
     pub late_percent: u64,
     /// How much later those come.
     pub late_by: SignedDuration,
-    /// For so long after its end a row is still shown as pending, with all that was set aside.
+    /// How long after its end a row is still shown as pending, with all that was set aside.
     pub pending_for: SignedDuration,
     /// How far the upstream's clock is ahead: rows are shown at its time, and its `Date` says it.
     pub clock_ahead: SignedDuration,

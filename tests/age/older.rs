@@ -1,5 +1,5 @@
-//! The first start on a ledger of the first schema: people and systemd are told, and a guard that is killed
-//! while it brings the ledger to its own schema harms nothing.
+//! The first start on a ledger of the first schema: people and systemd are told, and a guard that is killed, or
+//! told to stop, while it brings the ledger to its own schema harms nothing.
 
 use std::io::{BufRead, BufReader};
 use std::process::Stdio;
@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use generect_guard::simulator::Simulator;
 use rusqlite::{Connection, params};
+use rustix::process::{Pid, Signal, kill_process};
 use tokio::net::{TcpListener, UnixDatagram};
 use tokio::task::block_in_place;
 
@@ -104,6 +105,28 @@ async fn a_guard_that_is_killed_while_it_brings_a_ledger_to_its_schema_harms_not
     let report = block_in_place(|| home.output_of(&["verify"]));
     let entries = format!("{} entries", 2 * CALLS + 2);
     assert!(report.contains(&entries), "{report}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_guard_that_is_told_to_stop_while_it_brings_a_ledger_to_its_schema_stops_at_once() {
+    let (_simulator, home) = old_home().await;
+    // As long as this is open, no step can begin.
+    let other = Connection::open(home.ledger()).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let mut command = home.command(&["serve"]);
+    let mut guard = command.stdout(Stdio::piped()).spawn().unwrap();
+    block_in_place(|| {
+        let lines = BufReader::new(guard.stdout.take().unwrap()).lines();
+        let mut lines = lines.map(Result::unwrap);
+        assert!(lines.any(|line| line.contains("is being brought")));
+        kill_process(Pid::from_child(&guard), Signal::TERM).unwrap();
+        let last = lines.last().unwrap();
+        assert!(last.contains("told to stop before"), "{last}");
+        assert_eq!(guard.wait().unwrap().code(), Some(0));
+    });
+    drop(other);
+    home.serve().await.end().await;
+    verify(&home.ledger());
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -170,13 +170,16 @@ async fn an_answer_may_take_longer_than_a_connection_may_rest() {
     let plain = server(Version::HTTP_2, 100, &heard).await;
     let tls = relay::tls(&identity, &["h2"], plain).await;
     let upstream = way(&identity, tls.address.port(), A_SECOND);
-    assert_eq!(length(ask(&upstream, "/slow").await.unwrap()).await, 100);
+    let slow = ask(&upstream, "/slow").await.unwrap();
+    tokio::time::sleep(2 * A_SECOND).await;
     assert_eq!(length(ask(&upstream, "/").await.unwrap()).await, 2);
-    assert_eq!(
-        tls.uses(),
-        2,
-        "the first had rested too long for a new call"
-    );
+    assert_eq!(tls.uses(), 1, "taken long ago, and not at rest");
+    assert_eq!(length(slow).await, 100);
+    assert_eq!(length(ask(&upstream, "/").await.unwrap()).await, 2);
+    assert_eq!(tls.uses(), 1, "at rest from the end of its last exchange");
+    tokio::time::sleep(A_SECOND).await;
+    assert_eq!(length(ask(&upstream, "/").await.unwrap()).await, 2);
+    assert_eq!(tls.uses(), 2, "rested for as long as it may");
 }
 
 #[tokio::test]

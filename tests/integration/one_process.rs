@@ -4,6 +4,7 @@ use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::sync::Arc;
 use std::time::Duration;
 
+use generect_guard::ledger::EntryKind;
 use generect_guard::simulator::Fault;
 
 use crate::support::audit::Audit;
@@ -28,6 +29,39 @@ fn doubts(home: &Home) -> Vec<String> {
     let holds = report["holds"].as_array().unwrap();
     let doubts = holds.iter().filter(|hold| hold["state"] == "in_doubt");
     doubts.map(|hold| hold["id"].to_string()).collect()
+}
+
+/// The commands in a refusal's words, as a person types them who was charged so much.
+fn told_commands(detail: &str, charge: &str) -> Vec<Vec<String>> {
+    let quoted = detail.split('`').skip(1).step_by(2);
+    let commands = quoted.filter_map(|quoted| quoted.strip_prefix("generect-guard "));
+    let filled = |word: &str| word.replace("CREDITS", charge).replace("WHY", "seen");
+    commands
+        .map(|command| command.split(' ').map(filled).collect())
+        .collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_is_refused_for_a_doubt_is_told_commands_that_end_it() {
+    let (simulator, home) = set_up(&plan()).await;
+    simulator.faults().next_on(2, SEARCH, Fault::CutAfterCharge);
+    let child = home.serve().await;
+    for place in 0..2 {
+        let cut = child.post(SEARCH, ASK).await;
+        assert_eq!(cut.refusal(), "upstream_silent", "{}", cut.text);
+        let repeat = child.post(SEARCH, ASK).await;
+        assert_eq!(repeat.refusal(), "call_in_doubt", "{}", repeat.text);
+        let detail = repeat.json()["detail"].as_str().unwrap().to_owned();
+        let commands = told_commands(&detail, "0.06");
+        assert_eq!(commands.len(), 2, "{detail}");
+        let command: Vec<_> = commands[place].iter().map(String::as_str).collect();
+        tokio::task::block_in_place(|| home.output_of(&command));
+        assert_eq!(doubts(&home), Vec::<String>::new());
+    }
+    child.end().await;
+    let kinds = crate::support::entries_of(&home.ledger());
+    let kinds: Vec<_> = kinds.iter().map(|entry| entry.kind).collect();
+    assert!(kinds.contains(&EntryKind::Settled) && kinds.contains(&EntryKind::Released));
 }
 
 #[tokio::test(flavor = "multi_thread")]

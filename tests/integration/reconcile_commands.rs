@@ -66,7 +66,7 @@ async fn reconcile_and_its_reports_beside_a_guard_and_without_one() {
         "search_database_leads of team growth",
         "at most 0.1 credits",
         "not decided because: the account has not been read to the end of its time",
-        "you can decide: resolve",
+        "you can decide: generect-guard resolve",
     ] {
         assert!(doubts.contains(words), "{words}: {doubts}");
     }

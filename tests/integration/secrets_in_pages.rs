@@ -115,6 +115,11 @@ async fn no_report_log_metric_or_alert_shows_the_token_that_the_accounts_pages_s
     }
     guard.logs(&format!("{COVERED}-unreadable")).await;
     guard.logs("tier.price").await;
+    let log = guard.log();
+    assert!(
+        !log.contains("[token]"),
+        "covered before it came to the log: {log}"
+    );
     guard.end().await;
 
     // What was covered is known again, and what it is to its alert.

@@ -17,7 +17,8 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 use crate::credits::Credits;
-use crate::ledger::request::{AccountRule, AccountShort, BalanceIs, Reading, WhenStale};
+use crate::ledger::request::{AccountRule, BalanceIs, Reading, WhenStale};
+use crate::ledger::shortfall::AccountShort;
 
 use super::tally::credits;
 

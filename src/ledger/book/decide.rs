@@ -10,8 +10,8 @@ use crate::ledger::request::{Decision, ResolveError};
 use super::{Book, Decided};
 
 impl Book {
-    /// Decides about a decision from outside, and takes it into the books. `Ok(None)`: the hold is
-    /// not open; how it ended only the store knows.
+    /// Ends a hold by a decision from outside: a person's, or that of the account's own list. `Ok(None)`: the
+    /// hold is not open; how it ended only the store knows.
     pub(in crate::ledger) fn resolve(
         &mut self,
         hold: HoldId,

@@ -165,7 +165,7 @@ impl Book {
         seq: i64,
     ) -> Result<(Entry, Made), HoldError> {
         let now = self.now;
-        self.in_doubt(&request)?;
+        self.check_repeat(&request)?;
         let origin = request.origin();
         let caller = self.callers.find(&origin);
         let weighed = self.weigh(&request, caller);

@@ -10,7 +10,7 @@ use crate::credits::Credits;
 
 use crate::ledger::budget::{Budget, BudgetStatus};
 use crate::ledger::levels::Level;
-use crate::ledger::request::BudgetShort;
+use crate::ledger::shortfall::BudgetShort;
 use crate::ledger::window::{RollingSteps, Window, WindowRule};
 
 /// What is counted, in micro-credits. Wider than [`Credits`], so that no sum of them overflows.

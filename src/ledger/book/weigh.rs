@@ -2,7 +2,8 @@
 
 use crate::credits::Credits;
 use crate::ledger::budget::Mode;
-use crate::ledger::request::{Considered, HoldError, HoldRequest, Shortfall};
+use crate::ledger::request::{Considered, HoldError, HoldRequest};
+use crate::ledger::shortfall::Shortfall;
 
 use super::Book;
 
@@ -26,7 +27,7 @@ impl Book {
         let caller = self.callers.find(&request.origin());
         // Before the statuses: it brings each budget to its present window.
         let Weighed { short, shadow } = self.weigh(request, caller);
-        let refused = match self.in_doubt(request) {
+        let refused = match self.check_repeat(request) {
             Err(in_doubt) => Some(in_doubt),
             Ok(()) => (!short.is_empty()).then(|| HoldError::Short(short.into())),
         };
@@ -40,7 +41,7 @@ impl Book {
     }
 
     /// Refuses a repeat of a call in doubt.
-    pub(super) fn in_doubt(&self, request: &HoldRequest) -> Result<(), HoldError> {
+    pub(super) fn check_repeat(&self, request: &HoldRequest) -> Result<(), HoldError> {
         let same = |fingerprint| self.repeats.find(fingerprint, self.now);
         match request.fingerprint.and_then(same) {
             Some((hold, doubted_at)) => Err(HoldError::InDoubt { hold, doubted_at }),
@@ -48,7 +49,8 @@ impl Book {
         }
     }
 
-    /// Holds what is asked against every budget that covers `caller` and the account's floor.
+    /// Compares what is asked with the headroom of every budget that covers `caller`, and with what the
+    /// account has above the floor.
     pub(super) fn weigh(&mut self, request: &HoldRequest, caller: u32) -> Weighed {
         let (now, asked) = (self.now, asked(request));
         let mut weighed = Weighed::default();

@@ -10,14 +10,14 @@ use super::table::{Mark, Seen, Ticket};
 use crate::ledger::HoldId;
 use crate::proxy::quote_body::CallDigest;
 
-/// Of more identical calls under way at one time, the others are not asked after their clients: so
-/// many are no repeats.
+/// Of more identical calls than this under way at one time, the clients of the others are not looked at: so many
+/// calls are no repeats.
 const LOOKED_AT_MAX: usize = 16;
 /// The end of a connection may be told a moment after the repeat of its call came in on another.
 const LEAVING: Duration = Duration::from_millis(10);
 /// Whether a client that has closed its connection had its answer is known soon after.
 const CLOSING: Duration = Duration::from_millis(300);
-/// A client that says nothing for so long after its answer was written has it.
+/// A client that has said nothing for this long after its answer was written has it.
 const READING: SignedDuration = SignedDuration::from_secs(1);
 
 #[derive(Debug)]

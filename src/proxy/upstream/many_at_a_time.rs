@@ -19,7 +19,7 @@ use tokio::time::{Instant, timeout_at};
 use super::greeting::{NoGreeting, Overheard, ServesNone, UNSAID};
 use super::origin::Origin;
 use super::queue::Queue;
-use super::sender::{Sender, Used};
+use super::sender::Sender;
 use crate::proxy::body::{BodyError, OutgoingBody};
 use crate::proxy::link::Link;
 
@@ -47,7 +47,14 @@ type Connection = http2::Connection<Overheard, OutgoingBody, TokioExecutor>;
 
 /// Those there are, the oldest first: there are more than one where one has no room for all.
 #[derive(Default)]
-pub(super) struct Shared(Vec<Used<ManyAtATime>>);
+pub(super) struct Shared(Vec<Pooled>);
+
+/// One of them, as the pool has it.
+struct Pooled {
+    sender: ManyAtATime,
+    /// When it was first seen without an exchange; `None` since it was taken for one.
+    rests_since: Option<Instant>,
+}
 
 impl ManyAtATime {
     /// When the upstream has said how many exchanges it serves at a time, for which it has `within`, until `by`.
@@ -128,6 +135,19 @@ impl ManyAtATime {
     }
 }
 
+impl Pooled {
+    /// One exchange more, although others may be under way.
+    fn take(&mut self) -> ManyAtATime {
+        self.rests_since = None;
+        self.sender.clone()
+    }
+
+    /// Whether no exchange is on it, and since when: from the end of the last, however long that took.
+    fn rests(&mut self, now: Instant) -> Option<Instant> {
+        (self.sender.exchanges() == 0).then(|| *self.rests_since.get_or_insert(now))
+    }
+}
+
 fn locked(connection: &Mutex<Connection>) -> MutexGuard<'_, Connection> {
     connection.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -136,20 +156,23 @@ impl Shared {
     /// One more exchange on the oldest that has room.
     pub(super) fn take(&mut self, now: Instant, idle_timeout: Duration) -> Option<ManyAtATime> {
         self.sweep(now, idle_timeout);
-        let used = self.0.iter_mut().find(|used| used.sender.has_room())?;
-        used.last = now;
-        Some(used.sender.clone())
+        let pooled = self.0.iter_mut().find(|pooled| pooled.sender.has_room())?;
+        Some(pooled.take())
     }
 
     /// One that was made: for as many of those that wait as it has room for.
     pub(super) fn add(&mut self, sender: ManyAtATime, queue: &mut Queue) {
         self.give_room(queue);
         // Whoever waits has it, whatever room it has: nobody else makes one for that call.
-        let is_taken = give(&sender, true, queue);
+        let rests_since = None;
+        let mut pooled = Pooled {
+            sender,
+            rests_since,
+        };
+        let is_taken = give(&mut pooled, true, queue);
         // Made at the same time as one that has room for all: nobody needs it.
-        if is_taken || !self.0.iter().any(|used| used.sender.is_open()) {
-            let last = Instant::now();
-            self.0.push(Used { sender, last });
+        if is_taken || !self.0.iter().any(|pooled| pooled.sender.is_open()) {
+            self.0.push(pooled);
             self.give_room(queue);
         }
     }
@@ -157,30 +180,32 @@ impl Shared {
     /// An exchange has ended: others have its room, or the connection rests, if no more do than may.
     pub(super) fn ended(&mut self, queue: &mut Queue, idle_max: usize) {
         self.give_room(queue);
-        let mut resting = 0;
-        self.0.retain(|used| {
-            resting += usize::from(used.sender.exchanges() == 0);
-            used.sender.exchanges() > 0 || resting <= idle_max
+        let (now, mut resting) = (Instant::now(), 0);
+        self.0.retain_mut(|pooled| {
+            let rests = pooled.rests(now).is_some();
+            resting += usize::from(rests);
+            !rests || resting <= idle_max
         });
     }
 
     /// Gives those that wait the room there is.
     fn give_room(&mut self, queue: &mut Queue) {
-        for used in self.0.iter_mut().filter(|used| used.sender.is_open()) {
-            while !queue.is_empty() && used.sender.has_room() && give(&used.sender, false, queue) {
-                used.last = Instant::now();
-            }
+        for pooled in self.0.iter_mut().filter(|pooled| pooled.sender.is_open()) {
+            while pooled.sender.has_room() && give(pooled, false, queue) {}
         }
     }
 
-    /// Lets go of those that were last taken too long ago, and of those that were closed meanwhile. Exchanges
-    /// that are under way end on them.
+    /// Lets go of those that rested too long, and of those that were closed meanwhile: exchanges that are
+    /// under way end on them.
     pub(super) fn sweep(&mut self, now: Instant, idle_timeout: Duration) {
-        (self.0).retain(|used| used.sender.is_open() && used.rested(now) < idle_timeout);
+        self.0.retain_mut(|pooled| {
+            let rested = |since| now.duration_since(since) >= idle_timeout;
+            pooled.sender.is_open() && !pooled.rests(now).is_some_and(rested)
+        });
     }
 }
 
-/// Gives one more exchange on `sender` to the first that still waits. Whether anybody did.
-fn give(sender: &ManyAtATime, is_new: bool, queue: &mut Queue) -> bool {
-    !queue.is_empty() && (queue.give(Sender::Http2(sender.clone()), is_new)).is_none()
+/// Gives one more exchange on a connection to the first that still waits. Whether anybody did.
+fn give(pooled: &mut Pooled, is_new: bool, queue: &mut Queue) -> bool {
+    !queue.is_empty() && queue.give(Sender::Http2(pooled.take()), is_new).is_none()
 }

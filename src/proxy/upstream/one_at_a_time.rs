@@ -10,7 +10,6 @@ use tokio::task::AbortHandle;
 use tokio::time::Instant;
 
 use super::origin::{Origin, origin_form};
-use super::sender::Used;
 use crate::proxy::body::OutgoingBody;
 use crate::proxy::link::Link;
 
@@ -27,7 +26,12 @@ pub(super) struct OneAtATime {
 
 /// Those at rest, the one used last at the end. Some are not quite at the end of their last exchange.
 #[derive(Default)]
-pub(super) struct AtRest(Vec<Used<OneAtATime>>);
+pub(super) struct AtRest(Vec<Resting>);
+
+struct Resting {
+    sender: OneAtATime,
+    since: Instant,
+}
 
 impl OneAtATime {
     pub(super) async fn over(link: Link) -> hyper::Result<Self> {
@@ -81,15 +85,15 @@ impl AtRest {
         let mut place = self.0.len();
         while let Some(before) = place.checked_sub(1) {
             place = before;
-            let used = &self.0[place];
-            if used.rested(now) >= idle_timeout {
+            let resting = &self.0[place];
+            if now.duration_since(resting.since) >= idle_timeout {
                 // So did all before it.
                 self.0.drain(..=place);
                 return None;
             }
-            if used.sender.is_closed() {
+            if resting.sender.is_closed() {
                 self.0.remove(place);
-            } else if used.sender.is_ready() {
+            } else if resting.sender.is_ready() {
                 return Some(self.0.remove(place).sender);
             }
         }
@@ -99,14 +103,16 @@ impl AtRest {
     /// Lets `sender` rest, unless as many do as may.
     pub(super) fn add(&mut self, sender: OneAtATime, idle_max: usize) {
         if self.0.len() < idle_max {
-            let last = Instant::now();
-            self.0.push(Used { sender, last });
+            let since = Instant::now();
+            self.0.push(Resting { sender, since });
         }
     }
 
     /// Lets go of those that rested too long, and of those that were closed meanwhile.
     pub(super) fn sweep(&mut self, now: Instant, idle_timeout: Duration) {
-        (self.0).retain(|used| !used.sender.is_closed() && used.rested(now) < idle_timeout);
+        self.0.retain(|resting| {
+            !resting.sender.is_closed() && now.duration_since(resting.since) < idle_timeout
+        });
     }
 
     pub(super) fn len(&self) -> usize {

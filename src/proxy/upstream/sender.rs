@@ -22,12 +22,6 @@ pub(super) enum Sender {
     Http2(ManyAtATime),
 }
 
-/// A connection, and when it was used last.
-pub(super) struct Used<S> {
-    pub(super) sender: S,
-    pub(super) last: Instant,
-}
-
 impl Sender {
     /// Agrees on what is spoken over `link`, which lives for as long as a sender of it, or an answer
     /// that comes over it. That may take until `by`, which is so long (`within`) after it was begun to be made.
@@ -66,12 +60,5 @@ impl Sender {
             Self::Http1(one) => one.is_ready(),
             Self::Http2(_) => true,
         }
-    }
-}
-
-impl<S> Used<S> {
-    /// For how long it has not been used.
-    pub(super) fn rested(&self, now: Instant) -> Duration {
-        now.duration_since(self.last)
     }
 }

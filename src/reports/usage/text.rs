@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::{Checked, DearLine, UsageLine, UsageReport, UsageSums};
 use crate::credits::Credits;
-use crate::reports::text::{plain, printable, table, utc};
+use crate::reports::tables::{plain, printable, table, utc};
 
 /// Writes it as tables for a terminal.
 pub fn usage_text(report: &UsageReport) -> String {

@@ -12,7 +12,7 @@ use crate::account::transactions::page::Page;
 use crate::account::transactions::span::Stop;
 use crate::transaction::Transaction;
 
-/// So often the place may be lost before a page brings news. Each time it is looked for twice as far
+/// How many times the place may be lost before a page brings news. Each time it is looked for twice as far
 /// away, so that this is enough for any list.
 const MISSES_MAX: u32 = 16;
 

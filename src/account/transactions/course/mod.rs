@@ -22,9 +22,9 @@ use super::recent::{Novelty, Recent};
 use super::span::{PullReport, PullSettings, Span, Stop};
 use crate::transaction::{Transaction, TransactionSource};
 
-/// So many unreadable rows are named; the others are counted.
+/// How many unreadable rows are named; the others are only counted.
 const UNREADABLE_NAMED: usize = 20;
-/// So many pages in a row may show nothing new, because the list moved on by as much.
+/// How many pages in a row may show nothing new, because the list moved on by as much.
 const REPEATS_MAX: usize = 8;
 
 /// A row that is new, or says something else than before.

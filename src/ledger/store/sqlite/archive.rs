@@ -13,7 +13,7 @@ use crate::ledger::window::{at_micros, quarter_of};
 
 use super::SqliteStore;
 use super::connection::{self, ARCHIVE_ID, WITH_ARCHIVES, open_reading, unusable};
-use super::read::SqliteReader;
+use super::reader::SqliteReader;
 use super::schema;
 
 /// Entries copied in one transaction, which is as long as a reader keeps the log from beginning anew.

@@ -12,7 +12,7 @@ use crate::ledger::window::at_micros;
 use super::codes::{CHANGES, SAVINGS, code, decoded};
 use super::connection::WITH_CHANGES;
 use super::names::Numbers;
-use super::read::SqliteReader;
+use super::reader::SqliteReader;
 
 const PUT_CHANGE: &str = "INSERT INTO changes (name, at, who, what, about, detail, reason) \
      VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT (name) DO NOTHING";

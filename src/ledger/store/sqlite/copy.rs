@@ -9,7 +9,7 @@ use rusqlite::backup::{Backup, StepResult};
 
 use crate::ledger::store::{Reader, StoreError};
 
-use super::read::SqliteReader;
+use super::reader::SqliteReader;
 
 /// Pages copied between two breaths of a backup: 4 MiB, so that a writer waits for milliseconds.
 const BACKUP_PAGES: i32 = 1_024;

@@ -10,7 +10,7 @@ use super::connection::{WITH_ARCHIVES, WITH_DIGESTS};
 use super::digests;
 use super::mark;
 use super::months::summed;
-use super::read::SqliteReader;
+use super::reader::SqliteReader;
 
 /// A sum's columns, in the order [`SqliteReader::sum_rows`] reads them.
 const SUM: &str = "SELECT began_quarter, recorded_quarter, team, \"key\", operation, calls, settled \

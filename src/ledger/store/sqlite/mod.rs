@@ -18,6 +18,7 @@ mod months;
 mod names;
 mod of_team;
 mod read;
+mod reader;
 mod records;
 mod schema;
 mod since;
@@ -41,7 +42,7 @@ use names::Numbers;
 use since::Since;
 
 pub use archive::open_archive;
-pub use read::SqliteReader;
+pub use reader::SqliteReader;
 pub use soundness::check_closed;
 
 /// The writing side of a ledger file. Does not take the ledger's lock: see [`open_locked`].

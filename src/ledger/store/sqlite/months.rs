@@ -12,7 +12,7 @@ use crate::ledger::store::StoreError;
 use crate::ledger::window::{QUARTER_MICROS, month_from, month_of, month_start};
 
 use super::connection::WITH_ARCHIVES;
-use super::read::SqliteReader;
+use super::reader::SqliteReader;
 
 /// Team, key, operation.
 pub(super) type Numbers = (i64, i64, i64);

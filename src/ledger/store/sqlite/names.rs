@@ -10,7 +10,7 @@ use crate::ids::{BudgetId, KeyId, OperationName, TeamId};
 use crate::ledger::entry::Origin;
 use crate::ledger::store::StoreError;
 
-/// So many names of one sort are remembered: more than anybody configures. The words that the account has for its
+/// How many names of one sort are remembered: more than anybody configures. The words that the account has for its
 /// rows are the account's, and may be as many as there are rows.
 const REMEMBERED_MAX: usize = 65_536;
 

@@ -8,7 +8,7 @@ use crate::ids::TeamId;
 use crate::ledger::entry::Entry;
 use crate::ledger::store::StoreError;
 
-use super::read::{ENTRY, SqliteReader};
+use super::reader::{ENTRY, SqliteReader};
 
 impl SqliteReader {
     /// Without an index by team, which every call would pay for: the entries of all teams are

@@ -21,7 +21,7 @@ use crate::transaction::{Transaction, TransactionId};
 
 use super::codes::{FINDINGS, SOURCES, STATUSES, WAYS, code, decoded};
 use super::connection::WITH_RECORDS;
-use super::read::SqliteReader;
+use super::reader::SqliteReader;
 
 /// The columns of a row, in the order [`SqliteReader::row`] reads them.
 const TRANSACTION: &str = "SELECT source, id, at, kind, amount, status FROM transactions";

@@ -16,7 +16,7 @@ use crate::ledger::window::quarter_of;
 use super::digests;
 use super::mark::{self, MARK_EVERY, MARK_WITHIN, Moves};
 use super::months::{Charged, Place, summed};
-use super::read::{ENTRY, SqliteReader};
+use super::reader::{ENTRY, SqliteReader};
 
 /// See the module's words.
 #[derive(Debug)]

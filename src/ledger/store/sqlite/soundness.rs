@@ -15,7 +15,7 @@ use crate::ledger::store::{HearMigrating, StoreError};
 use crate::ledger::verify;
 
 use super::connection::{LEDGER_ID, unusable};
-use super::read::SqliteReader;
+use super::reader::SqliteReader;
 use super::schema::migrate;
 use super::wal::{self, beside};
 
