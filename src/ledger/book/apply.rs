@@ -111,7 +111,7 @@ impl Book {
         for tally in &mut self.tallies {
             if Some(&tally.budget.id) == entry.budget.as_ref() {
                 tally.advance(self.now);
-                tally.grant(entry.recorded_at, entry.amount);
+                tally.grant(entry.began_at, entry.amount);
             }
         }
     }

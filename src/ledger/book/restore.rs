@@ -298,7 +298,7 @@ fn count_grants(
     for entry in reader.grants(start)? {
         for tally in tallies.iter_mut() {
             if Some(&tally.budget.id) == entry.budget.as_ref() {
-                tally.grant(entry.recorded_at, entry.amount);
+                tally.grant(entry.began_at, entry.amount);
             }
         }
     }

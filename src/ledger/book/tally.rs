@@ -181,21 +181,21 @@ impl Tally {
         }
     }
 
-    /// Adds a grant that was recorded at `recorded_at`. What is taken back is taken from what was
+    /// Adds a grant that was decided at `granted_at`. What is taken back is taken from what was
     /// given last in this window, and never more than that: then it does not matter which earlier
     /// grants have left a rolling window since, or are not read again at a start.
-    pub(super) fn grant(&mut self, recorded_at: Timestamp, amount: Credits) {
+    pub(super) fn grant(&mut self, granted_at: Timestamp, amount: Credits) {
         let micros = i128::from(amount.micros());
         if micros >= 0 {
             let change = Amounts {
                 granted: micros,
                 ..Amounts::default()
             };
-            return self.add(recorded_at, change);
+            return self.add(granted_at, change);
         }
         match &mut self.counting {
             Counting::Fixed { window, sums } => {
-                if window.contains(recorded_at) {
+                if window.contains(granted_at) {
                     sums.granted = (sums.granted + micros).max(0);
                 }
             }
