@@ -40,7 +40,7 @@ use checkpoint::Checkpoints;
 use names::Numbers;
 use since::Since;
 
-pub use archive::open_archive;
+pub use archive::{open_archive, sync_archive};
 pub use read::SqliteReader;
 pub use soundness::check_closed;
 
