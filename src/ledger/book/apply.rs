@@ -109,7 +109,7 @@ impl Book {
 
     fn grant(&mut self, entry: &Entry) {
         for tally in &mut self.tallies {
-            if Some(&tally.budget.id) == entry.budget.as_ref() {
+            if tally.is_granted_by(entry) {
                 tally.advance(self.now);
                 tally.grant(entry.began_at, entry.amount);
             }

@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use crate::credits::Credits;
 
 use crate::ledger::budget::{Budget, BudgetStatus};
+use crate::ledger::entry::Entry;
 use crate::ledger::levels::Level;
 use crate::ledger::request::BudgetShort;
 use crate::ledger::window::{RollingSteps, Window, WindowRule};
@@ -179,6 +180,14 @@ impl Tally {
                 }
             }
         }
+    }
+
+    /// Whether a grant makes room here: it was made for this budget, and for windows such as it has now.
+    /// Under another rule one that had ended would be in a window again. What was granted before this was
+    /// written down counts by the budget alone.
+    pub(super) fn is_granted_by(&self, entry: &Entry) -> bool {
+        let is_rule = |print| print == self.budget.window.fingerprint();
+        entry.budget.as_ref() == Some(&self.budget.id) && entry.fingerprint.is_none_or(is_rule)
     }
 
     /// Adds a grant that was decided at `granted_at`. What is taken back is taken from what was
