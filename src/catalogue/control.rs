@@ -9,6 +9,12 @@ pub(super) struct Controls<'b, 'a> {
     pub(super) root: &'b Node<'a>,
 }
 
+/// A control that bounds rows, and where it stands.
+pub(super) struct Bound<'b, 'a> {
+    pub(super) rows: u64,
+    pub(super) node: &'b Node<'a>,
+}
+
 impl<'b, 'a> Controls<'b, 'a> {
     /// The value at a place, `null` included. An enclosing value that is neither an object nor
     /// `null` is an error.
@@ -33,21 +39,25 @@ impl<'b, 'a> Controls<'b, 'a> {
         }
     }
 
-    /// A bound on rows: a whole number of at least 1. The upstream takes an integer in a string
+    /// A bound on rows: a whole number of at least `least`. The upstream takes an integer in a string
     /// and an integral float for that integer.
-    pub(super) fn bound(&self, place: &Place) -> Result<Option<u64>, QuoteError> {
+    pub(super) fn bound(&self, place: &Place, least: u64) -> Result<Option<u64>, QuoteError> {
         match self.find(place)? {
             None => Ok(None),
-            Some(node) => read_bound(node, place),
+            Some(node) => read_bound(node, place, least),
         }
     }
 
     /// A bound with several spellings: the first that is present counts. If that one is `null`
     /// there is no bound, whatever the others say, because the upstream may read it so.
-    pub(super) fn first_bound(&self, places: &[Place]) -> Result<Option<u64>, QuoteError> {
+    pub(super) fn first_bound(
+        &self,
+        places: &[Place],
+    ) -> Result<Option<Bound<'b, 'a>>, QuoteError> {
         for place in places {
             if let Some(node) = self.find(place)? {
-                return read_bound(node, place);
+                let rows = read_bound(node, place, 1)?;
+                return Ok(rows.map(|rows| Bound { rows, node }));
             }
         }
         Ok(None)
@@ -67,6 +77,23 @@ impl<'b, 'a> Controls<'b, 'a> {
         Ok(None)
     }
 
+    /// The flags that are read as false and are not written `false`.
+    pub(super) fn false_in_other_words(
+        &self,
+        places: &[Place],
+    ) -> Result<Vec<&'b Node<'a>>, QuoteError> {
+        let mut found = Vec::new();
+        for place in places {
+            if let Some(node) = self.find(place)?
+                && !matches!(node.value, Value::Bool(_))
+                && read_flag(node, place)? == Some(false)
+            {
+                found.push(node);
+            }
+        }
+        Ok(found)
+    }
+
     /// Whether a flag is set. Of several spellings the first that says something counts.
     pub(super) fn flag(&self, places: &[Place]) -> Result<bool, QuoteError> {
         for place in places {
@@ -83,7 +110,7 @@ pub(super) fn unreadable(what: impl Into<String>) -> QuoteError {
     QuoteError::Unreadable(what.into())
 }
 
-fn read_bound(node: &Node<'_>, place: &Place) -> Result<Option<u64>, QuoteError> {
+fn read_bound(node: &Node<'_>, place: &Place, least: u64) -> Result<Option<u64>, QuoteError> {
     let read = match &node.value {
         Value::Null => return Ok(None),
         Value::Number(digits) => whole_number(digits),
@@ -91,10 +118,10 @@ fn read_bound(node: &Node<'_>, place: &Place) -> Result<Option<u64>, QuoteError>
         _ => WholeNumber::No,
     };
     match read {
-        WholeNumber::Is(0) | WholeNumber::No => Err(unreadable(format!(
-            "{place} is not a whole number of at least 1"
+        WholeNumber::Is(bound) if bound >= least => Ok(Some(bound)),
+        WholeNumber::Is(_) | WholeNumber::No => Err(unreadable(format!(
+            "{place} is not a whole number of at least {least}"
         ))),
-        WholeNumber::Is(bound) => Ok(Some(bound)),
         WholeNumber::TooLarge => Err(QuoteError::TooLarge),
     }
 }

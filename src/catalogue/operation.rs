@@ -145,6 +145,8 @@ pub enum Count {
 pub struct RowLimit {
     /// Where the upstream reads it: dotted, e.g. `lead_search_criteria.limit_by`.
     pub at: Place,
+    /// The documented minimum: a bound below it may be none at all.
+    pub minimum: u64,
     /// The documented maximum, quoted and written when the body has no bound.
     pub maximum: u64,
     /// Spellings of a control that lowers the bound; the first that is present is the one the

@@ -2,7 +2,9 @@
 //!
 //! Every rule errs upwards. A bound above the documented maximum is quoted as asked, because the
 //! upstream may allow it. Where the body has no bound one is written in, so that the quote is
-//! one; the rest of the body leaves byte for byte as it came.
+//! one. A bound or a `false` in another spelling than the documented one is written in that, so that
+//! nothing rests on how the upstream reads the other; the rest of the body leaves byte for byte as it
+//! came.
 
 use std::ops::Range;
 
@@ -34,6 +36,8 @@ pub struct Quote {
     pub body: Option<Bytes>,
     /// Units it can take at most, without extras.
     pub items: u64,
+    /// The fewest that such a call can ask for.
+    pub items_min: u64,
     /// The part of the amount that fewer items would not lessen.
     pub fixed: Credits,
 }
@@ -47,6 +51,9 @@ impl Quote {
         let room = micros(room.saturating_sub(self.fixed));
         let fits = (room * u128::from(self.items)).checked_div(of_items);
         let fits = fits.map_or(0, |fits| u64::try_from(fits).unwrap_or(u64::MAX));
+        if fits < self.items_min {
+            return 0;
+        }
         fits.min(self.items)
     }
 }
@@ -86,6 +93,7 @@ pub fn quote(
             amount: Credits::ZERO,
             body: None,
             items: 0,
+            items_min: 0,
             fixed: Credits::ZERO,
         });
     }
@@ -114,10 +122,15 @@ pub fn quote(
     }
     let fixed = quoting.fixed;
     let body = quoting.rewritten();
+    let least = |part: &Part| match &part.count {
+        Count::Rows(limit) => limit.minimum,
+        Count::Flat(_) | Count::Items { .. } | Count::Body => 1,
+    };
     Ok(Quote {
         amount,
         body,
         items,
+        items_min: operation.parts.iter().map(least).max().unwrap_or(1),
         fixed,
     })
 }
@@ -132,6 +145,15 @@ impl From<BodyError> for QuoteError {
 struct Edit {
     span: Range<usize>,
     text: String,
+}
+
+impl Edit {
+    fn no(node: &Node<'_>) -> Self {
+        Self {
+            span: node.span.clone(),
+            text: "false".to_owned(),
+        }
+    }
 }
 
 struct Quoting<'q, 'a> {
@@ -168,6 +190,7 @@ impl Quoting<'_, '_> {
                 (true, ExtraUnits::Fixed(count)) => count,
                 (false, _) => self.items_with(&part.count, &extra.flags)?,
             };
+            self.write_false(&extra.flags)?;
             let more = self.times(extra.price.as_str(), count)?;
             if is_flat || matches!(extra.units, ExtraUnits::Fixed(_)) {
                 self.fixed = self.fixed.saturating_add(more);
@@ -203,7 +226,7 @@ impl Quoting<'_, '_> {
     }
 
     /// How many entries of the counted arrays set the flag for themselves.
-    fn items_with(&self, count: &Count, flags: &[Place]) -> Result<u64, QuoteError> {
+    fn items_with(&mut self, count: &Count, flags: &[Place]) -> Result<u64, QuoteError> {
         let Count::Items { arrays, .. } = count else {
             return Ok(0);
         };
@@ -216,9 +239,12 @@ impl Quoting<'_, '_> {
                 continue;
             }
             for root in &body::elements(self.body, array.span.clone())? {
-                if (Controls { root }).flag(flags)? {
+                let item = Controls { root };
+                if item.flag(flags)? {
                     found = found.saturating_add(1);
                 }
+                let otherwise = item.false_in_other_words(flags)?;
+                self.edits.extend(otherwise.into_iter().map(Edit::no));
             }
         }
         Ok(found)
@@ -227,7 +253,14 @@ impl Quoting<'_, '_> {
     /// The rows that may come back. Writes a bound into the body if it has none.
     fn rows(&mut self, limit: &RowLimit) -> Result<u64, QuoteError> {
         let lowered = self.controls.first_bound(&limit.lowered_by)?;
-        if let Some(asked) = self.controls.bound(&limit.at)? {
+        if let Some(ceiling) = &lowered {
+            self.write_digits(ceiling.node, ceiling.rows);
+        }
+        let lowered = lowered.map(|ceiling| ceiling.rows);
+        if let Some(asked) = self.controls.bound(&limit.at, limit.minimum)? {
+            if let Some(node) = self.controls.find(&limit.at)? {
+                self.write_digits(node, asked);
+            }
             return Ok(lowered.map_or(asked, |ceiling| asked.min(ceiling)));
         }
         let listed = self.controls.first_length(&limit.listed_in)?;
@@ -246,7 +279,7 @@ impl Quoting<'_, '_> {
                 });
             }
         };
-        let written = written.clamp(1, limit.maximum);
+        let written = written.clamp(limit.minimum, limit.maximum);
         let name = &limit.at.name;
         match (enclosing, &limit.at.within) {
             (Some(object), _) => self.write(object, name, &written.to_string()),
@@ -259,6 +292,22 @@ impl Quoting<'_, '_> {
             _ => return Ok(limit.maximum),
         }
         Ok(written)
+    }
+
+    /// Writes a number in plain digits where it stands in another spelling.
+    fn write_digits(&mut self, node: &Node<'_>, number: u64) {
+        let text = number.to_string();
+        if self.body.get(node.span.clone()) != Some(text.as_bytes()) {
+            let span = node.span.clone();
+            self.edits.push(Edit { span, text });
+        }
+    }
+
+    /// Writes flags that are read as false, and say so in other words, as `false`.
+    fn write_false(&mut self, flags: &[Place]) -> Result<(), QuoteError> {
+        let otherwise = self.controls.false_in_other_words(flags)?;
+        self.edits.extend(otherwise.into_iter().map(Edit::no));
+        Ok(())
     }
 
     /// Gives a member of an object a value: in the place of its `null`, or as a new first member.
@@ -285,6 +334,8 @@ impl Quoting<'_, '_> {
             return None;
         }
         self.edits.sort_by_key(|edit| edit.span.start);
+        // Two extras may have one flag.
+        self.edits.dedup_by(|one, other| one.span == other.span);
         let added: usize = self.edits.iter().map(|edit| edit.text.len()).sum();
         let mut whole = Vec::with_capacity(self.body.len() + added);
         let mut from = 0;

@@ -18,9 +18,15 @@ pub enum AskError {
     /// Nobody listens: no guard is running on this ledger.
     #[error("no guard is running on this ledger")]
     NobodyThere,
-    /// Somebody does, but the asking failed.
+    /// Somebody does, but the asking failed: nothing is done.
     #[error("the running guard could not be asked (only its own user may): {0}")]
     Failed(String),
+    /// It was asked, and nobody knows what became of it.
+    #[error(
+        "the running guard was asked and has not said what became of it ({0}): it may be done, or be done yet. Look \
+         at `report --changes` before you ask again"
+    )]
+    NoAnswer(String),
 }
 
 /// Sends `question` to the guard that listens at `socket`, and waits for its reply.
@@ -30,16 +36,16 @@ pub fn ask(socket: &Path, question: &Question) -> Result<Reply, AskError> {
         io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => AskError::NobodyThere,
         _ => failed(&error),
     })?;
-    let timeout = Some(match question.command {
+    let timeout = match question.command {
         Command::Reconcile {} | Command::Archive { .. } => RECONCILE_TIMEOUT,
         Command::Resolve { .. }
         | Command::Grant { .. }
         | Command::Pause { .. }
         | Command::Resume { .. }
         | Command::Reload {} => ANSWER_TIMEOUT,
-    });
+    };
     stream
-        .set_read_timeout(timeout)
+        .set_read_timeout(Some(timeout))
         .map_err(|error| failed(&error))?;
     let mut line = serde_json::to_string(question).map_err(|error| failed(&error))?;
     line.push('\n');
@@ -47,8 +53,57 @@ pub fn ask(socket: &Path, question: &Question) -> Result<Reply, AskError> {
         .write_all(line.as_bytes())
         .map_err(|error| failed(&error))?;
     let mut reply = String::new();
-    BufReader::new(stream)
-        .read_line(&mut reply)
-        .map_err(|error| failed(&error))?;
-    serde_json::from_str(&reply).map_err(|error| failed(&error))
+    let read = BufReader::new(stream).read_line(&mut reply);
+    let no_answer = |why: &dyn std::fmt::Display| AskError::NoAnswer(why.to_string());
+    match read {
+        Ok(0) => Err(no_answer(&"it ended, or is ending")),
+        Ok(_) => serde_json::from_str(&reply).map_err(|error| no_answer(&error)),
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+            Err(no_answer(&format_args!("within {timeout:?}")))
+        }
+        Err(error) => Err(no_answer(&error)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::net::UnixListener;
+    use std::thread;
+
+    use super::*;
+
+    /// A guard that is killed with a command in its hands may have done it: told otherwise, somebody would
+    /// grant a second time.
+    #[test]
+    fn a_guard_that_was_asked_and_says_nothing_is_not_told_as_one_that_was_not_asked() {
+        let folder = tempfile::tempdir().unwrap();
+        let socket = folder.path().join("ledger.sock");
+        let question = Question {
+            command: Command::Grant {
+                budget: "month".into(),
+                amount: "5".parse().unwrap(),
+            },
+            who: "ann".into(),
+            reason: "the campaign is on".into(),
+        };
+        for said in ["", "{\"done\":"] {
+            let listener = UnixListener::bind(&socket).unwrap();
+            let dying = thread::spawn(move || {
+                let (mut stream, _) = listener.accept().unwrap();
+                let mut line = String::new();
+                BufReader::new(&stream).read_line(&mut line).unwrap();
+                stream.write_all(said.as_bytes()).unwrap();
+                line
+            });
+            let error = ask(&socket, &question).unwrap_err();
+            assert!(dying.join().unwrap().contains("\"budget\":\"month\""));
+            let words = error.to_string();
+            assert!(words.contains("it may be done, or be done yet"), "{words}");
+            std::fs::remove_file(&socket).unwrap();
+        }
+        assert!(matches!(
+            ask(&socket, &question),
+            Err(AskError::NobodyThere)
+        ));
+    }
 }

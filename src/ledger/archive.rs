@@ -6,7 +6,7 @@
 //! nothing twice:
 //!
 //! 1. the entries are copied into a new file, which is synced and only then given its name;
-//! 2. the file is read again and held against the ledger by a digest of every entry;
+//! 2. the file is read again, held against the ledger by a digest of every entry, and synced again;
 //! 3. one commit writes the archive's line into the ledger: from here on its entries are read there;
 //! 4. they are removed from the ledger, some at a time. Whatever is left over when the process dies is
 //!    ignored, and removed after the next start.
@@ -21,7 +21,7 @@ use super::digest::EntriesDigest;
 use super::entry::{Entry, HoldId};
 use super::handle::Ledger;
 use super::request::LedgerError;
-use super::store::{Reader, StoreError, open_archive};
+use super::store::{Reader, StoreError, open_archive, sync_archive};
 use super::window::quarter_of;
 use super::writer::Request;
 use crate::counted::counted;
@@ -228,6 +228,8 @@ pub fn checked_archive(
     if let Some(defect) = archive.defects()?.pop() {
         return Err(differs(defect));
     }
+    // The file may have been copied here, or its writer have died before its name was on disk.
+    sync_archive(path)?;
     Ok(Archived {
         span,
         digest: ours,

@@ -39,7 +39,8 @@ impl FromStr for HoldId {
 }
 
 /// What makes two calls the same call: a digest of client, operation and body, made by the proxy.
-/// Kept in the `held` entry, so that a repeat is known after a restart.
+/// Kept in the `held` entry, so that a repeat is known after a restart. In the entry of a grant: a digest
+/// of the rule of the window it is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Fingerprint(pub u64);
 
@@ -325,7 +326,7 @@ pub struct Entry {
     pub job: Option<JobId>,
     /// The budget, for a grant.
     pub budget: Option<BudgetId>,
-    /// What a repeat of the call is recognised by, for a held entry.
+    /// What a repeat of the call is recognised by, for a held entry; what the window is, for a grant.
     pub fingerprint: Option<Fingerprint>,
     /// What it rests on.
     pub evidence: Option<Note>,

@@ -7,6 +7,9 @@
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp, ToSpan};
+use sha2::{Digest, Sha256};
+
+use super::entry::Fingerprint;
 
 /// Microseconds in a quarter hour, the grain of the derived sums. Every time zone in use today is a
 /// whole number of quarter hours away from UTC, so calendar windows begin and end on this grid.
@@ -123,6 +126,28 @@ impl Window {
 }
 
 impl WindowRule {
+    /// What tells it from other rules. It is kept in ledgers, so these words never change.
+    pub(super) fn fingerprint(&self) -> Fingerprint {
+        let text = match self {
+            Self::Calendar { unit, zone } => {
+                let unit = match unit {
+                    CalendarUnit::Day => "day",
+                    CalendarUnit::Week => "week",
+                    CalendarUnit::Month => "month",
+                    CalendarUnit::Quarter => "quarter",
+                    CalendarUnit::Year => "year",
+                };
+                // Settings name a zone; only one made by a program has no name.
+                format!("{unit} {}", zone.iana_name().unwrap_or_default())
+            }
+            Self::Rolling(span) => format!("rolling {}", span.as_nanos()),
+            Self::Total => "total".to_owned(),
+        };
+        let mut first = [0; 8];
+        first.copy_from_slice(&Sha256::digest(text)[..8]);
+        Fingerprint(u64::from_be_bytes(first))
+    }
+
     /// The window that `now` belongs to. For a rolling rule: from the oldest step still counted,
     /// without an end.
     pub fn window_at(&self, now: Timestamp) -> Window {

@@ -194,6 +194,25 @@ fn legacy_searches_are_held_at_the_dearer_price() {
     }
 }
 
+/// The dossier has it above 1, and all up to 1600 are taken without one: whether 1 is a bound nobody knows.
+#[test]
+fn a_bound_below_the_documented_least_is_refused_and_never_written() {
+    for one in ["1", "\"1\"", "1.0"] {
+        let what = refused(
+            "legacy_companies_by_icp",
+            &format!(r#"{{"limit_by":{one}}}"#),
+        );
+        assert!(
+            what.contains("limit_by is not a whole number of at least 2"),
+            "{what}"
+        );
+    }
+    let least = quoted("legacy_companies_by_icp", "{}", Unbounded::Limit(1)).unwrap();
+    assert_eq!(least.body.as_deref(), Some(&br#"{"limit_by":2}"#[..]));
+    assert_eq!(least.amount.to_string(), "0.08");
+    assert_eq!(least.items_within("0.07".parse().unwrap()), 0);
+}
+
 #[test]
 fn what_is_not_charged_takes_nothing_whatever_its_body() {
     for operation in catalogue().operations() {
@@ -254,7 +273,7 @@ fn as_many_items_as_are_told_fit_into_the_room_and_not_one_more() {
                 let less = of_items(operation, body, fits).amount;
                 assert!(less <= room, "{operation} {body} {fits}: {less} of {room}");
             }
-            let more = of_items(operation, body, fits + 1).amount;
+            let more = of_items(operation, body, (fits + 1).max(asked.items_min)).amount;
             assert!(more > room, "{operation} {body} {fits}: {more} of {room}");
         }
     }

@@ -53,11 +53,64 @@ fn a_bound_is_written_where_the_upstream_reads_it() {
 
 #[test]
 fn a_body_with_a_bound_is_left_alone() {
-    for body in [r#"{"limit_by":25}"#, r#"{"limit_by":"9999"}"#] {
+    for body in [r#"{"limit_by":25}"#, r#"{ "limit_by" : 9999 }"#] {
         for unbounded in [Unbounded::Maximum, Unbounded::Refuse, Unbounded::Limit(3)] {
             let quote = quoted("search_realtime_leads", body, unbounded).unwrap();
             assert_eq!(quote.body, None);
         }
+    }
+}
+
+#[test]
+fn a_bound_or_a_false_in_another_spelling_is_sent_in_the_documented_one() {
+    let table = [
+        (
+            "search_database_leads",
+            r#"{"limit_by":"25"}"#,
+            r#"{"limit_by":25}"#,
+            "0.5",
+        ),
+        (
+            "search_database_leads",
+            r#"{"a":1,"limit_by": 2.5e1 }"#,
+            r#"{"a":1,"limit_by": 25 }"#,
+            "0.5",
+        ),
+        (
+            "search_realtime_leads",
+            r#"{"max_profiles_scanned":"5","limit_by":100.0,"full_data":"No","include_full_profile":0}"#,
+            r#"{"max_profiles_scanned":5,"limit_by":100,"full_data":false,"include_full_profile":false}"#,
+            "0.2",
+        ),
+        (
+            "search_realtime_leads",
+            r#"{"include_full_profile":"false"}"#,
+            r#"{"limit_by":2400,"include_full_profile":false}"#,
+            "96",
+        ),
+        (
+            "enrich_database_leads_bulk",
+            r#"{"posts":"off","leads":[{"posts":"0"},{"posts":true},{"comments":"FALSE"}]}"#,
+            r#"{"posts":false,"leads":[{"posts":false},{"posts":true},{"comments":false}]}"#,
+            "0.08",
+        ),
+        (
+            "search_realtime_company_leads",
+            r#"{"company_search_criteria":{"limit_by":"3"},"lead_search_criteria":{"include_emails":"no","limit_by":"4"}}"#,
+            r#"{"company_search_criteria":{"limit_by":3},"lead_search_criteria":{"include_emails":false,"limit_by":4}}"#,
+            "0.28",
+        ),
+    ];
+    for (operation, body, expected, credits) in table {
+        let quote = quoted(operation, body, Unbounded::Maximum).unwrap();
+        let sent = quote.body.as_deref().unwrap_or(body.as_bytes());
+        assert_eq!(std::str::from_utf8(sent).unwrap(), expected);
+        assert_eq!(quote.amount.to_string(), credits, "{body}");
+    }
+    // What would be read as true is not made so, and what says nothing stays.
+    for body in [r#"{"id":"x","posts":"yes"}"#, r#"{"id":"x","posts":""}"#] {
+        let quote = quoted("enrich_database_lead", body, Unbounded::Maximum).unwrap();
+        assert_eq!(quote.body, None, "{body}");
     }
 }
 

@@ -3,14 +3,16 @@
 use std::time::Duration;
 
 use generect_guard::clock::Clock;
-use generect_guard::ledger::{Ending, EntryKind, Hold, HoldError, Ledger, Settings, WindowRule};
+use generect_guard::ledger::{
+    CalendarUnit, Ending, EntryKind, Grant, Hold, HoldError, Ledger, Settings, WindowRule,
+};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
-use crate::failing::{Fault, Faults, failing, until_writable};
+use crate::failing::{Fault, Faults, failing, failing_store, until_writable};
 use crate::support::{
-    NOON, Place, assert_sound, at, budget, micros, no, one_budget, request, settle, stated,
-    with_budgets,
+    NOON, Place, assert_sound, at, budget, calendar, micros, no, one_budget, request, settle,
+    start, stated, with_budgets,
 };
 
 #[tokio::test]
@@ -34,6 +36,62 @@ async fn a_failed_commit_drops_the_new_hold_and_keeps_the_ending() {
             assert_eq!(place.reader().tail().unwrap().seq, 2);
             place.assert_sound();
         }
+    }
+}
+
+/// Finance has exported the month by then, and its export must stay what it is. The grant was for the window
+/// it was decided in, and makes no room in the next.
+#[tokio::test]
+async fn what_a_failing_disk_keeps_over_the_end_of_a_month_is_not_recorded_in_the_month_that_is_over()
+ {
+    let [november, december] = ["2026-11-01T00:00:00Z", "2026-12-01T00:00:00Z"].map(at);
+    let month = with_budgets(vec![budget("month", 1_000, calendar(CalendarUnit::Month))]);
+    for place in Place::both() {
+        let clock = Clock::manual(at("2026-11-30T23:59:50Z"));
+        let (store, faults) = failing_store(&place);
+        let ledger = start(store, month.clone(), &clock);
+        let [one, other] = [100, 200].map(|quote| ledger.hold(request("growth", quote)));
+        let (one, other) = (one.await.unwrap(), other.await.unwrap());
+        faults.set(Fault::BeforeLanding, false);
+        let more = Grant {
+            budget: "month".into(),
+            amount: micros(50),
+            who: "ann".into(),
+            reason: "the campaign is on".into(),
+        };
+        let asking = tokio::spawn({
+            let ledger = ledger.clone();
+            async move { ledger.grant(more).await }
+        });
+        settle(one, 40);
+        while ledger.writable() {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        settle(other, 70);
+        clock.set(at("2026-12-01T00:20:00Z"));
+        let exported = || {
+            let reader = place.reader();
+            reader.entries_recorded(november, december, 0, 100).unwrap()
+        };
+        let before = exported();
+        faults.set(Fault::None, false);
+        until_writable(&ledger).await;
+        let granted = asking.await.unwrap().unwrap();
+        let live = ledger.budgets().await.unwrap();
+        let sums = (live[0].granted, live[0].settled, live[0].held);
+        assert_eq!(sums, (micros(0), micros(0), micros(0)), "another window");
+        ledger.close().await.unwrap();
+        assert_eq!(exported(), before);
+        let later = place
+            .reader()
+            .entries_recorded(december, at("2027-01-01T00:00:00Z"), 0, 9);
+        let later = later.unwrap();
+        assert_eq!(later.len(), 3);
+        assert!(later.contains(&granted.entry));
+        let again = place.open(month.clone(), &clock);
+        assert_eq!(again.budgets().await.unwrap(), live);
+        again.close().await.unwrap();
+        place.assert_sound();
     }
 }
 

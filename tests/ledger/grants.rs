@@ -140,6 +140,36 @@ async fn in_a_rolling_window_what_is_taken_back_leaves_with_what_was_given() {
     assert_eq!(granted, [10, 15, 7, 8, 6, 10, 4, 4]);
 }
 
+/// Yesterday's grant ended with yesterday: a budget that counts by the month from now on must not find it in its
+/// month. Nor does it matter that the settings are set back later on the same day.
+#[tokio::test]
+async fn a_grant_ends_with_its_window_although_the_budget_is_given_a_longer_one() {
+    for place in Place::both() {
+        let clock = Clock::manual(at(NOON));
+        let mut ledger = place.open(days(100), &clock);
+        grant(&ledger, "day", 60).await.unwrap();
+        clock.advance(SignedDuration::from_hours(24));
+        grant(&ledger, "day", 7).await.unwrap();
+        let month = vec![budget("day", 100, calendar(CalendarUnit::Month))];
+        for window in [calendar(CalendarUnit::Month), WindowRule::Total] {
+            let longer = vec![budget("day", 100, window)];
+            ledger.set_budgets(longer.clone()).await.unwrap();
+            assert_eq!(status(&ledger, "day").await.granted, micros(0));
+            ledger.close().await.unwrap();
+            ledger = place.open(with_budgets(longer), &clock);
+            assert_eq!(status(&ledger, "day").await.granted, micros(0));
+        }
+        ledger.set_budgets(month).await.unwrap();
+        let monthly = grant(&ledger, "day", 5).await.unwrap();
+        assert_eq!(monthly.status.granted, micros(5));
+        let day = vec![budget("day", 200, calendar(CalendarUnit::Day))];
+        ledger.set_budgets(day).await.unwrap();
+        assert_eq!(status(&ledger, "day").await.granted, micros(7));
+        ledger.close().await.unwrap();
+        place.assert_sound();
+    }
+}
+
 /// The hold of the same batch is dropped, so the grant moves up by a number; or all of it is on disk
 /// although the store said no.
 #[tokio::test]

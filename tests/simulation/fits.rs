@@ -89,7 +89,7 @@ impl Shadow {
 
     pub(crate) fn granted(&mut self, entry: &Entry) {
         let budget = entry.budget.as_ref().map_or("", |budget| budget.as_str());
-        let at = entry.recorded_at.as_microsecond();
+        let at = entry.began_at.as_microsecond();
         let grants = self.grants.entry(budget.to_owned()).or_default();
         grants.push((at, entry.amount.micros()));
     }

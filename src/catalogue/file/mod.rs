@@ -75,6 +75,7 @@ struct RawPart {
     items: Option<Vec<String>>,
     #[serde(default)]
     body_items: bool,
+    minimum: Option<u64>,
     maximum: Option<u64>,
     lowered_by: Option<Vec<String>>,
     listed_in: Option<Vec<String>>,
@@ -240,12 +241,17 @@ impl Draft {
             });
         }
         let is_rows = raw.rows.is_some();
-        if !is_rows && (raw.lowered_by.is_some() || raw.listed_in.is_some() || raw.create.is_some())
-        {
-            self.complain(at, "lowered_by, listed_in and create belong to rows");
+        let controls = raw.lowered_by.is_some() || raw.listed_in.is_some();
+        if !is_rows && (controls || raw.create.is_some() || raw.minimum.is_some()) {
+            let what = "minimum, lowered_by, listed_in and create belong to rows";
+            self.complain(at, what);
         }
         if raw.maximum == Some(0) {
             self.complain(at, "maximum is zero");
+        }
+        let minimum = raw.minimum.unwrap_or(1);
+        if minimum == 0 || raw.maximum.is_some_and(|maximum| maximum < minimum) {
+            self.complain(at, "minimum is zero, or above maximum");
         }
         let count = match (raw.flat, raw.rows, raw.items, raw.body_items) {
             (Some(0), None, None, false) => {
@@ -260,6 +266,7 @@ impl Draft {
                 };
                 Count::Rows(RowLimit {
                     at: self.places(at, &[rows]).pop()?,
+                    minimum,
                     maximum,
                     lowered_by: self.places(at, &raw.lowered_by.unwrap_or_default()),
                     listed_in: self.places(at, &raw.listed_in.unwrap_or_default()),

@@ -109,9 +109,9 @@ impl Book {
 
     fn grant(&mut self, entry: &Entry) {
         for tally in &mut self.tallies {
-            if Some(&tally.budget.id) == entry.budget.as_ref() {
+            if tally.is_granted_by(entry) {
                 tally.advance(self.now);
-                tally.grant(entry.recorded_at, entry.amount);
+                tally.grant(entry.began_at, entry.amount);
             }
         }
     }

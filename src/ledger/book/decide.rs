@@ -116,7 +116,7 @@ impl Book {
             amount,
             job: None,
             budget: Some(budget),
-            fingerprint: None,
+            fingerprint: Some(tally.budget.window.fingerprint()),
             evidence: Some(Evidence::Operator { who, reason }.into()),
         };
         self.apply(&entry);

@@ -143,6 +143,11 @@ impl Book {
         self.account.forget_old(now);
     }
 
+    /// The time of decision.
+    pub(super) fn now(&self) -> Timestamp {
+        self.now
+    }
+
     /// What the clock said last.
     pub(super) fn clock(&self) -> Timestamp {
         self.clock

@@ -297,8 +297,8 @@ fn count_grants(
     }
     for entry in reader.grants(start)? {
         for tally in tallies.iter_mut() {
-            if Some(&tally.budget.id) == entry.budget.as_ref() {
-                tally.grant(entry.recorded_at, entry.amount);
+            if tally.is_granted_by(&entry) {
+                tally.grant(entry.began_at, entry.amount);
             }
         }
     }

@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use crate::credits::Credits;
 
 use crate::ledger::budget::{Budget, BudgetStatus};
+use crate::ledger::entry::Entry;
 use crate::ledger::levels::Level;
 use crate::ledger::shortfall::BudgetShort;
 use crate::ledger::window::{RollingSteps, Window, WindowRule};
@@ -181,21 +182,29 @@ impl Tally {
         }
     }
 
-    /// Adds a grant that was recorded at `recorded_at`. What is taken back is taken from what was
+    /// Whether a grant makes room here: it was made for this budget, and for windows such as it has now.
+    /// Under another rule one that had ended would be in a window again. What was granted before this was
+    /// written down counts by the budget alone.
+    pub(super) fn is_granted_by(&self, entry: &Entry) -> bool {
+        let is_rule = |print| print == self.budget.window.fingerprint();
+        entry.budget.as_ref() == Some(&self.budget.id) && entry.fingerprint.is_none_or(is_rule)
+    }
+
+    /// Adds a grant that was decided at `granted_at`. What is taken back is taken from what was
     /// given last in this window, and never more than that: then it does not matter which earlier
     /// grants have left a rolling window since, or are not read again at a start.
-    pub(super) fn grant(&mut self, recorded_at: Timestamp, amount: Credits) {
+    pub(super) fn grant(&mut self, granted_at: Timestamp, amount: Credits) {
         let micros = i128::from(amount.micros());
         if micros >= 0 {
             let change = Amounts {
                 granted: micros,
                 ..Amounts::default()
             };
-            return self.add(recorded_at, change);
+            return self.add(granted_at, change);
         }
         match &mut self.counting {
             Counting::Fixed { window, sums } => {
-                if window.contains(recorded_at) {
+                if window.contains(granted_at) {
                     sums.granted = (sums.granted + micros).max(0);
                 }
             }

@@ -48,7 +48,7 @@ pub use records::{
 };
 pub use sqlite::{
     OpenError, SqliteReader, SqliteStore, check_closed, open_archive, open_locked,
-    open_locked_heard, open_reader,
+    open_locked_heard, open_reader, sync_archive,
 };
 
 /// What a store says when it cannot.

@@ -4,7 +4,8 @@
 //! memory, each in the place its hold owned for it, and are tried again until they are written;
 //! meanwhile every new hold is refused at once. A commit that was reported as failed may still have
 //! landed, so the store is read again before anything is written: no ending is written twice, none
-//! is lost, and a hold that landed after its caller was told no is given back.
+//! is lost, and a hold that landed after its caller was told no is given back. What is written at last is
+//! recorded as of then, not of when it was decided: a month that is over gets no more entries.
 
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -191,8 +192,11 @@ impl Writer {
         let mut written = 0;
         while written < self.batch.entries.len() {
             let end = (written + ENDINGS_MAX).min(self.batch.entries.len());
+            let now = self.book.now();
             for (seq, entry) in (self.last_seq + 1..).zip(&mut self.batch.entries[written..end]) {
                 entry.seq = seq;
+                // Finance goes by it: what is over by now has been exported without it.
+                entry.recorded_at = now;
                 if entry.kind == EntryKind::Granted {
                     entry.hold = HoldId::new(seq); // A grant is known by its own number.
                 }

@@ -229,10 +229,11 @@ impl Writer {
         // Before the answers: who is told that a job is over must find it so.
         self.settle_places(&batch.ended_jobs, &batch.left);
         for WaitingDecision { mut entry, reply } in batch.decisions {
-            // After a failure its number may be another than the one it was decided under.
+            // After a failure its number and time may be others than those it was decided under.
             let mut entries = batch.entries.iter();
-            let written = entries.find(|written| written.is_the_same_fact(&entry));
-            entry.seq = written.map_or(entry.seq, |written| written.seq);
+            if let Some(written) = entries.find(|written| written.is_the_same_fact(&entry)) {
+                entry.clone_from(written);
+            }
             if entry.kind == EntryKind::Corrected && entry.amount.is_negative() {
                 self.inbox.known.exhausted.lift();
             }

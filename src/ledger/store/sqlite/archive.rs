@@ -129,16 +129,28 @@ impl SqliteReader {
         let ledger = self.connection().path().unwrap_or_default().to_owned();
         let copied = copy(&part, &ledger, span, progress);
         copied.inspect_err(|_| drop(fs::remove_file(&part)))?;
-        let folder = match path.parent() {
-            Some(folder) if folder != Path::new("") => folder,
-            _ => Path::new("."),
-        };
         File::open(&part)
             .and_then(|file| file.sync_all())
             .and_then(|()| fs::rename(&part, path))
-            .and_then(|()| File::open(folder)?.sync_all())
-            .map_err(failed)
+            .map_err(failed)?;
+        sync_archive(path)
     }
+}
+
+/// Sees to it that an archive is on disk under its name, whoever wrote or copied it and wherever that was
+/// broken off.
+///
+/// # Errors
+/// What the system says, by the path.
+pub fn sync_archive(path: &Path) -> Result<(), StoreError> {
+    let folder = match path.parent() {
+        Some(folder) if folder != Path::new("") => folder,
+        _ => Path::new("."),
+    };
+    let synced = |path: &Path| File::open(path)?.sync_all();
+    synced(path)
+        .and_then(|()| synced(folder))
+        .map_err(|error| unusable(path, error.to_string()))
 }
 
 fn beside(path: &Path, ending: &str) -> PathBuf {

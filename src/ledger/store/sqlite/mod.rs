@@ -41,7 +41,7 @@ use checkpoint::Checkpoints;
 use names::Numbers;
 use since::Since;
 
-pub use archive::open_archive;
+pub use archive::{open_archive, sync_archive};
 pub use reader::SqliteReader;
 pub use soundness::check_closed;
 
