@@ -52,7 +52,7 @@ pub(super) struct Shared(Vec<Pooled>);
 /// One of them, as the pool has it.
 struct Pooled {
     sender: ManyAtATime,
-    /// When it was first seen without an exchange; `None` since it was taken for one.
+    /// When it was made, or first seen without an exchange since; `None` once it was taken for one.
     rests_since: Option<Instant>,
 }
 
@@ -164,7 +164,7 @@ impl Shared {
     pub(super) fn add(&mut self, sender: ManyAtATime, queue: &mut Queue) {
         self.give_room(queue);
         // Whoever waits has it, whatever room it has: nobody else makes one for that call.
-        let rests_since = None;
+        let rests_since = Some(Instant::now());
         let mut pooled = Pooled {
             sender,
             rests_since,
@@ -207,5 +207,12 @@ impl Shared {
 
 /// Gives one more exchange on a connection to the first that still waits. Whether anybody did.
 fn give(pooled: &mut Pooled, is_new: bool, queue: &mut Queue) -> bool {
-    !queue.is_empty() && queue.give(Sender::Http2(pooled.take()), is_new).is_none()
+    if queue.is_empty() {
+        return false;
+    }
+    let back = queue.give(Sender::Http2(pooled.sender.clone()), is_new);
+    if back.is_none() {
+        pooled.rests_since = None;
+    }
+    back.is_none()
 }
