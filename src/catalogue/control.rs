@@ -86,7 +86,7 @@ impl<'b, 'a> Controls<'b, 'a> {
         for place in places {
             if let Some(node) = self.find(place)?
                 && !matches!(node.value, Value::Bool(_))
-                && read_flag(node, place)? == Some(false)
+                && read_flag(node, place) == Ok(Some(false))
             {
                 found.push(node);
             }

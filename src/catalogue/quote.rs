@@ -296,9 +296,11 @@ impl Quoting<'_, '_> {
 
     /// Writes a number in plain digits where it stands in another spelling.
     fn write_digits(&mut self, node: &Node<'_>, number: u64) {
-        let text = number.to_string();
-        if self.body.get(node.span.clone()) != Some(text.as_bytes()) {
-            let span = node.span.clone();
+        let mut digits = itoa::Buffer::new();
+        let text = digits.format(number);
+        let span = node.span.clone();
+        if self.body.get(span.clone()) != Some(text.as_bytes()) {
+            let text = text.to_owned();
             self.edits.push(Edit { span, text });
         }
     }

@@ -30,7 +30,7 @@ fn body_of(operation: &Operation) -> String {
     match operation.parts.first().map(|part| &part.count) {
         Some(Count::Items { arrays, .. }) => format!(r#"{{"{}":[{{}}]}}"#, arrays[0]),
         Some(Count::Body) => "[{}]".to_owned(),
-        _ => r#"{"job_titles":["matches:1"],"limit_by":1}"#.to_owned(),
+        _ => r#"{"job_titles":["matches:1"],"limit_by":2}"#.to_owned(),
     }
 }
 
