@@ -9,6 +9,7 @@ use http::header::CONTENT_TYPE;
 use http::request::Parts;
 use http::{Method, StatusCode};
 use jiff::Timestamp;
+use tokio_util::sync::CancellationToken;
 
 use super::access::{self, Bearer};
 use super::account::Cause;
@@ -32,6 +33,8 @@ pub(crate) struct Arrived {
     pub(crate) sequence: u64,
     pub(crate) settings: Arc<SimulatorSettings>,
     pub(crate) now: Timestamp,
+    /// Cancelled when it is to wait no more.
+    pub(crate) patience: CancellationToken,
 }
 
 impl Arrived {

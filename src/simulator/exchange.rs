@@ -78,6 +78,8 @@ impl Service {
     ) -> Result<Response<ReplyBody>, Cut> {
         let (head, body) = request.into_parts();
         let body = body.collect().await.map_err(|_| Cut::Off)?.to_bytes();
+        // Before the settings it goes by, and before anybody can see that it has arrived.
+        let patience = self.faults.patience();
         let settings = self.settings.load_full();
         let arrived = Arrived {
             sequence: self.arrivals.request(),
@@ -85,6 +87,7 @@ impl Service {
             head,
             body,
             settings,
+            patience,
         };
         if let Some(seen) = arrived.seen() {
             self.arrivals.keep(seen);
@@ -115,7 +118,7 @@ impl Service {
             .as_ref()
             .and_then(|fault| before_acceptance(fault, route, settings))
         {
-            return self.end(ending, Delivery::default()).await;
+            return self.end(arrived, ending, Delivery::default()).await;
         }
         let mut extra = HeaderMap::new();
         if bearer.test {
@@ -139,16 +142,21 @@ impl Service {
             .unwrap_or_else(Outcome::unpriced);
         let delivery = outcome.delivery.clone();
         let ending = ending_of(&outcome, fault.as_ref(), bearer, settings, extra);
-        self.end(ending, delivery).await
+        self.end(arrived, ending, delivery).await
     }
 
-    async fn end(&self, ending: Ending, delivery: Delivery) -> Result<Response<ReplyBody>, Cut> {
+    async fn end(
+        &self,
+        arrived: &Arrived,
+        ending: Ending,
+        delivery: Delivery,
+    ) -> Result<Response<ReplyBody>, Cut> {
         match ending {
             Ending::Cut => Err(Cut::Off),
             Ending::Refused => Err(Cut::Refused(h2::Reason::REFUSED_STREAM.into())),
             Ending::Silence => std::future::pending().await,
             Ending::Reply(reply, wait) => {
-                self.faults.wait(wait).await;
+                self.faults.wait(wait, &arrived.patience).await;
                 Ok(reply.into_response(delivery))
             }
         }
@@ -282,10 +290,11 @@ impl Service {
         } else {
             // Accepted work runs to its end even if the caller goes away meanwhile.
             let account = Arc::clone(&self.account);
-            let settings = Arc::clone(settings);
+            let (settings, faults) = (Arc::clone(settings), Arc::clone(&self.faults));
             let (lines, marked) = (work.lines, delivery.clone());
+            let patience = arrived.patience.clone();
             let finishing = tokio::spawn(async move {
-                tokio::time::sleep(settings.latency).await;
+                faults.wait(settings.latency, &patience).await;
                 drop(slot);
                 account.settle(aside, &lines, &marked, settings.clock.now())
             });

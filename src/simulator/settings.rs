@@ -37,7 +37,7 @@ pub struct SimulatorSettings {
     pub parallel_caps: bool,
     /// Answers with rows are filled up to at least this many bytes.
     pub answer_bytes_min: usize,
-    /// Time between acceptance (money set aside) and settlement of every priced call.
+    /// Time between acceptance (money set aside) and settlement of every priced call, until there is a hurry.
     pub latency: Duration,
     /// What the `amount` of legacy answers counts.
     pub legacy_amounts: LegacyAmounts,

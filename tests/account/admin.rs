@@ -13,7 +13,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(30);
 const FRESH: ReadingState = ReadingState::Fresh {
     age: SignedDuration::from_secs(4),
 };
@@ -231,7 +231,7 @@ async fn half_a_head_and_an_idle_connection_are_not_kept() {
     }
 }
 
-#[tokio::test(start_paused = true)]
+#[tokio::test]
 async fn shutdown_ends_the_pages_although_a_reader_stays_connected() {
     let pages = pages(FRESH).await;
     let mut idle = TcpStream::connect(pages.address).await.unwrap();
@@ -241,6 +241,8 @@ async fn shutdown_ends_the_pages_although_a_reader_stays_connected() {
     let mut first = [0_u8; 12];
     idle.read_exact(&mut first).await.unwrap();
     assert_eq!(&first, b"HTTP/1.1 200");
+    // Only now: a clock that jumps while an answer is on its way would end the connection before.
+    tokio::time::pause();
     let began = tokio::time::Instant::now();
     pages.shutdown.cancel();
     tokio::time::timeout(PATIENCE, pages.task)

@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use crate::log::Log;
 use crate::upstream::{Step, TOKEN, Upstream, pretend, settings};
 
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(30);
 const SLOW: WatcherSettings = WatcherSettings {
     poll_interval: Duration::from_secs(3600),
     fast_interval: Duration::from_millis(20),

@@ -12,7 +12,7 @@ use tokio_util::sync::CancellationToken;
 use crate::log::Log;
 use crate::upstream::{Step, TOKEN, Upstream};
 
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(30);
 /// Asks all the time; what a test waits for comes in a few milliseconds.
 const RESTLESS: TierWatcherSettings = TierWatcherSettings {
     interval: Duration::from_millis(5),

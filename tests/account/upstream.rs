@@ -95,8 +95,8 @@ impl Upstream {
 pub fn settings(base_url: String) -> AccountClientSettings {
     AccountClientSettings {
         base_url,
-        connect_timeout: Duration::from_secs(2),
-        timeout: Duration::from_millis(500),
+        connect_timeout: Duration::from_secs(10),
+        timeout: Duration::from_secs(2),
         egress_proxy: None,
         tls: tls(),
     }

@@ -241,7 +241,7 @@ async fn a_receiver_that_hangs_or_is_gone_holds_nobody_up() {
     ];
     let (log, _logging) = Log::start();
     let patience = Patience {
-        timeout: Duration::from_millis(100),
+        timeout: Duration::from_secs(1),
         attempts: 2,
         ..hasty()
     };

@@ -22,7 +22,7 @@ use tokio_util::task::AbortOnDropHandle;
 use crate::support::{alert, credits, quiet};
 
 /// The next test step waits at most this long; it comes in some milliseconds.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(30);
 /// What messages are signed with.
 pub const SECRET: &str = "s1gn1ng-s3cr3t-0f-a-test";
 /// A part of every receiver's address that nobody may show.

@@ -60,7 +60,7 @@ fn is_held_back(answer: &Answered) {
 
 /// Waits until billable calls pass again.
 async fn recovers(world: &World) {
-    for _ in 0..1_000 {
+    for _ in 0..3_000 {
         let answer = world.post(SEARCH, &rows(1)).await;
         if answer.status == 200 {
             return;

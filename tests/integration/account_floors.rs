@@ -160,7 +160,7 @@ async fn the_balance_never_goes_below_the_floor_because_of_a_call_the_guard_admi
                     tokio::time::sleep(Duration::from_millis(20)).await;
                 }
                 assert!(
-                    began.elapsed() < Duration::from_secs(30),
+                    began.elapsed() < Duration::from_secs(240),
                     "not used up: {answer:?}"
                 );
             }

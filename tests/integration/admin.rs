@@ -29,7 +29,8 @@ async fn missing(world: &World) -> (u16, Vec<String>) {
 #[tokio::test]
 async fn a_guard_is_alive_from_its_start_to_its_end_and_ready_while_it_takes_calls() {
     let plan = Plan::one_team("200").set("account", "when_stale = \"refuse\"");
-    let plan = plan.simulator(|settings| settings.latency = Duration::from_millis(600));
+    // Long enough for the pages to be read while the guard ends.
+    let plan = plan.simulator(|settings| settings.latency = Duration::from_secs(3));
     let world = plan.start().await;
     world.account_read().await;
     assert_eq!(world.admin("/healthz").await.json()["status"], "alive");

@@ -18,7 +18,7 @@ use hyper_util::rt::TokioIo;
 
 use crate::support::no_tls::no_tls;
 use crate::support::relay::{self, Identity, Relay};
-use crate::support::{Plan, World, credits};
+use crate::support::{Plan, UNTIL_TOLD, World, credits};
 
 const SEARCH: &str = "/api/v1/search/database/leads/";
 const COUNT: &str = "/api/v1/search/database/leads/count/";
@@ -79,7 +79,7 @@ async fn balance(upstream: &Upstream) -> Response<Arriving> {
 
 /// Waits until the relay has this many connections open.
 pub async fn until_open(relay: &Relay, open: usize) {
-    for _ in 0..1000 {
+    for _ in 0..3_000 {
         if relay.open() == open {
             return;
         }
@@ -108,11 +108,17 @@ async fn calls_one_after_another_use_one_connection_free_or_billable() {
 
 #[tokio::test]
 async fn no_more_connections_rest_than_the_settings_say_and_none_longer() {
-    let (upstream, simulator, relay) = way(3, Duration::from_secs(1)).await;
-    let slow = Fault::SlowHeaders(Duration::from_millis(300));
+    let (upstream, simulator, relay) = way(3, Duration::from_secs(2)).await;
+    let slow = Fault::SlowHeaders(UNTIL_TOLD);
     simulator.faults().on("accounts/me", slow);
     let read = async || drop(balance(&upstream).await.into_body().collect().await);
-    join_all((0..12).map(|_| read())).await;
+    let all_there = async {
+        while simulator.truth().request_count() < 12 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        simulator.faults().hurry();
+    };
+    tokio::join!(join_all((0..12).map(|_| read())), all_there);
     assert_eq!(relay.uses(), 12, "all were in flight at one time");
     until_open(&relay, 3).await;
     until_open(&relay, 0).await;

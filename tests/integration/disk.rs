@@ -16,7 +16,7 @@ use tokio::task::JoinSet;
 use crate::support::audit::Audit;
 use crate::support::child::{Child, Home};
 use crate::support::traffic::{plan, set_up};
-use crate::support::{Answered, is_own_question, send};
+use crate::support::{Answered, UNTIL_TOLD, is_own_question, send};
 
 const SEARCH: &str = "/api/v1/search/database/leads/";
 const COUNT: &str = "/api/v1/search/database/leads/count/";
@@ -52,7 +52,7 @@ fn limit(child: &Child, bytes: Option<u64>) {
 
 /// Calls that have been charged and whose answers are on their way.
 async fn under_way(child: &Arc<Child>, simulator: &Simulator) -> JoinSet<Answered> {
-    let slow = Fault::SlowHeaders(Duration::from_millis(1_500));
+    let slow = Fault::SlowHeaders(UNTIL_TOLD);
     simulator.faults().next_on(4, SEARCH, slow.clone());
     simulator.faults().next_on(1, BULK, slow);
     let truth = simulator.truth();
@@ -93,6 +93,7 @@ async fn live_with_a_full_disk(child: &Arc<Child>, simulator: &Simulator) {
         (found_out.status, found_out.refusal()),
         (503, "ledger_unavailable")
     );
+    simulator.faults().hurry();
     for answer in running.join_all().await {
         assert!(answer.status < 300, "{} {}", answer.status, answer.text);
     }
@@ -146,7 +147,7 @@ async fn a_full_disk_refuses_new_calls_keeps_endings_and_mends_itself() {
             assert_eq!(refused.refusal(), "ledger_unavailable");
         }
         empty(&child);
-        let deadline = tokio::time::Instant::now() + Duration::from_secs(10);
+        let deadline = tokio::time::Instant::now() + Duration::from_secs(30);
         while !is_ready(&child).await {
             assert!(tokio::time::Instant::now() < deadline, "{}", child.log());
             tokio::time::sleep(Duration::from_millis(20)).await;

@@ -13,9 +13,11 @@ use tokio::task::JoinSet;
 use crate::support::audit::Audit;
 use crate::support::child::{Child, Home};
 use crate::support::traffic::{plan, set_up};
-use crate::support::verify;
+use crate::support::{UNTIL_TOLD, verify};
 
 const SEARCH: &str = "/api/v1/search/database/leads/";
+/// Far less than a guard that waits for somebody takes.
+const SOON: Duration = Duration::from_secs(25);
 
 fn ask(number: u64) -> String {
     format!(r#"{{"limit_by":3,"job_titles":["{number}"]}}"#)
@@ -48,7 +50,7 @@ fn audit_of(home: &Home) -> Audit {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_signal_lets_running_calls_finish_and_puts_their_endings_on_disk() {
     let (simulator, home) = set_up(&plan()).await;
-    let slow = Fault::SlowHeaders(Duration::from_millis(2_500));
+    let slow = Fault::SlowHeaders(UNTIL_TOLD);
     simulator.faults().on(SEARCH, slow);
     let child = Arc::new(home.serve().await);
     assert_eq!(child.admin("/readyz").await.status, 200);
@@ -62,6 +64,7 @@ async fn a_signal_lets_running_calls_finish_and_puts_their_endings_on_disk() {
     assert_eq!(child.admin("/healthz").await.status, 200);
     let refused = child.post_as("growth-crm", SEARCH, &ask(99)).await;
     assert!(refused.is_err(), "still accepted: {refused:?}");
+    simulator.faults().hurry();
 
     for answer in running.join_all().await {
         let answer = answer.unwrap();
@@ -86,7 +89,7 @@ async fn connections_that_say_nothing_do_not_hold_up_the_end() {
         .unwrap();
     tokio::time::sleep(Duration::from_millis(100)).await;
     child.terminate();
-    let status = tokio::time::timeout(Duration::from_secs(5), child.ended()).await;
+    let status = tokio::time::timeout(SOON, child.ended()).await;
     assert_eq!(status.unwrap().code(), Some(0), "{}", child.log());
     let mut nothing = Vec::new();
     for mut stream in [silent, half] {
@@ -147,7 +150,7 @@ async fn a_second_signal_ends_at_once_and_holds_stay() {
     child.terminate();
     child.logs("told to stop").await;
     child.terminate();
-    let status = tokio::time::timeout(Duration::from_secs(3), child.ended()).await;
+    let status = tokio::time::timeout(SOON, child.ended()).await;
     assert_eq!(status.unwrap().code(), Some(130), "{}", child.log());
     running.join_all().await;
     check_left_open(&home, &simulator).await;

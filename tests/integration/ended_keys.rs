@@ -10,14 +10,16 @@ use jiff::SignedDuration;
 use reqwest::Method;
 use tokio::task::JoinHandle;
 
-use crate::support::{Answered, Plan, World, secret_of, send};
+use crate::support::{Answered, Plan, UNTIL_TOLD, World, secret_of, send};
 
 const SEARCH: &str = "/api/v1/search/database/companies/";
 const COUNT: &str = "/api/v1/preview/leads/count/";
 
 /// One slot a family, a team that has it, and the rest of a plan.
 fn one_slot() -> Plan {
-    Plan::one_team("10").set("slots.caps", "search_companies = 1\npreview = 1")
+    Plan::one_team("10")
+        .set("slots.caps", "search_companies = 1\npreview = 1")
+        .set("slots", "wait_max = \"5m\"")
 }
 
 fn key(id: &str, secrets: &[&str], more: &str) -> String {
@@ -36,7 +38,7 @@ fn start(world: &World, secret: &str, path: &str) -> JoinHandle<Answered> {
 }
 
 async fn until(world: &World, line: &str) {
-    for _ in 0..2_000 {
+    for _ in 0..15_000 {
         if world.admin("/metrics").await.text.contains(line) {
             return;
         }
@@ -52,14 +54,13 @@ async fn waits(world: &World, secret: &str, path: &str, meanwhile: impl AsyncFnO
     } else {
         "preview"
     };
-    let slow = Fault::SlowHeaders(Duration::from_secs(1));
-    world.simulator.faults().next_on(1, path, slow);
+    let faults = world.simulator.faults();
+    faults.next_on(1, path, Fault::SlowHeaders(UNTIL_TOLD));
+    let before = sent(world, path);
     let running = start(world, "growth-crm", path);
-    until(
-        world,
-        &format!("guard_slots_in_use{{family=\"{family}\"}} 1"),
-    )
-    .await;
+    while sent(world, path) == before {
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
     let waiting = start(world, secret, path);
     until(
         world,
@@ -67,6 +68,7 @@ async fn waits(world: &World, secret: &str, path: &str, meanwhile: impl AsyncFnO
     )
     .await;
     meanwhile().await;
+    faults.answer_those_there();
     assert_eq!(running.await.unwrap().status, 200);
     waiting.await.unwrap()
 }

@@ -5,12 +5,12 @@ use std::time::Duration;
 use generect_guard::simulator::{Simulator, SimulatorSettings};
 
 use crate::explains::{SEARCH, explained, rows};
-use crate::support::{Plan, World, credits};
+use crate::support::{Plan, UNTIL_TOLD, World, credits};
 
 #[tokio::test]
 async fn a_budget_without_room_says_all_its_numbers() {
     let world = Plan::one_team("1")
-        .simulator(|settings| settings.latency = Duration::from_millis(400))
+        .simulator(|settings| settings.latency = UNTIL_TOLD)
         .start()
         .await;
     let first_body = rows(40);
@@ -18,7 +18,9 @@ async fn a_budget_without_room_says_all_its_numbers() {
     let second = async {
         let is_held = |budget: &generect_guard::ledger::BudgetStatus| budget.held == credits("0.8");
         world.budget_when("growth-month", is_held).await;
-        world.post(SEARCH, &rows(30)).await
+        let busy = world.post(SEARCH, &rows(30)).await;
+        world.simulator.faults().hurry();
+        busy
     };
     let (first, busy) = tokio::join!(first, second);
     assert_eq!(first.status, 200, "{}", first.text);
@@ -90,7 +92,7 @@ async fn an_account_whose_last_credits_are_held_is_busy() {
         .toml("[[floor]]\nbelow = 50\npriority = \"normal\"\naction = \"refuse\"")
         .simulator(|settings| {
             settings.balance = credits("51");
-            settings.latency = Duration::from_millis(400);
+            settings.latency = UNTIL_TOLD;
         })
         .start()
         .await;
@@ -101,7 +103,9 @@ async fn an_account_whose_last_credits_are_held_is_busy() {
         world
             .budget_when("growth-month", |budget| budget.held == credits("0.8"))
             .await;
-        world.post(SEARCH, &rows(30)).await
+        let busy = world.post(SEARCH, &rows(30)).await;
+        world.simulator.faults().hurry();
+        busy
     };
     let (first, busy) = tokio::join!(first, second);
     assert_eq!(first.status, 200, "{}", first.text);
@@ -117,7 +121,7 @@ async fn an_account_whose_last_credits_are_held_is_busy() {
 
 /// Until the account's balance has been read.
 async fn wait_for_reading(world: &World) {
-    for _ in 0..500 {
+    for _ in 0..3_000 {
         let page = world.admin("/readyz").await;
         if page.status == 200 && !page.text.contains("all the same") {
             return;

@@ -9,7 +9,7 @@ use generect_guard::simulator::Fault;
 use generect_guard::simulator::settings::{JobErrorCharge, JobPace};
 use tokio::task::JoinSet;
 
-use crate::support::{Answered, Plan, World, credits};
+use crate::support::{Answered, Plan, UNTIL_TOLD, World, credits};
 
 pub const PHONES: &str = "/api/v1/phone/find/bulk/";
 
@@ -242,7 +242,7 @@ async fn a_large_answer_is_whole_only_when_its_job_is_bound() {
         .simulator(|settings| settings.answer_bytes_min = 200_000)
         .start()
         .await;
-    let slow = Fault::SlowHeaders(Duration::from_millis(300));
+    let slow = Fault::SlowHeaders(UNTIL_TOLD);
     world.simulator.faults().next_on(1, PHONES, slow);
     let body = items(2, 0);
     let mut submission = Box::pin(submit(&world, &body));
@@ -254,6 +254,7 @@ async fn a_large_answer_is_whole_only_when_its_job_is_bound() {
     }
     // Nothing can be written now, so nothing can be bound.
     other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    world.simulator.faults().hurry();
     let early = tokio::time::timeout(Duration::from_millis(900), &mut submission).await;
     assert!(
         early.is_err(),

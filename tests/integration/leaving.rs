@@ -21,6 +21,13 @@ const TEN_ROWS: &str = r#"{"job_titles":["matches:3"],"limit_by":10}"#;
 /// More than the buffers of two sockets and of the guard take.
 const HUGE: usize = 24 << 20;
 
+/// Time for a huge answer, however slow the machine is.
+fn patient_plan() -> Plan {
+    Plan::one_team("200")
+        .set("upstream", "response_timeout = \"120s\"")
+        .set("server", "drain_timeout = \"120s\"")
+}
+
 /// How many requests for `path` reached the upstream.
 fn arrived(world: &World, path: &str) -> usize {
     let requests = world.simulator.truth().requests();
@@ -70,7 +77,7 @@ async fn a_client_that_leaves_before_the_head_has_still_made_the_call() {
 
 #[tokio::test]
 async fn a_client_that_leaves_in_the_middle_of_an_answer_has_still_made_the_call() {
-    let world = Plan::one_team("200").start().await;
+    let world = patient_plan().start().await;
     let huge = Fault::Huge { bytes: HUGE };
     world.simulator.faults().on(SEARCH, huge);
     let mut connection = write_call(&world, TEN_ROWS, TEN_ROWS.len()).await;
@@ -161,7 +168,7 @@ async fn a_client_that_leaves_while_it_sends_its_body_has_made_no_call() {
 
 #[tokio::test]
 async fn a_client_that_stops_reading_is_cut_off_and_its_call_settled() {
-    let plan = Plan::one_team("200").set("server", "stalled_client_timeout = \"1s\"");
+    let plan = patient_plan().set("server", "stalled_client_timeout = \"3s\"");
     let world = plan.start().await;
     let huge = Fault::Huge { bytes: HUGE };
     world.simulator.faults().on(SEARCH, huge);
@@ -171,7 +178,7 @@ async fn a_client_that_stops_reading_is_cut_off_and_its_call_settled() {
     world.budget_when("growth-month", is_settled(&world)).await;
     // It is gone, and its connection with it, although it never read on nor closed: the end of
     // the world would wait for it.
-    let ending = tokio::time::timeout(Duration::from_secs(15), world.end_with_nothing_open());
+    let ending = tokio::time::timeout(Duration::from_secs(60), world.end_with_nothing_open());
     ending.await.unwrap();
     let mut rest = Vec::new();
     let _ = stalled.read_to_end(&mut rest).await;
@@ -180,7 +187,7 @@ async fn a_client_that_stops_reading_is_cut_off_and_its_call_settled() {
 
 #[tokio::test]
 async fn a_client_that_stops_reading_a_free_answer_is_cut_off_too() {
-    let plan = Plan::one_team("200").set("server", "stalled_client_timeout = \"1s\"");
+    let plan = patient_plan().set("server", "stalled_client_timeout = \"3s\"");
     let world = plan.start().await;
     let count = "/api/v1/search/database/leads/count/";
     world
@@ -196,6 +203,6 @@ async fn a_client_that_stops_reading_a_free_answer_is_cut_off_too() {
     stalled.write_all(head.as_bytes()).await.unwrap();
     let mut some = [0; 4096];
     stalled.read_exact(&mut some).await.unwrap();
-    let ending = tokio::time::timeout(Duration::from_secs(15), world.end_with_nothing_open());
+    let ending = tokio::time::timeout(Duration::from_secs(60), world.end_with_nothing_open());
     ending.await.unwrap();
 }

@@ -14,7 +14,7 @@ use tokio::net::TcpListener;
 use tokio::task::block_in_place;
 
 use crate::support::child::Home;
-use crate::support::{Plan, World, secret_of};
+use crate::support::{Plan, UNTIL_TOLD, World, secret_of};
 
 const SEARCH: &str = "/api/v1/search/database/leads/";
 
@@ -161,7 +161,7 @@ async fn status(world: &World, key: &str) -> u16 {
 async fn a_paused_team_is_refused_at_once_and_told_who_when_and_why() {
     let world = two_teams().start().await;
     let growth = team("growth");
-    let slow = Fault::SlowHeaders(Duration::from_millis(500));
+    let slow = Fault::SlowHeaders(UNTIL_TOLD);
     world.simulator.faults().next_on(1, SEARCH, slow);
     let body = search(3);
     let running = world.post(SEARCH, &body);
@@ -170,7 +170,9 @@ async fn a_paused_team_is_refused_at_once_and_told_who_when_and_why() {
         while !requests().iter().any(|one| one.path == SEARCH) {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
-        done(&world, pause(&growth)).await
+        let told = done(&world, pause(&growth)).await;
+        world.simulator.faults().hurry();
+        told
     };
     let (running, told) = tokio::join!(running, pausing);
     assert!(told.contains("team growth is paused"), "{told}");

@@ -86,7 +86,7 @@ async fn each_budget_that_failed_is_named() {
 #[tokio::test]
 async fn what_only_held_credits_stand_in_the_way_of_is_busy_and_not_exhausted() {
     let world = Plan::one_team("1")
-        .simulator(|settings| settings.latency = std::time::Duration::from_millis(500))
+        .simulator(|settings| settings.latency = crate::support::UNTIL_TOLD)
         .start()
         .await;
     let first_body = rows(40);
@@ -95,7 +95,9 @@ async fn what_only_held_credits_stand_in_the_way_of_is_busy_and_not_exhausted() 
         world
             .budget_when("growth-month", |budget| budget.held == credits("0.8"))
             .await;
-        world.post(SEARCH, &rows(30)).await
+        let second = world.post(SEARCH, &rows(30)).await;
+        world.simulator.faults().hurry();
+        second
     };
     let (first, second) = tokio::join!(first, second);
     assert_eq!(first.status, 200, "{}", first.text);

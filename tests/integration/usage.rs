@@ -52,7 +52,7 @@ pub async fn checked(
     source: TransactionSource,
     days: usize,
 ) -> Value {
-    for _ in 0..500 {
+    for _ in 0..3_000 {
         let report = serde_json::to_value(report(world, clock, source)).unwrap();
         if report["checked"]["days"] == days {
             return report;
@@ -220,7 +220,7 @@ async fn the_running_guard_keeps_its_last_reading_and_tells_when_the_account_is_
         .await;
     search(&world, 10).await;
     let mut page = String::new();
-    for _ in 0..500 {
+    for _ in 0..3_000 {
         page = world.admin("/metrics").await.text;
         if page.contains("guard_account_runs_out_seconds") {
             break;

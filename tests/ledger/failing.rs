@@ -108,7 +108,7 @@ pub fn failing_store(place: &Place) -> (Box<dyn Store>, Faults) {
 }
 
 pub async fn until_writable(ledger: &Ledger) {
-    for _ in 0..500 {
+    for _ in 0..3_000 {
         if ledger.writable() {
             return;
         }

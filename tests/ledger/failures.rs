@@ -179,7 +179,7 @@ async fn a_close_while_the_disk_says_no_says_so_and_the_next_start_finds_the_dou
 
 /// A hold, once there is a place for it: endings are queued and not awaited.
 async fn hold_when_free(ledger: &Ledger) -> Hold {
-    for _ in 0..1_000 {
+    for _ in 0..3_000 {
         match ledger.hold(request("growth", 1)).await {
             Ok(hold) => return hold,
             Err(refused) => assert_eq!(no(&refused), "overloaded"),

@@ -129,7 +129,7 @@ async fn when_the_writer_breaks_down_nobody_waits_and_nobody_is_told_that_all_is
         assert!(ledger.close().await.is_err());
         (first, second)
     };
-    let (first, second) = tokio::time::timeout(Duration::from_secs(20), asked)
+    let (first, second) = tokio::time::timeout(Duration::from_secs(60), asked)
         .await
         .unwrap();
     assert_eq!(no(&first), "closed");

@@ -79,7 +79,7 @@ async fn a_rolling_window_is_seen_to_empty_at_the_next_call() {
     let next = ledger.hold(request("growth", 1)).await.unwrap();
     assert!(!beyond(&ledger, "growth"));
     next.release("a test");
-    tokio::time::timeout(Duration::from_secs(10), ledger.close())
+    tokio::time::timeout(Duration::from_secs(60), ledger.close())
         .await
         .unwrap()
         .unwrap();

@@ -292,7 +292,7 @@ impl Month {
 
     /// Endings are queued and not awaited by anybody: before the clock moves they must be written.
     pub(super) async fn all_written(&self) {
-        for _ in 0..5_000 {
+        for _ in 0..30_000 {
             let calls = self.world().ledger().open_calls().await.unwrap();
             if calls
                 .iter()

@@ -1,7 +1,5 @@
 //! The account's own pages.
 
-use std::time::Duration;
-
 use generect_guard::clock::Clock;
 use generect_guard::simulator::settings::BalanceShown;
 use generect_guard::simulator::{LIVE_TOKEN, SimulatorSettings};
@@ -16,14 +14,14 @@ const THREE: &str = r#"{"job_titles":["matches:3"],"limit_by":10}"#;
 
 #[tokio::test]
 async fn the_balance_is_shown_gross_or_net() {
-    let pretend = Pretend::with(SimulatorSettings {
+    let pretend = Pretend::slow(SimulatorSettings {
         balance: credits("10"),
-        latency: Duration::from_millis(400),
         ..SimulatorSettings::default()
     })
     .await;
     let in_flight = async {
-        tokio::time::sleep(Duration::from_millis(150)).await;
+        let under_way = |pretend: &Pretend| pretend.simulator.set_aside() > credits("0");
+        pretend.until(under_way).await;
         assert_eq!(pretend.shown_balance().await, credits("10"));
         pretend
             .simulator
@@ -31,6 +29,7 @@ async fn the_balance_is_shown_gross_or_net() {
         assert_eq!(pretend.shown_balance().await, credits("9.6"));
         assert_eq!(pretend.simulator.set_aside(), credits("0.4"));
         assert_eq!(pretend.total(), credits("0"));
+        pretend.simulator.faults().hurry();
     };
     let (answer, ()) = tokio::join!(pretend.post(SEARCH, THREE), in_flight);
     assert_eq!(answer.charged(), credits("0.12"));

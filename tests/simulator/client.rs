@@ -1,5 +1,7 @@
 //! A simulator on port 0 and a client that speaks to it.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use generect_guard::credits::Credits;
 use generect_guard::simulator::{Charged, LIVE_TOKEN, Simulator, SimulatorSettings};
@@ -10,6 +12,9 @@ use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use serde_json::Value;
+
+/// How long work takes that lasts until the simulator is told to hurry.
+pub const UNTIL_TOLD: Duration = Duration::from_secs(60);
 
 pub struct Pretend {
     pub simulator: Simulator,
@@ -54,6 +59,26 @@ pub fn credits(text: &str) -> Credits {
 impl Pretend {
     pub async fn start() -> Self {
         Self::with(SimulatorSettings::default()).await
+    }
+
+    /// One whose calls take their time until it is told to hurry.
+    pub async fn slow(settings: SimulatorSettings) -> Self {
+        Self::with(SimulatorSettings {
+            latency: UNTIL_TOLD,
+            ..settings
+        })
+        .await
+    }
+
+    /// Waits until something has come to pass.
+    pub async fn until(&self, done: impl Fn(&Self) -> bool) {
+        for _ in 0..10_000 {
+            if done(self) {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+        panic!("it did not come to pass");
     }
 
     pub async fn with(settings: SimulatorSettings) -> Self {

@@ -6,7 +6,6 @@ use generect_guard::simulator::{LIVE_TOKEN, Scope, SimulatorSettings, documented
 use http::header::AUTHORIZATION;
 use http::{Request, StatusCode};
 use http_body_util::Full;
-use std::time::Duration;
 
 use crate::client::{Pretend, credits};
 
@@ -172,17 +171,21 @@ async fn an_empty_account_answers_402_or_400_and_free_calls_go_on() {
 
 #[tokio::test]
 async fn calls_over_a_cap_are_throttled() {
-    let pretend = Pretend::with(SimulatorSettings {
+    let pretend = Pretend::slow(SimulatorSettings {
         parallel_caps: true,
         rate_limit_headers: true,
-        latency: Duration::from_millis(300),
         ..SimulatorSettings::default()
     })
     .await;
     let body = r#"{"industries":["matches:1"],"limit_by":1}"#;
     let path = "/api/v1/search/database/companies/";
     let calls: Vec<_> = (0..30).map(|_| pretend.post(path, body)).collect();
-    let answers = join_all(calls).await;
+    let all_there = async {
+        let all = |pretend: &Pretend| pretend.simulator.truth().request_count() == 30;
+        pretend.until(all).await;
+        pretend.simulator.faults().hurry();
+    };
+    let (answers, ()) = tokio::join!(join_all(calls), all_there);
     let (good, throttled): (Vec<_>, Vec<_>) = answers
         .iter()
         .partition(|answer| answer.status == StatusCode::OK);

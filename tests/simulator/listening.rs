@@ -17,6 +17,11 @@ const FIND: &str = "/api/v1/email/find/";
 const BODY: &str = r#"{"lead_id":"FAKE1"}"#;
 const SOON: Duration = Duration::from_millis(200);
 
+/// A call has been accepted and has not come to its end.
+fn is_under_way(pretend: &Pretend) -> bool {
+    pretend.simulator.set_aside() > credits("0")
+}
+
 #[tokio::test]
 async fn connections_are_refused_dropped_or_ignored() {
     let pretend = Pretend::start().await;
@@ -47,37 +52,35 @@ async fn connections_are_refused_dropped_or_ignored() {
 
 #[tokio::test]
 async fn open_connections_can_be_cut() {
-    let pretend = Pretend::with(SimulatorSettings {
-        latency: SOON,
-        ..SimulatorSettings::default()
-    })
-    .await;
+    let pretend = Pretend::slow(SimulatorSettings::default()).await;
     let cut = async {
-        tokio::time::sleep(SOON / 2).await;
+        pretend.until(is_under_way).await;
         pretend.simulator.faults().close_connections();
     };
     let (answer, ()) = tokio::join!(pretend.try_post(FIND, BODY, &[]), cut);
     assert!(answer.is_err());
-    tokio::time::sleep(SOON).await;
-    assert_eq!(
-        pretend.total(),
-        credits("0.02"),
-        "accepted work runs to its end"
-    );
+    assert_eq!(pretend.total(), credits("0"));
+    pretend.simulator.faults().hurry();
+    // Accepted work runs to its end.
+    pretend.until(|pretend| !is_under_way(pretend)).await;
+    assert_eq!(pretend.total(), credits("0.02"));
     assert!(!pretend.charges()[0].delivered);
     assert_eq!(pretend.post(FIND, BODY).await.charged(), credits("0.02"));
 }
 
 #[tokio::test]
 async fn a_caller_who_leaves_has_made_the_call() {
-    let pretend = Pretend::with(SimulatorSettings {
-        latency: SOON,
-        ..SimulatorSettings::default()
-    })
-    .await;
-    let left = timeout(SOON / 4, pretend.post(FIND, BODY)).await;
-    assert!(left.is_err());
-    tokio::time::sleep(SOON * 2).await;
+    let pretend = Pretend::slow(SimulatorSettings::default()).await;
+    tokio::select! {
+        answer = pretend.post(FIND, BODY) => panic!("it was not slow: {answer:?}"),
+        () = pretend.until(is_under_way) => {}
+    }
+    // By the time others have been answered, it has been noticed that this one has left.
+    for _ in 0..10 {
+        pretend.get("/api/v1/accounts/me/").await;
+    }
+    pretend.simulator.faults().hurry();
+    pretend.until(|pretend| !is_under_way(pretend)).await;
     assert_eq!(pretend.total(), credits("0.02"));
     assert!(!pretend.charges()[0].delivered);
     assert_eq!(pretend.simulator.set_aside(), credits("0"));

@@ -1,7 +1,5 @@
 //! The transactions lists: rows, filters, paging, what comes late.
 
-use std::time::Duration;
-
 use generect_guard::clock::Clock;
 use generect_guard::simulator::SimulatorSettings;
 use generect_guard::simulator::settings::TransactionGrain;
@@ -111,16 +109,14 @@ async fn what_cannot_be_read_is_dropped_without_a_word() {
 
 #[tokio::test]
 async fn a_call_in_flight_is_pending_with_all_that_is_set_aside() {
-    let pretend = Pretend::with(SimulatorSettings {
-        latency: Duration::from_millis(300),
-        ..SimulatorSettings::default()
-    })
-    .await;
+    let pretend = Pretend::slow(SimulatorSettings::default()).await;
     let look = async {
-        tokio::time::sleep(Duration::from_millis(100)).await;
+        let under_way = |pretend: &Pretend| pretend.simulator.set_aside() > credits("0");
+        pretend.until(under_way).await;
         let pending = rows(&pretend, "?status=pending").await;
         assert_eq!(pending.len(), 1);
         assert_eq!(pending[0]["credits"].to_string(), "-2");
+        pretend.simulator.faults().hurry();
         pending[0]["id"].clone()
     };
     let ((), id) = tokio::join!(search(&pretend, 2), look);

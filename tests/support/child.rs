@@ -15,6 +15,7 @@ use reqwest::{Client, Method, RequestBuilder};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
+use super::plan::wait_out_midnight;
 use super::silence::{assert_files_silent, assert_silent};
 use super::{Answered, Plan, client, secret_of, send};
 
@@ -53,6 +54,7 @@ impl Plan {
 
     /// A folder with this plan's configuration, for processes before the upstream at `base_url`.
     pub fn home(&self, base_url: &str) -> Home {
+        wait_out_midnight();
         let folder = tempfile::tempdir().unwrap();
         let text = self.config_text(base_url, &folder.path().join("ledger.db"));
         std::fs::write(folder.path().join("guard.toml"), text).unwrap();

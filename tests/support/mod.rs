@@ -38,6 +38,9 @@ pub fn credits(text: &str) -> Credits {
     text.parse().unwrap()
 }
 
+/// How long the upstream takes for what lasts until a test tells it to hurry.
+pub const UNTIL_TOLD: Duration = Duration::from_secs(60);
+
 /// Whether a path is one that the guard asks for by itself.
 pub fn is_own_question(path: &str) -> bool {
     [
@@ -150,15 +153,17 @@ impl World {
             .unwrap()
     }
 
-    /// Waits until `done` holds of a budget; endings are queued and not awaited by anybody.
+    /// Waits until `done` holds of a budget, on disk too; endings are queued and not awaited by anybody.
     pub async fn budget_when(
         &self,
         id: &str,
         done: impl Fn(&BudgetStatus) -> bool,
     ) -> BudgetStatus {
-        for _ in 0..500 {
+        for _ in 0..3_000 {
             let budget = self.budget(id).await;
             if done(&budget) {
+                // Budgets count what is decided a moment before it is on disk; this is answered after.
+                let _ = self.ledger().open_calls().await;
                 return budget;
             }
             tokio::time::sleep(Duration::from_millis(10)).await;

@@ -23,7 +23,7 @@ impl AdminPages {
 
     /// Waits until `done` holds of a page, and gives it back.
     pub async fn wait_for(&self, path: &str, done: impl Fn(&Answered) -> bool) -> Answered {
-        for _ in 0..1_000 {
+        for _ in 0..3_000 {
             let page = self.get(path).await;
             if done(&page) {
                 return page;

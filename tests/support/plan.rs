@@ -1,6 +1,7 @@
 //! What a world is made of: settings, and what the pretend Generect does.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use generect_guard::app::{Guard, Sockets};
 use generect_guard::clock::Clock;
@@ -15,6 +16,16 @@ use super::{World, client};
 /// The secret of key `id` in every test.
 pub fn secret_of(id: &str) -> String {
     format!("gg_secret-of-{id}-for-tests-only")
+}
+
+/// Budgets of a day are whole again at midnight: a test that would run into it begins after it.
+pub(super) fn wait_out_midnight() {
+    const DAY_MS: i64 = 86_400_000;
+    const TEST_MS: i64 = 30_000;
+    let left = DAY_MS - Clock::system().now().as_millisecond().rem_euclid(DAY_MS);
+    if left < TEST_MS {
+        std::thread::sleep(Duration::from_millis(left.unsigned_abs()));
+    }
 }
 
 /// What a world is made of. Every setting can be overridden by adding TOML.
@@ -171,6 +182,7 @@ impl Plan {
 
     /// Starts the guard before a simulator that is reached at `base_url`.
     pub async fn start_before(mut self, simulator: Simulator, base_url: &str) -> World {
+        wait_out_midnight();
         let folder = self
             .folder
             .take()

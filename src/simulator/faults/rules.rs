@@ -35,6 +35,8 @@ pub struct Faults {
     connections: Mutex<CancellationToken>,
     /// Cancelled when no answer is to wait any more.
     hurry: CancellationToken,
+    /// Cancelled when those that are there are to wait no more; replaced each time.
+    patience: Mutex<CancellationToken>,
 }
 
 #[derive(Default)]
@@ -72,6 +74,7 @@ impl Faults {
             applied,
             connections: Mutex::new(CancellationToken::new()),
             hurry: CancellationToken::new(),
+            patience: Mutex::new(CancellationToken::new()),
         };
         let ends = ListeningEnds {
             wanted,
@@ -132,17 +135,30 @@ impl Faults {
         self.any.store(false, Ordering::SeqCst);
     }
 
-    /// Answers whose heads wait come now, and none waits from here on.
+    /// Work that takes its time is done now, answers whose heads wait come now, and none waits from here on.
     pub fn hurry(&self) {
         self.hurry.cancel();
     }
 
-    /// Waits so long, unless there is a hurry.
-    pub(crate) async fn wait(&self, span: Duration) {
+    /// Hurries those calls that have arrived; whatever comes later waits as it should.
+    pub fn answer_those_there(&self) {
+        let mut current = locked(&self.patience);
+        current.cancel();
+        *current = CancellationToken::new();
+    }
+
+    /// What the calls that arrive now are told by to wait no more.
+    pub(crate) fn patience(&self) -> CancellationToken {
+        locked(&self.patience).clone()
+    }
+
+    /// Waits so long, unless there is a hurry or the `patience` of the call is at its end.
+    pub(crate) async fn wait(&self, span: Duration, patience: &CancellationToken) {
         if !span.is_zero() {
             tokio::select! {
                 () = tokio::time::sleep(span) => {}
                 () = self.hurry.cancelled() => {}
+                () = patience.cancelled() => {}
             }
         }
     }
