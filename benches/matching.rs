@@ -196,6 +196,7 @@ fn main() {
                 doubts: &history.doubts,
                 live: &[],
                 operations: &operations,
+                allocated: &[],
                 rows: &history.rows,
                 complete_until: history.end,
             };

@@ -70,7 +70,7 @@ pub enum MatchedBy {
     Doubt,
     /// The hold was bound to a job, and the row ended it.
     Job,
-    /// Nothing decided; the nearest in time was taken.
+    /// Nothing decided, and the nearest in time was taken; or that may be another way round for one of these.
     Allocated,
 }
 
@@ -110,7 +110,7 @@ pub enum FindingKind {
     AmountDiffers,
     /// The row came only after the doubt it belongs to had been decided otherwise.
     Late,
-    /// A doubt was given the nearest row, because nothing decided.
+    /// A doubt was given the nearest row, because nothing decided, or the row of such a one may be its own.
     Allocated,
     /// A charge is not a whole number of units at the price that was expected.
     UnexpectedPrice,

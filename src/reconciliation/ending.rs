@@ -4,7 +4,6 @@ use tokio::task::spawn_blocking;
 
 use super::judge::Late;
 use super::keeping::Judged;
-use super::kinds::Kinds;
 use super::matching::{Answer, DoubtEnd};
 use super::notes::UndecidedNote;
 use super::open::ABSENT;
@@ -36,15 +35,9 @@ impl Reconciler {
         summary: &mut Summary,
     ) -> Result<Vec<UndecidedNote>, ReconcileError> {
         let mut kept = Vec::new();
-        let mut given = None;
-        let operations = self.charged_operations();
-        let kinds = Kinds {
-            operations: &operations,
-            known: &answer.known,
-        };
         for end in &answer.ended {
             let doubt = asked.doubts.iter().find(|doubt| doubt.hold == end.hold);
-            let mut why = end.allocated.then(|| NOTHING_ELSE.to_owned());
+            let why = why_uncertain(end);
             if end.matches.is_empty()
                 && let Some(why) = asked.no_silence(end.hold, &state.open, &state.notes)
             {
@@ -54,18 +47,6 @@ impl Reconciler {
                     candidates: Vec::new(),
                 });
                 continue;
-            }
-            if end.matches.is_empty()
-                && !end.allocated
-                && let Some(doubt) = doubt
-            {
-                let given = match &mut given {
-                    Some(given) => given,
-                    None => given.insert(self.given(state).await?),
-                };
-                why = given.may_be(doubt, kinds).map(|row| {
-                    format!("the row {row} may be its own, and was given to the nearest")
-                });
             }
             let (decision, note) = decision(end, why.as_deref());
             let entry = match self.ledger.decide(end.hold, decision, note).await {
@@ -77,7 +58,7 @@ impl Reconciler {
             telemetry::doubt_ended(end, why.is_some());
             let rows = end.matches.iter().cloned();
             let mut judged = state.open.tie(rows, "its call was found");
-            if !end.matches.is_empty() && !end.allocated {
+            if !end.matches.is_empty() && why.is_none() {
                 let shown = doubt.and_then(|doubt| state.notes.show(&doubt.operation));
                 judged.records.extend(shown);
             }
@@ -166,6 +147,25 @@ fn decision(end: &DoubtEnd, why_allocated: Option<&str>) -> (Decision, Note) {
     (Decision::Settle(end.charge), note)
 }
 
+/// Why what was decided is not certain, if it is not.
+fn why_uncertain(end: &DoubtEnd) -> Option<String> {
+    if end.allocated {
+        return Some(NOTHING_ELSE.to_owned());
+    }
+    let other = end.perhaps?;
+    Some(format!(
+        "the end of hold {other} is not certain either, and nobody knows which of the two was charged"
+    ))
+}
+
+/// The rows that an entry rests on.
+pub(super) fn rows_of(entry: &Entry) -> impl Iterator<Item = TransactionId> {
+    let text = entry.evidence.as_ref().map(|note| note.text.as_str());
+    let text = text.unwrap_or_default();
+    let rows = text.split_once(ALLOCATED).map_or(text, |(rows, _)| rows);
+    rows.split_whitespace().filter_map(|id| id.parse().ok())
+}
+
 /// Whether an entry ended a doubt that nothing decided.
 pub(super) fn is_allocated(entry: &Entry) -> bool {
     why_allocated(entry).is_some()
@@ -184,12 +184,13 @@ fn why_allocated(entry: &Entry) -> Option<&str> {
 /// What was allocated is said, so that a person can put it right.
 pub(super) fn allocated(entry: &Entry) -> Option<Finding> {
     let why = why_allocated(entry)?;
-    let note = entry.evidence.as_ref()?;
-    let first = note.text.split_whitespace().next();
-    let first: Option<TransactionId> = first.and_then(|id| id.parse().ok());
+    let first = rows_of(entry).next();
     let hold = entry.hold;
     let detail = match &first {
-        _ if why != NOTHING_ELSE => {
+        Some(row) if why != NOTHING_ELSE => {
+            format!("hold {hold} was given the row {row}, which is not certain: {why}")
+        }
+        None if why != NOTHING_ELSE => {
             format!("hold {hold} was released, which is not certain: {why}")
         }
         Some(row) => format!(

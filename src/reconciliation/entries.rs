@@ -210,12 +210,10 @@ impl Open {
             EntryKind::Settled if is_job => MatchedBy::Job,
             _ => MatchedBy::Doubt,
         };
-        let text = entry.evidence.as_ref().map(|note| note.text.as_str());
-        let ids = text.unwrap_or_default().split_whitespace();
         let mut left_out = Vec::new();
         let mut found = Vec::new();
         let mut rows = Vec::new();
-        for transaction in ids.filter_map(|id| id.parse().ok()) {
+        for transaction in ending::rows_of(entry) {
             let Some(row) = reader.transaction(&transaction)? else {
                 continue;
             };

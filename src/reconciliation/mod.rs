@@ -9,12 +9,12 @@
 //! Nothing here is in the way of a call: entries and rows are read beside the writer, and what is
 //! written goes through it in small pieces.
 
+mod allocated;
 mod aside;
 mod balance_kind;
 mod cross_check;
 mod ending;
 mod entries;
-mod given;
 mod judge;
 mod keeping;
 mod kinds;

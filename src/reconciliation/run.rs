@@ -9,6 +9,7 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 use tokio::task::spawn_blocking;
 
+use super::allocated::AllocatedKept;
 use super::balance_kind::BalanceKind;
 use super::entries::Sought;
 use super::judge::{self, Matched};
@@ -209,6 +210,7 @@ impl Reconciler {
             let twins = Twins::restore(&*reader, &notes, &open, now)?;
             Ok::<_, StoreError>(State {
                 told,
+                allocated: AllocatedKept::new(),
                 skew: SignedDuration::ZERO,
                 notes,
                 open,
@@ -229,6 +231,11 @@ impl Reconciler {
         let known = state.notes.known.clone();
         let complete_until = state.notes.complete_until(self.settings.rows_late);
         let operations = self.charged_operations();
+        let allocated = if asked.doubts.is_empty() {
+            Vec::new()
+        } else {
+            self.allocated(state).await?
+        };
         let look = move || {
             let question = Question {
                 charges: &asked.charges,
@@ -236,6 +243,7 @@ impl Reconciler {
                 doubts: &asked.doubts,
                 live: &asked.live,
                 operations: &operations,
+                allocated: &allocated,
                 rows: &asked.rows,
                 complete_until: complete_until.unwrap_or(Timestamp::MIN),
             };

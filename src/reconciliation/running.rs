@@ -156,5 +156,6 @@ fn ended(asked: &Asked, hold: HoldId, piece: &Piece) -> DoubtEnd {
             })
             .collect(),
         allocated: false,
+        perhaps: None,
     }
 }

@@ -2,6 +2,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
+use super::allocated::AllocatedKept;
 use super::notes::Notes;
 use super::open::{Open, REMEMBERED};
 use super::restore::Told;
@@ -20,6 +21,8 @@ pub(super) struct State {
     pub(super) is_bounded: bool,
     /// Findings that were told already.
     pub(super) told: Told,
+    /// What was ended by nearness, as far as it was asked for.
+    pub(super) allocated: AllocatedKept,
     /// How far the account's clock is ahead of ours.
     pub(super) skew: SignedDuration,
 }

@@ -190,7 +190,9 @@ fn meaning(kind: &str) -> &'static str {
         Some(FindingKind::OursOnly) => "settled here, and the account has no row for it",
         Some(FindingKind::AmountDiffers) => "both know it, with different amounts; refunds too",
         Some(FindingKind::Late) => "its row came after the doubt had been released",
-        Some(FindingKind::Allocated) => "undecided for a day: given the nearest row, or none",
+        Some(FindingKind::Allocated) => {
+            "undecided for a day and given what was near, or decided by what that left"
+        }
         Some(FindingKind::UnexpectedPrice) => "charged at a price nobody was told of",
         Some(FindingKind::TopUp) => "the account got money",
         Some(FindingKind::Unit) => "figures not in the unit the settings say",

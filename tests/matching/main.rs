@@ -5,6 +5,7 @@
     reason = "the parts of tests that are no tests themselves fail by panicking"
 )]
 
+mod allocated;
 mod charges;
 mod doubts;
 mod histories;

@@ -7,6 +7,7 @@ use std::ops::RangeInclusive;
 use generect_guard::reconciliation::matching::Known;
 use proptest::prelude::*;
 
+use crate::allocated::is_uncertain;
 use crate::support::{Asked, SEARCH, decided};
 
 /// A span within half a minute.
@@ -64,6 +65,10 @@ impl Small {
             asked = asked.row(&format!("r{number}"), SEARCH, *amount, *at);
         }
         asked
+    }
+
+    fn groups(&self) -> BTreeSet<u32> {
+        self.doubts.iter().map(|doubt| doubt.2).collect()
     }
 
     /// The rows each claimant can own, charges first.
@@ -154,13 +159,48 @@ proptest! {
             let mut of_group = numbers().zip(&small.doubts).filter(|(_, doubt)| doubt.2 == group);
             of_group.any(|(number, _)| decided(&found, number).is_none())
         };
-        let groups: BTreeSet<u32> = small.doubts.iter().map(|doubt| doubt.2).collect();
-        for group in groups {
+        for group in small.groups() {
             if is_open(group) {
                 continue;
             }
             let of_group = numbers().zip(&small.doubts).filter(|(_, doubt)| doubt.2 == group);
             let ours: i64 = of_group.filter_map(|(number, _)| decided(&found, number)).sum();
+            for way in &ways {
+                let theirs = sums(&small, way).0[&group];
+                prop_assert_eq!(ours, theirs, "group {} in {:?}", group, way);
+            }
+        }
+    }
+
+    /// Each is overdue from a question on, and what is left is asked for again. Whoever ends without a word of doubt
+    /// pays what every best explanation of all says.
+    #[test]
+    fn what_is_said_after_nearness_has_decided_is_certain_or_is_said_not_to_be(
+        small in small(4, 2..=4, 5), overdue_from in prop::collection::vec(0..4, 4),
+    ) {
+        let (asked, mut ended) = (small.asked(), Vec::new());
+        let mut next = asked.clone();
+        for question in 0..3 {
+            for (doubt, from) in asked.doubts.iter().zip(&overdue_from) {
+                let mut left = next.doubts.iter_mut();
+                if let Some(left) = left.find(|left| left.hold == doubt.hold) {
+                    left.overdue = question >= *from;
+                }
+            }
+            let found = next.answer();
+            next = next.after(&found);
+            ended.extend(found.ended);
+        }
+        let ways = best_ways(&small);
+        for group in small.groups() {
+            let is_its = |hold| asked.doubts.iter().any(|doubt| doubt.hold == hold && doubt.group == group);
+            let of_group: Vec<_> = ended.iter().filter(|end| is_its(end.hold)).collect();
+            let count = small.doubts.iter().filter(|doubt| doubt.2 == group).count();
+            let is_certain = !of_group.iter().any(|end| is_uncertain(end));
+            if of_group.len() < count || !is_certain {
+                continue;
+            }
+            let ours: i64 = of_group.iter().map(|end| end.charge.micros() / 10_000).sum();
             for way in &ways {
                 let theirs = sums(&small, way).0[&group];
                 prop_assert_eq!(ours, theirs, "group {} in {:?}", group, way);

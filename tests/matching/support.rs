@@ -6,7 +6,7 @@ use generect_guard::credits::Credits;
 use generect_guard::ids::OperationName;
 use generect_guard::ledger::HoldId;
 use generect_guard::reconciliation::matching::{
-    Answer, Charge, Doubt, Known, LeftBecause, Live, Question, answer,
+    Allocated, Answer, Charge, Doubt, Known, LeftBecause, Live, Question, answer,
 };
 use generect_guard::transaction::{
     Transaction, TransactionId, TransactionSource, TransactionStatus,
@@ -32,6 +32,7 @@ pub struct Asked {
     pub charges: Vec<Charge>,
     pub doubts: Vec<Doubt>,
     pub live: Vec<Live>,
+    pub allocated: Vec<Allocated>,
     pub rows: Vec<Transaction>,
     pub complete_until: Timestamp,
     pub known: Known,
@@ -43,6 +44,7 @@ impl Default for Asked {
             charges: Vec::new(),
             doubts: Vec::new(),
             live: Vec::new(),
+            allocated: Vec::new(),
             rows: Vec::new(),
             complete_until: at(1_000_000),
             known: Known::default(),
@@ -130,6 +132,25 @@ impl Asked {
         self
     }
 
+    /// A search that was ended by nearness before, and got these rows.
+    pub fn allocated(
+        mut self,
+        number: u64,
+        most: i64,
+        span: (i64, i64),
+        rows: &[Transaction],
+    ) -> Self {
+        self.allocated.push(Allocated {
+            hold: hold(number),
+            operation: SEARCH.into(),
+            most: credits(most),
+            from: at(span.0),
+            to: at(span.1),
+            rows: rows.to_vec(),
+        });
+        self
+    }
+
     /// All doubts have waited long enough.
     pub fn overdue(mut self) -> Self {
         for doubt in &mut self.doubts {
@@ -163,6 +184,7 @@ impl Asked {
             doubts: &self.doubts,
             live: &self.live,
             operations,
+            allocated: &self.allocated,
             rows: &self.rows,
             complete_until: self.complete_until,
         }

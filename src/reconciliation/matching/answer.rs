@@ -6,6 +6,7 @@ use crate::credits::Credits;
 use crate::ledger::{HoldId, Match, MatchedBy};
 use crate::transaction::TransactionId;
 
+use super::allocated::Perhaps;
 use super::board::{Board, NONE, Span};
 use super::contest::{Contest, Field, contests};
 use super::decide::{Decisions, End, decide};
@@ -29,7 +30,8 @@ pub fn answer(question: Question, known: &Known) -> Answer {
     };
     let contests: Vec<Contest> = contests(field);
     let decisions = decide(field, &contests);
-    let (ended, undecided) = doubts(field, &decisions);
+    let perhaps = Perhaps::of(field, &contests, &known);
+    let (ended, undecided) = doubts(field, &decisions, &perhaps);
     let moved = decisions.moved.clone();
     let mut said = Said::new(&board, &decisions);
     for (row, owner) in moved {
@@ -99,16 +101,16 @@ impl Said {
     }
 }
 
-fn doubts(field: Field, decisions: &Decisions) -> (Vec<DoubtEnd>, Vec<Undecided>) {
+fn doubts(
+    field: Field,
+    decisions: &Decisions,
+    perhaps: &Perhaps,
+) -> (Vec<DoubtEnd>, Vec<Undecided>) {
     let (mut ended, mut undecided) = (Vec::new(), Vec::new());
     let contested: AHashSet<u32> = decisions.contested_rows.iter().copied().collect();
-    for (span, end) in field.board.doubts.iter().zip(&decisions.ends) {
+    let ends = field.board.doubts.iter().zip(&decisions.ends);
+    for (number, (span, end)) in ends.enumerate() {
         let doubt = &field.board.question.doubts[span.place as usize];
-        let how = match (end, doubt.is_job) {
-            (End::Allocated(_), _) => MatchedBy::Allocated,
-            (_, true) => MatchedBy::Job,
-            (_, false) => MatchedBy::Doubt,
-        };
         if let End::Undecided(why) = end {
             undecided.push(Undecided {
                 hold: doubt.hold,
@@ -119,6 +121,14 @@ fn doubts(field: Field, decisions: &Decisions) -> (Vec<DoubtEnd>, Vec<Undecided>
         }
         let mut rows = end.rows().to_vec();
         rows.sort_unstable();
+        let allocated = matches!(end, End::Allocated(_));
+        let perhaps = perhaps.of_doubt(number, !rows.is_empty());
+        let perhaps = perhaps.filter(|_| !allocated);
+        let how = match doubt.is_job {
+            _ if allocated || perhaps.is_some() => MatchedBy::Allocated,
+            true => MatchedBy::Job,
+            false => MatchedBy::Doubt,
+        };
         let amount = |row: &u32| Credits::from_micros(field.board.rows[*row as usize].amount);
         ended.push(DoubtEnd {
             hold: doubt.hold,
@@ -127,7 +137,8 @@ fn doubts(field: Field, decisions: &Decisions) -> (Vec<DoubtEnd>, Vec<Undecided>
                 .iter()
                 .map(|row| matched(field.board, *row, doubt.hold, how))
                 .collect(),
-            allocated: how == MatchedBy::Allocated,
+            allocated,
+            perhaps,
         });
     }
     ended.sort_by_key(|end| end.hold);

@@ -174,10 +174,10 @@ fn greedily(rows: impl Iterator<Item = (usize, Row)>, amount: i64) -> Option<Vec
 }
 
 /// Which places are free, from any place on: as many steps as there are places, all together.
-struct NextFree(Vec<u32>);
+pub(super) struct NextFree(Vec<u32>);
 
 impl NextFree {
-    fn new(count: usize) -> Self {
+    pub(super) fn new(count: usize) -> Self {
         Self((0..).take(count + 1).collect())
     }
 
@@ -194,5 +194,15 @@ impl NextFree {
 
     fn take(&mut self, place: usize) {
         self.0[place] = self.0[place + 1];
+    }
+
+    /// Takes what is free in a range.
+    pub(super) fn take_all(&mut self, begin: u32, end: u32, mut taken: impl FnMut(u32)) {
+        let mut place = self.from(begin as usize);
+        while place < end as usize {
+            self.take(place);
+            taken(u32::try_from(place).unwrap_or(u32::MAX));
+            place = self.from(place);
+        }
     }
 }

@@ -10,6 +10,8 @@
 //!    interchangeable (a `group`). Where doubts of several groups, or calls in flight, could own the
 //!    same rows: all or none, else nothing is said (`contest.rs`, `decide.rs`).
 //! 3. **Absence** ends a doubt only where the account was read completely.
+//! 4. **Nearness** ends what is left of a doubt after a day, and is no certainty, neither about that doubt nor about
+//!    those that are decided later where it would have stood in the way (`allocated.rs`).
 //!
 //! A row that a settled charge took may still be the doubt's: the charge might as well have taken another.
 //! So a contest is followed through such exchanges, and while a doubt is undecided the matches
@@ -22,6 +24,7 @@
 //!
 //! The answer does not depend on the order of what is asked.
 
+mod allocated;
 mod answer;
 mod board;
 mod contest;
@@ -115,6 +118,23 @@ pub struct Live {
     pub to: Timestamp,
 }
 
+/// A doubt that an earlier answer ended by nearness.
+#[derive(Clone, Debug)]
+pub struct Allocated {
+    /// Its hold.
+    pub hold: HoldId,
+    /// What was called.
+    pub operation: OperationName,
+    /// The most it can have taken.
+    pub most: Credits,
+    /// The earliest its row can have been written.
+    pub from: Timestamp,
+    /// The latest.
+    pub to: Timestamp,
+    /// The rows it got, if any was near.
+    pub rows: Vec<Transaction>,
+}
+
 /// Everything a matching is made from.
 #[derive(Clone, Copy, Debug)]
 pub struct Question<'a> {
@@ -126,6 +146,8 @@ pub struct Question<'a> {
     pub doubts: &'a [Doubt],
     /// In flight.
     pub live: &'a [Live],
+    /// Ended by nearness, in the order of their holds: what else is decided may be another way round.
+    pub allocated: &'a [Allocated],
     /// Every operation that can be charged: a row of that kind is that operation's.
     pub operations: &'a [OperationName],
     /// Rows not yet matched, each once. Those that took nothing are passed over.
@@ -162,6 +184,9 @@ pub struct DoubtEnd {
     pub matches: Vec<Match>,
     /// Nothing decided it: it was overdue, and got the nearest row, or none was near.
     pub allocated: bool,
+    /// It is not certain for another reason: its own may be the row of this hold, which was ended by nearness, or
+    /// the other way round.
+    pub perhaps: Option<HoldId>,
 }
 
 /// A doubt that is not decided.
