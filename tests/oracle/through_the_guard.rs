@@ -9,7 +9,7 @@ use generect_guard::ledger::EntryKind;
 use proptest::strategy::{Strategy, ValueTree};
 
 use super::bodies::body_of;
-use super::support::{Plan, World};
+use super::support::{Plan, World, is_own_question};
 use super::{cases, catalogue, priced_operations, runner, seed};
 
 /// Sends one generated body; follows a job to its end. Says whether it was taken upstream.
@@ -19,7 +19,10 @@ async fn call(world: &World, operation: &Operation, body: &str) -> bool {
         return false;
     }
     // What arrived has the very quote that was held, and nothing is left to be written into it.
-    let arrived = world.simulator.truth().requests().pop().unwrap().body;
+    // The guard asks questions of its own in between.
+    let mut seen = world.simulator.truth().requests().into_iter();
+    let arrived = seen.rfind(|seen| !is_own_question(&seen.path));
+    let arrived = arrived.unwrap().body;
     let prices = catalogue().prices();
     let quote = quote(operation, prices, &arrived, Unbounded::Maximum).unwrap();
     assert_eq!(
