@@ -1,6 +1,6 @@
 //! Doubts of several teams, and one row that any of them could own.
 
-use generect_guard::ledger::{EntryKind, FindingKind};
+use generect_guard::ledger::{EntryKind, FindingKind, Hold};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::support::{Books, LONG_ENOUGH, credits, settle};
@@ -8,6 +8,25 @@ use crate::support::{Books, LONG_ENOUGH, credits, settle};
 /// So long after a moment.
 fn after(at: Timestamp, seconds: i64) -> Timestamp {
     at + SignedDuration::from_secs(seconds)
+}
+
+/// Another doubt comes an hour after one, and only the first has waited a day then.
+async fn a_day_after_the_first(books: &mut Books, second: Hold) {
+    books.pass(SignedDuration::from_hours(1));
+    second.doubt("a test");
+    books.written().await;
+    books.run().await;
+    books.pass(SignedDuration::from_mins(23 * 60 + 30));
+}
+
+/// The first is decided, and then the other, perhaps by the next process.
+async fn one_after_the_other(books: &mut Books, restarts: bool) {
+    for _ in 0..2 {
+        books.run().await;
+        if restarts {
+            books.restart().await;
+        }
+    }
 }
 
 async fn doubts_of(books: &Books, teams: [&str; 2]) {
@@ -57,17 +76,8 @@ async fn a_doubt_whose_row_was_perhaps_given_to_another_is_not_released_without_
         // Once this is answered, that is on disk.
         books.ledger.set_budgets(Vec::new()).await.unwrap();
         books.list.took("txn_1", books.clock.now(), took);
-        books.pass(SignedDuration::from_hours(1));
-        second.doubt("a test");
-        books.written().await;
-        books.run().await;
-        books.pass(SignedDuration::from_mins(23 * 60 + 30));
-        for _ in 0..2 {
-            books.run().await;
-            if restarts {
-                books.restart().await;
-            }
-        }
+        a_day_after_the_first(&mut books, second).await;
+        one_after_the_other(&mut books, restarts).await;
         let (_, how, _) = books.endings().pop().unwrap();
         assert_eq!(how, EntryKind::Released);
         let found = books.open_findings();
@@ -103,17 +113,8 @@ async fn a_doubt_that_may_have_lost_its_row_by_an_exchange_is_not_released_witho
         late.doubt("a test");
         // Once this is answered, that is on disk.
         books.ledger.set_budgets(Vec::new()).await.unwrap();
-        books.pass(SignedDuration::from_hours(1));
-        early.doubt("a test");
-        books.written().await;
-        books.run().await;
-        books.pass(SignedDuration::from_mins(23 * 60 + 30));
-        for _ in 0..2 {
-            books.run().await;
-            if restarts {
-                books.restart().await;
-            }
-        }
+        a_day_after_the_first(&mut books, early).await;
+        one_after_the_other(&mut books, restarts).await;
         let ended: Vec<_> = books.endings().into_iter().map(|(_, how, _)| how).collect();
         let (settled, released) = (EntryKind::Settled, EntryKind::Released);
         assert_eq!(ended, [settled, released, settled, settled]);
@@ -142,11 +143,7 @@ async fn a_doubt_that_gets_what_nearness_left_is_found_too() {
         books
             .list
             .took("txn_2", after(books.clock.now(), 9), "0.06");
-        books.pass(SignedDuration::from_hours(1));
-        second.doubt("a test");
-        books.written().await;
-        books.run().await;
-        books.pass(SignedDuration::from_mins(23 * 60 + 30));
+        a_day_after_the_first(&mut books, second).await;
         books.run().await;
         if dies {
             assert!(books.dies_after(0).await);
