@@ -3,6 +3,8 @@
 use std::io::Write;
 use std::process::ExitCode;
 
+use jiff::Timestamp;
+
 use crate::cli::Context;
 use crate::config::{self, Config};
 use crate::counted::counted;
@@ -18,6 +20,7 @@ pub(super) fn run(args: &Args, context: &Context, out: &mut dyn Write) -> anyhow
     let config = config::load(context.config(), &context.environment)?;
     writeln!(out, "{} can be served.", context.config.display())?;
     summary(&config, out)?;
+    ended_keys(&config, context.clock.now(), out)?;
     for warning in &config.warnings {
         writeln!(out, "warning: {warning}")?;
     }
@@ -45,4 +48,18 @@ fn summary(config: &Config, out: &mut dyn Write) -> std::io::Result<()> {
         ),
     ];
     writeln!(out, "  {}", counts.join(", "))
+}
+
+/// Not wrong, and easily forgotten: a key that ended is refused.
+fn ended_keys(config: &Config, now: Timestamp, out: &mut dyn Write) -> std::io::Result<()> {
+    for key in &config.clients {
+        if let Some(expires) = key.expires.filter(|expires| *expires <= now) {
+            let (id, team) = (&key.client.key, &key.client.team.id);
+            writeln!(
+                out,
+                "  key {id} of team {team} ended at {expires}: its calls are refused"
+            )?;
+        }
+    }
+    Ok(())
 }

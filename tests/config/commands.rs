@@ -27,6 +27,19 @@ fn check_takes_a_good_configuration_and_says_what_it_is() {
 }
 
 #[test]
+fn check_names_the_keys_that_have_ended_and_takes_them_for_no_mistake() {
+    let ended = |expires: &str| {
+        let line = format!("id = \"crm\"\nexpires = \"{expires}\"");
+        let ran = check(&instead("id = \"crm\"", &line), &["--strict"]);
+        assert_eq!(ran.code, 0, "{ran:?}");
+        ran.out
+            .contains("key crm of team growth ended at 2025-01-01T00:00:00Z")
+    };
+    assert!(ended("2025-01-01T00:00:00Z"));
+    assert!(!ended("9999-01-01T00:00:00Z"));
+}
+
+#[test]
 fn check_names_every_mistake_and_exits_2() {
     let text = instead("limit = 100", "limit = -1").replace("month", "fortnight");
     let ran = check(&text, &[]);

@@ -69,6 +69,9 @@ const MISTAKES: &str = r#"
     upstream | base_url = "https://a.example/api" | upstream.base_url | path
     upstream | base_url = "https://a.example/?x=1" | upstream.base_url | query
     upstream | base_url = "https://u:p@a.example" | upstream.base_url | user name
+    upstream | base_url = "https://a.example:" | upstream.base_url | port
+    upstream | base_url = "https://a.example:0" | upstream.base_url | port
+    upstream | base_url = "https://[::1]:65536" | upstream.base_url | port
     upstream | base_url = "not a url" | upstream.base_url | no URL
     upstream | connect_timeout = "0s" | upstream.connect_timeout | zero
     upstream | response_timeout = "0ms" | upstream.response_timeout | zero

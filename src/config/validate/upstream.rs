@@ -1,6 +1,6 @@
 //! Rules of `[upstream]`.
 
-use std::num::NonZeroU32;
+use std::num::{NonZeroU16, NonZeroU32};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -124,6 +124,9 @@ fn base_url(text: &str, complaints: &mut Complaints) -> Uri {
     if authority.as_str().contains('@') {
         return wrong(complaints, "has a user name in it");
     }
+    if !is_port(&authority.as_str()[authority.host().len()..]) {
+        return wrong(complaints, "has a port that is none");
+    }
     if !matches!(url.path(), "" | "/") || url.query().is_some() || text.contains(['?', '#']) {
         return wrong(complaints, "has a path or a query");
     }
@@ -135,6 +138,12 @@ fn base_url(text: &str, complaints: &mut Complaints) -> Uri {
         );
     }
     url
+}
+
+/// What follows a host: nothing, or a port that can be called.
+fn is_port(text: &str) -> bool {
+    let number = text.strip_prefix(':').map(str::parse::<NonZeroU16>);
+    text.is_empty() || matches!(number, Some(Ok(_)))
 }
 
 pub(super) fn is_loopback(host: &str) -> bool {
