@@ -39,24 +39,17 @@ impl<'b, 'a> Controls<'b, 'a> {
         }
     }
 
-    /// A bound on rows: a whole number of at least `least`. The upstream takes an integer in a string
-    /// and an integral float for that integer.
-    pub(super) fn bound(&self, place: &Place, least: u64) -> Result<Option<u64>, QuoteError> {
-        match self.find(place)? {
-            None => Ok(None),
-            Some(node) => read_bound(node, place, least),
-        }
-    }
-
-    /// A bound with several spellings: the first that is present counts. If that one is `null`
-    /// there is no bound, whatever the others say, because the upstream may read it so.
+    /// A bound on rows, a whole number of at least `least`, with several spellings: the first that is
+    /// present counts. If that one is `null` there is no bound, whatever the others say, because the
+    /// upstream may read it so. It takes an integer in a string and an integral float for that integer.
     pub(super) fn first_bound(
         &self,
         places: &[Place],
+        least: u64,
     ) -> Result<Option<Bound<'b, 'a>>, QuoteError> {
         for place in places {
             if let Some(node) = self.find(place)? {
-                let rows = read_bound(node, place, 1)?;
+                let rows = read_bound(node, place, least)?;
                 return Ok(rows.map(|rows| Bound { rows, node }));
             }
         }

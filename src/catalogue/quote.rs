@@ -7,11 +7,12 @@
 //! came.
 
 use std::ops::Range;
+use std::slice;
 
 use bytes::Bytes;
 
 use super::body::{self, BodyError, Node, Value};
-use super::control::{Controls, unreadable};
+use super::control::{Bound, Controls, unreadable};
 use super::operation::{Count, ExtraUnits, Operation, Part, Place, RowLimit};
 use super::price::Prices;
 use crate::credits::Credits;
@@ -142,6 +143,7 @@ impl From<BodyError> for QuoteError {
 }
 
 /// A text to put in the place of a stretch of the body.
+#[derive(PartialEq, Eq)]
 struct Edit {
     span: Range<usize>,
     text: String,
@@ -252,15 +254,8 @@ impl Quoting<'_, '_> {
 
     /// The rows that may come back. Writes a bound into the body if it has none.
     fn rows(&mut self, limit: &RowLimit) -> Result<u64, QuoteError> {
-        let lowered = self.controls.first_bound(&limit.lowered_by)?;
-        if let Some(ceiling) = &lowered {
-            self.write_digits(ceiling.node, ceiling.rows);
-        }
-        let lowered = lowered.map(|ceiling| ceiling.rows);
-        if let Some(asked) = self.controls.bound(&limit.at, limit.minimum)? {
-            if let Some(node) = self.controls.find(&limit.at)? {
-                self.write_digits(node, asked);
-            }
+        let lowered = self.bound(&limit.lowered_by, 1)?;
+        if let Some(asked) = self.bound(slice::from_ref(&limit.at), limit.minimum)? {
             return Ok(lowered.map_or(asked, |ceiling| asked.min(ceiling)));
         }
         let listed = self.controls.first_length(&limit.listed_in)?;
@@ -294,15 +289,19 @@ impl Quoting<'_, '_> {
         Ok(written)
     }
 
-    /// Writes a number in plain digits where it stands in another spelling.
-    fn write_digits(&mut self, node: &Node<'_>, number: u64) {
+    /// A bound as it is read, which is written in plain digits where it stands in another spelling.
+    fn bound(&mut self, places: &[Place], least: u64) -> Result<Option<u64>, QuoteError> {
+        let Some(Bound { rows, node }) = self.controls.first_bound(places, least)? else {
+            return Ok(None);
+        };
         let mut digits = itoa::Buffer::new();
-        let text = digits.format(number);
+        let text = digits.format(rows);
         let span = node.span.clone();
         if self.body.get(span.clone()) != Some(text.as_bytes()) {
             let text = text.to_owned();
             self.edits.push(Edit { span, text });
         }
+        Ok(Some(rows))
     }
 
     /// Writes flags that are read as false, and say so in other words, as `false`.
@@ -337,7 +336,7 @@ impl Quoting<'_, '_> {
         }
         self.edits.sort_by_key(|edit| edit.span.start);
         // Two extras may have one flag.
-        self.edits.dedup_by(|one, other| one.span == other.span);
+        self.edits.dedup();
         let added: usize = self.edits.iter().map(|edit| edit.text.len()).sum();
         let mut whole = Vec::with_capacity(self.body.len() + added);
         let mut from = 0;
